@@ -1,0 +1,46 @@
+//! Every limit of the product: its value, its unit and its reason. `/v1/status` tells them.
+
+/// Bytes of a contact's key. Long enough for any e-mail address or URL-like id.
+pub const KEY_BYTES_MAX: usize = 512;
+/// Bytes of a property's, event's or segment's name.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Bytes of one text value.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024;
+/// Values of one multi-valued property of one contact.
+pub const SET_VALUES_MAX: usize = 1_000;
+/// Declared properties; guards against a schema explosion by stray names.
+pub const PROPERTIES_MAX: usize = 4_096;
+/// Declared event kinds.
+pub const EVENT_KINDS_MAX: usize = 1_024;
+/// Declared properties of one event kind.
+pub const EVENT_PROPERTIES_MAX: usize = 256;
+/// Saved segments.
+pub const SEGMENTS_MAX: usize = 10_000;
+/// Bytes of a rule's text.
+pub const RULE_BYTES_MAX: usize = 64 * 1024;
+/// Nesting of a rule; keeps recursion within the stack.
+pub const RULE_DEPTH_MAX: usize = 64;
+/// Predicates of a rule.
+pub const RULE_PREDICATES_MAX: usize = 1_000;
+/// Values of one list in a rule.
+pub const RULE_LIST_MAX: usize = 10_000;
+/// Bytes of a regular expression.
+pub const REGEX_BYTES_MAX: usize = 1_000;
+/// Bytes a compiled regular expression may take.
+pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Nesting of a JSON document.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Bytes of a request body that is not streamed.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one line of an import.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// Entries of one page of a listing; the default is [`PAGE_DEFAULT`].
+pub const PAGE_MAX: usize = 100_000;
+/// Entries of a page when the caller names no limit.
+pub const PAGE_DEFAULT: usize = 1_000;
+/// Errors that an import spells out; the rest are only counted.
+pub const IMPORT_ERRORS_TOLD_MAX: usize = 100;
+/// Records of an import that are looked at before the types of its new columns are settled.
+pub const INFER_RECORDS: usize = 10_000;
+/// Contacts: ids are 32 bits wide and the last chunk is kept free.
+pub const CONTACTS_MAX: u32 = u32::MAX - 65_536;

@@ -1,0 +1,16 @@
+//! What are the nouns? Ids, names, values, time, the schema, requests and the limits on all of them.
+//!
+//! Owns:   the words every other room uses, and their checks.
+//! Never:  holds data of contacts, reads a clock, touches a file.
+//! Start:  [`value::Value`], [`schema::Schema`], [`request::Request`].
+
+pub mod currency;
+pub mod fold;
+pub mod id;
+pub mod limits;
+pub mod name;
+pub mod number;
+pub mod request;
+pub mod schema;
+pub mod time;
+pub mod value;
