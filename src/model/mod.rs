@@ -4,6 +4,7 @@
 //! Never:  holds data of contacts, reads a clock, touches a file.
 //! Start:  [`value::Value`], [`schema::Schema`], [`request::Request`].
 
+pub mod calendar;
 pub mod currency;
 pub mod fold;
 pub mod id;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::model::{
+    calendar::Zone,
     currency::Currency,
     name::{ContactKey, Name},
     number::Number,
     schema::Derived,
-    time::{Timestamp, Zone},
+    time::Timestamp,
 };
 
 /// A value as it came from outside: its shape is known, its type is the schema's to say.

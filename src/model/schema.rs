@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
+    calendar::Zone,
     currency::Currency,
     id::{EventKindId, PropertyId},
     name::Name,
-    time::Zone,
     value::ValueType,
 };
 

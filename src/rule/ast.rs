@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
+    calendar::{Length, Period},
     currency::Currency,
     name::Name,
     number::Number,
     schema::Function,
-    time::{Day, Length, Period, Timestamp},
+    time::{Day, Timestamp},
 };
 
 /// A rule: for each contact, in or out.
