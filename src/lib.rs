@@ -1,4 +1,5 @@
 //! Throng: a bitmap-indexed, in-memory segment database.
 
+pub mod codec;
 pub mod model;
 pub mod rule;
