@@ -3,3 +3,5 @@
 pub mod codec;
 pub mod model;
 pub mod rule;
+pub mod engine;
+pub mod db;

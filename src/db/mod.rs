@@ -1,0 +1,15 @@
+//! How is a database used? The facade: open, write, look, close.
+//!
+//! Owns:   the one writer thread, the clock, recovery, checkpoints, views and the public error.
+//! Never:  shows a bitmap or a plan; speaks HTTP.
+//! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
+#![allow(clippy::unimplemented)]
+
+
+pub mod answer;
+pub mod clock;
+pub mod database;
+pub mod error;
+pub mod options;
+pub mod record;
+pub mod view;
