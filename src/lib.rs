@@ -7,3 +7,4 @@ pub mod engine;
 pub mod index;
 pub mod model;
 pub mod rule;
+pub mod storage;
