@@ -68,12 +68,7 @@ impl App {
     /// Writes one request.
     ///
     /// Errors: those of the database, and the request's refusal.
-    pub async fn write_one(
-        &self,
-        request: Request,
-        headers: &HeaderMap,
-        uri: &Uri,
-    ) -> Result<(Applied, Lsn), Problem> {
+    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<(Applied, Lsn), Problem> {
         let written = self.write(vec![request], headers, uri).await?;
         match written.results.into_iter().next() {
             Some(Ok(applied)) => Ok((applied, written.lsn)),

@@ -5,11 +5,7 @@ use std::{io::Read, sync::mpsc, thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    db::{
-        database::Database,
-        error::Error,
-        record::Written,
-    },
+    db::{database::Database, error::Error, record::Written},
     http::{
         problem::{Fault, Problem},
         records::{self, Kind, Record},
@@ -132,9 +128,7 @@ impl From<ImportError> for Problem {
         match error {
             ImportError::Database(error) => error.into(),
             ImportError::Format(detail) => Problem::refused("bad_header", detail),
-            ImportError::Input { .. } => {
-                Problem { errors: error.faults(), ..Problem::malformed(error.to_string()) }
-            }
+            ImportError::Input { .. } => Problem { errors: error.faults(), ..Problem::malformed(error.to_string()) },
         }
     }
 }
@@ -187,7 +181,10 @@ pub fn import(
             if let Some(cause) = batch.broken {
                 return Err(ImportError::Input { cause, so_far: Box::new(summary) });
             }
-            progress(Progress { records: summary.accepted + summary.duplicates + summary.rejected, rejected: summary.rejected });
+            progress(Progress {
+                records: summary.accepted + summary.duplicates + summary.rejected,
+                rejected: summary.rejected,
+            });
         }
         Ok(summary)
     })

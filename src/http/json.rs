@@ -34,7 +34,6 @@ impl Json {
     /// Errors: a sentence with line and column, for malformed text, invalid UTF-8, a repeated key or deep nesting.
     pub fn parse(bytes: &[u8]) -> Result<Json, String> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        reader.disable_recursion_limit();
         let tree = Node { depth: 0 }.deserialize(&mut reader).map_err(|error| error.to_string())?;
         reader.end().map_err(|error| error.to_string())?;
         Ok(tree)
@@ -95,6 +94,7 @@ struct Node {
 }
 
 impl Node {
+    /// The reader of what is inside this node, unless that would be too deep.
     fn child<E: serde::de::Error>(self) -> Result<Node, E> {
         if self.depth >= limits::JSON_DEPTH_MAX {
             return Err(E::custom(format_args!("nested deeper than {} levels", limits::JSON_DEPTH_MAX)));
@@ -143,7 +143,7 @@ impl<'de> Visitor<'de> for Node {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
-        let child = self.child()?;
+        let child = self.child::<A::Error>()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(child)? {
             list.push(item);
@@ -152,14 +152,13 @@ impl<'de> Visitor<'de> for Node {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
-        let child = self.child();
         let mut object: Vec<(String, Json)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
             if key == NUMBER_KEY && object.is_empty() {
                 return members.next_value::<String>().map(Json::Number);
             }
-            let value = members.next_value_seed(child.as_ref().copied().map_err(A::Error::custom)?)?;
+            let value = members.next_value_seed(self.child::<A::Error>()?)?;
             // A scan is quicker than a table while there are few keys.
             let repeated = if object.len() < 16 {
                 object.iter().any(|(name, _)| *name == key)

@@ -11,7 +11,10 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use crate::{
-    db::{answer::Answer, record::{ContactRecord, Place}},
+    db::{
+        answer::Answer,
+        record::{ContactRecord, Place},
+    },
     http::{
         app::App,
         body,
@@ -72,9 +75,7 @@ fn format(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     match params.text("format") {
         Some("ndjson") => Ok(Format::Ndjson),
         Some("csv") => Ok(Format::Csv),
-        Some(other) => {
-            Err(Problem::refused("bad_format", format!("\"format\" is ndjson or csv, not \"{other}\"")))
-        }
+        Some(other) => Err(Problem::refused("bad_format", format!("\"format\" is ndjson or csv, not \"{other}\""))),
         None => {
             let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
             Ok(if accept.starts_with("text/csv") { Format::Csv } else { Format::Ndjson })

@@ -57,11 +57,8 @@ impl Listings {
         let [process, number, place] = parts[..] else {
             return Err(Problem::malformed("\"after\" is not a cursor of this listing"));
         };
-        let parsed = (
-            u32::from_str_radix(process, 16),
-            u64::from_str_radix(number, 16),
-            u32::from_str_radix(place, 16),
-        );
+        let parsed =
+            (u32::from_str_radix(process, 16), u64::from_str_radix(number, 16), u32::from_str_radix(place, 16));
         let (Ok(process), Ok(number), Ok(place)) = parsed else {
             return Err(Problem::malformed("\"after\" is not a cursor of this listing"));
         };

@@ -37,7 +37,8 @@ impl Params {
                 return Err(Problem::malformed(format!("the query's \"{pair}\" is not UTF-8")));
             };
             if !known.contains(&name.as_str()) {
-                let detail = format!("the query parameter \"{name}\" is not known here; known are: {}", known.join(", "));
+                let detail =
+                    format!("the query parameter \"{name}\" is not known here; known are: {}", known.join(", "));
                 return Err(Problem::malformed(detail));
             }
             if params.iter().any(|(other, _)| *other == name) {

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    db::{answer::Answer, clock::Stopwatch, view::View},
+    db::{answer::Answer, clock::Stopwatch, record::PlanNode, view::View},
     http::{
         app::{App, answer_json},
         body,
@@ -22,8 +22,7 @@ use crate::{
         request::RuleSource,
         time::{Day, Timestamp},
     },
-    query::explain::Explained,
-    rule::{json_out, print},
+    rule,
 };
 
 /// What a query gives back.
@@ -144,10 +143,10 @@ pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> 
     let source = rule_source(&request)?;
     body::blocking(move || {
         let watch = Stopwatch::start();
-        let rule = view.parse_rule(&source)?;
-        let explained = view.explain(&rule, as_of)?;
-        let mut body = summary(&view, as_of, explained.exact, watch);
-        body["rule"] = print::print(&rule).into();
+        let parsed = view.parse_rule(&source)?;
+        let explained = view.explain(&parsed, as_of)?;
+        let mut body = summary(&view, as_of, explained.count, watch);
+        body["rule"] = rule::print(&parsed).into();
         body["plan"] = node_json(&explained);
         Ok(answer_json(StatusCode::OK, &body))
     })
@@ -155,12 +154,12 @@ pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> 
 }
 
 /// A node of a plan with its children, in the order chosen.
-pub fn node_json(node: &Explained) -> Value {
+pub fn node_json(node: &PlanNode) -> Value {
     json!({
         "label": node.label,
-        "index": node.index,
-        "estimated": node.estimated,
-        "exact": node.exact,
+        "index": node.using,
+        "estimated": node.estimate,
+        "count": node.count,
         "took_us": node.took_ns as f64 / 1_000.0,
         "children": node.children.iter().map(node_json).collect::<Vec<_>>(),
     })
@@ -170,7 +169,7 @@ pub fn node_json(node: &Explained) -> Value {
 pub async fn parse(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["rule"])?;
-    let rule = app.db.view().parse_rule(&rule_source(&request)?)?;
-    let body = json!({"json": json_out::to_json(&rule), "text": print::print(&rule)});
+    let parsed = app.db.view().parse_rule(&rule_source(&request)?)?;
+    let body = json!({"json": rule::to_json(&parsed), "text": rule::print(&parsed)});
     Ok(answer_json(StatusCode::OK, &body))
 }

@@ -39,19 +39,34 @@ pub enum Kind {
 /// Opens a stream of records.
 ///
 /// Errors: what is wrong with the stream as a whole, such as a CSV header without a `key`.
-pub fn open(kind: Kind, reader: Box<dyn Read + Send>) -> Result<Box<dyn Iterator<Item = io::Result<Record>> + Send>, String> {
+pub fn open(
+    kind: Kind,
+    reader: Box<dyn Read + Send>,
+) -> Result<Box<dyn Iterator<Item = io::Result<Record>> + Send>, String> {
     Ok(match kind {
         Kind::ContactLines(mode) => {
             let mut names = Names::default();
-            Box::new(Lines::new(reader).map(move |line| line.map(|(at, text)| (at, text.and_then(|text| {
-                contact(&parse(&text)?, mode, &mut names).map_err(located)
-            }).map_err(|fault| fault.on_line(at))))))
+            Box::new(Lines::new(reader).map(move |line| {
+                line.map(|(at, text)| {
+                    (
+                        at,
+                        text.and_then(|text| contact(&parse(&text)?, mode, &mut names).map_err(located))
+                            .map_err(|fault| fault.on_line(at)),
+                    )
+                })
+            }))
         }
         Kind::EventLines(zone) => {
             let mut names = Names::default();
-            Box::new(Lines::new(reader).map(move |line| line.map(|(at, text)| (at, text.and_then(|text| {
-                event(&parse(&text)?, &zone, &mut names).map_err(located)
-            }).map_err(|fault| fault.on_line(at))))))
+            Box::new(Lines::new(reader).map(move |line| {
+                line.map(|(at, text)| {
+                    (
+                        at,
+                        text.and_then(|text| event(&parse(&text)?, &zone, &mut names).map_err(located))
+                            .map_err(|fault| fault.on_line(at)),
+                    )
+                })
+            }))
         }
         Kind::ContactTable(mode) => Box::new(Table::open(reader, mode)?),
     })
@@ -213,8 +228,9 @@ fn event_id(id: &str) -> Result<Box<str>, Refusal> {
 fn instant(at: &str, zone: &Zone) -> Result<Timestamp, Refusal> {
     match Day::parse(at) {
         Ok(day) => Ok(zone.start_of(day)),
-        Err(_) => Timestamp::parse(at)
-            .map_err(|error| refusal("bad_instant", "/at".into(), format!("\"{at}\" {error}"))),
+        Err(_) => {
+            Timestamp::parse(at).map_err(|error| refusal("bad_instant", "/at".into(), format!("\"{at}\" {error}")))
+        }
     }
 }
 

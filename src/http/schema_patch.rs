@@ -19,10 +19,7 @@ pub fn read(body: &Json) -> Result<SchemaPatch, Problem> {
         let detail = "the time zone is set once, when the folder is made (\"--time-zone\")";
         return Err(Problem::refused("time_zone_fixed", detail));
     }
-    Ok(SchemaPatch {
-        properties: members(body, "properties", property)?,
-        events: members(body, "events", event)?,
-    })
+    Ok(SchemaPatch { properties: members(body, "properties", property)?, events: members(body, "events", event)? })
 }
 
 /// The named members of an object; `null` is a drop.
@@ -124,7 +121,8 @@ fn derived(body: &Json) -> Result<Derived, Problem> {
             (Source::OpenClose { open: needed("open")?, close: needed("close")? }, Writer::UntilNext)
         }
         _ => {
-            let detail = "\"derived\" is {\"aggregate\":…,\"event\":…,\"of\":…}, {\"latest\":…} or {\"open\":…,\"close\":…}";
+            let detail =
+                "\"derived\" is {\"aggregate\":…,\"event\":…,\"of\":…}, {\"latest\":…} or {\"open\":…,\"close\":…}";
             return Err(Problem::refused("bad_derived", detail));
         }
     };

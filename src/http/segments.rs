@@ -21,9 +21,7 @@ use crate::{
     },
     model::{
         name::ContactKey,
-        request::{
-            Applied, MembersEdit, MembersMode, Request, SegmentCreate, SegmentSource, SegmentUpdate,
-        },
+        request::{Applied, MembersEdit, MembersMode, Request, SegmentCreate, SegmentSource, SegmentUpdate},
     },
 };
 
@@ -152,12 +150,8 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
         None => None,
         Some(_) => Some(wire::text_member(&request, "description")?.map(Into::into)),
     };
-    let update = SegmentUpdate {
-        segment: name.as_str().into(),
-        name: new_name.as_deref().map(Into::into),
-        description,
-        rule,
-    };
+    let update =
+        SegmentUpdate { segment: name.as_str().into(), name: new_name.as_deref().map(Into::into), description, rule };
     app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
     show(app, new_name.unwrap_or(name), StatusCode::OK).await
 }

@@ -54,8 +54,7 @@ impl Server {
         if !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
         }
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
         let listener =
             runtime.block_on(TcpListener::bind(address)).map_err(|error| ServeError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;

@@ -98,10 +98,11 @@ pub async fn clock(State(app): State<App>) -> Response {
 pub async fn move_clock(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["now"])?;
-    let to = wire::text_member(&request, "now")?
-        .ok_or_else(|| Problem::refused("missing_member", "\"now\" is missing: an instant like 2026-05-01T00:00:00Z"))?;
-    let to = Timestamp::parse(to)
-        .map_err(|error| Problem::refused("bad_instant", format!("\"now\": \"{to}\" {error}")))?;
+    let to = wire::text_member(&request, "now")?.ok_or_else(|| {
+        Problem::refused("missing_member", "\"now\" is missing: an instant like 2026-05-01T00:00:00Z")
+    })?;
+    let to =
+        Timestamp::parse(to).map_err(|error| Problem::refused("bad_instant", format!("\"now\": \"{to}\" {error}")))?;
     body::blocking(move || {
         let written = app.db.move_clock(to)?;
         let body = json!({"now": app.db.view().now().to_string(), "lsn": written.lsn.0});

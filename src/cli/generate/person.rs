@@ -58,9 +58,9 @@ pub fn person(seed: u64, number: u64, until: Timestamp) -> (Person, Vec<Deed>) {
     let mut rng = Pcg32::seed_from_u64(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let country = ranked(&mut rng, words::COUNTRIES);
     let (first, last) = (ranked(&mut rng, words::FIRST), ranked(&mut rng, words::LAST));
-    let company = rng.random_bool(0.6).then(|| {
-        format!("{} {}", ranked(&mut rng, words::COMPANY_FIRST), ranked(&mut rng, words::COMPANY_SECOND))
-    });
+    let company = rng
+        .random_bool(0.6)
+        .then(|| format!("{} {}", ranked(&mut rng, words::COMPANY_FIRST), ranked(&mut rng, words::COMPANY_SECOND)));
     // Sign-ups grow: the square root pulls first sights towards the present.
     let age_days = 1_460.0 * (1.0 - rng.random::<f64>().sqrt());
     let created = until.plus_ms(-((age_days * DAY_MS as f64) as i64 / 1_000 * 1_000) - 1_000);
