@@ -6,4 +6,6 @@ pub mod db;
 pub mod engine;
 pub mod index;
 pub mod model;
+pub mod query;
 pub mod rule;
+pub mod storage;
