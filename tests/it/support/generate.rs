@@ -6,16 +6,16 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use throng::model::{
     calendar::{Length, Period, Unit, Zone},
-    currency::Currency,
-    id::{EventKindId, PropertyId},
-    name::Name,
     number::{Number, ONE},
-    schema::{Derived, EventKind, EventProperty, Function, Property, Schema, Source, Writer},
+    schema::{EventKind, Property, Writer},
     time::{Day, Timestamp},
     value::{Value, ValueType},
 };
 
-use crate::support::naive::{Contact, Event, Naive, Written};
+use crate::support::{
+    generate_schema::schema,
+    naive::{Contact, Event, Naive, Written},
+};
 
 /// A seeded source of choices.
 pub struct Dice(Pcg64Mcg);
@@ -231,108 +231,6 @@ pub fn world(dice: &mut Dice, contacts: usize) -> World {
         naive.contacts.push(contact);
     }
     World { naive, nows }
-}
-
-/// The starter schema with properties and events of every type added.
-pub fn schema(dice: &mut Dice, zone: Zone) -> Schema {
-    let starter = Schema::starter(zone.clone());
-    let (mut properties, mut events) = (starter.property_slots().to_vec(), starter.event_slots().to_vec());
-    let eur = ValueType::Money(Currency::of_code("EUR").expect("a currency"));
-    let jpy = ValueType::Money(Currency::of_code("JPY").expect("a currency"));
-    let aggregate = |function, of: Option<&str>| {
-        let source = Source::Aggregate { function, event: name("webinar"), of: of.map(name) };
-        Some(Derived { source, writer: Writer::Refuse })
-    };
-    let plain: &[(&str, ValueType)] = &[
-        ("nickname", ValueType::Text),
-        ("notes", ValueType::Text),
-        ("code", ValueType::Category),
-        ("tier", ValueType::Category),
-        ("alt_email", ValueType::Email),
-        ("labels", ValueType::Set),
-        ("interests", ValueType::Set),
-        ("balance", eur),
-        ("yen", jpy),
-        ("ratio", ValueType::Number),
-        ("größe", ValueType::Number),
-        ("renewal", ValueType::Timestamp),
-        ("birthday", ValueType::Date),
-        ("contract_end", ValueType::Date),
-        ("vip", ValueType::Boolean),
-        ("in_last", ValueType::Number),
-        ("not_before", ValueType::Timestamp),
-        ("first_purchase", ValueType::Date),
-        ("no_show", ValueType::Boolean),
-        ("has_tag", ValueType::Text),
-        ("電話", ValueType::Text),
-        ("last", ValueType::Text),
-        ("or", ValueType::Number),
-    ];
-    let derived = [
-        ("webinars", ValueType::Number, aggregate(Function::Count, None)),
-        ("minutes_mean", ValueType::Number, aggregate(Function::Avg, Some("minutes"))),
-        ("minutes_least", ValueType::Number, aggregate(Function::Min, Some("minutes"))),
-        ("topics", ValueType::Number, aggregate(Function::Distinct, Some("title"))),
-    ];
-    let all = plain.iter().map(|(name, ty)| (*name, *ty, None)).chain(derived);
-    for (spelling, ty, derived) in all {
-        let cased = ty.is_text() || ty == ValueType::Set;
-        properties.push(Some(Property {
-            id: PropertyId(properties.len() as u16),
-            name: name(spelling),
-            ty,
-            aliases: if spelling == "tier" { vec![name("plan_tier")] } else { vec![] },
-            case_sensitive: cased && derived.is_none() && dice.chance(40),
-            derived,
-        }));
-    }
-    for (kind, phrases, negative, label) in [
-        ("visit", &[][..], &[][..], None),
-        ("webinar", &["attended webinar"][..], &["no webinar", "skipped webinar"][..], Some("title")),
-        ("order_paid", &["paid"][..], &[][..], None),
-        ("then", &[][..], &[][..], None),
-    ] {
-        let mut places: Vec<EventProperty> = vec![];
-        for (spelling, ty) in event_properties(kind, eur) {
-            let cased = ty.is_text() || ty == ValueType::Set;
-            let case_sensitive = cased && dice.chance(40);
-            places.push(EventProperty { name: name(spelling), ty, case_sensitive, dropped: false });
-        }
-        let texts = |list: &[&str]| list.iter().map(|text| (*text).into()).collect();
-        events.push(Some(EventKind {
-            phrases: texts(phrases),
-            negative: texts(negative),
-            label: label.map(name),
-            activity: dice.chance(70),
-            properties: places,
-            ..EventKind::plain(EventKindId(events.len() as u16), name(kind))
-        }));
-    }
-    Schema::new(zone, properties, events)
-}
-
-fn event_properties(kind: &str, money: ValueType) -> Vec<(&'static str, ValueType)> {
-    match kind {
-        "visit" => vec![
-            ("page", ValueType::Text),
-            ("path", ValueType::Category),
-            ("seconds", ValueType::Number),
-            ("spent", money),
-            ("opened_at", ValueType::Timestamp),
-            ("due_day", ValueType::Date),
-            ("logged_in", ValueType::Boolean),
-            ("topics_seen", ValueType::Set),
-            ("sender", ValueType::Email),
-        ],
-        "webinar" => vec![("title", ValueType::Text), ("minutes", ValueType::Number)],
-        "order_paid" => vec![("amount", money), ("lead_score", ValueType::Number)],
-        _ => vec![],
-    }
-}
-
-/// A canonical name.
-pub fn name(spelling: &str) -> Name {
-    Name::new(spelling).expect("a well-formed name")
 }
 
 fn contact(dice: &mut Dice, naive: &mut Naive, place: usize) -> Contact {

@@ -17,7 +17,7 @@ use throng::{
 
 use crate::support::{
     generate::{self, Dice, EMAILS, LENGTHS, TEXTS},
-    generate_test,
+    generate_schema, generate_test,
     naive::{Contact, Naive},
 };
 
@@ -264,7 +264,7 @@ fn domain(dice: &mut Dice) -> Rule {
         if domain.is_empty() { "company.com".into() } else { generate_test::respelled(dice, domain) }
     };
     let domains = (0..=dice.below(2)).map(|_| one(dice)).collect();
-    Rule::EmailDomain { property: dice.chance(40).then(|| generate::name("alt_email")), domains }
+    Rule::EmailDomain { property: dice.chance(40).then(|| generate_schema::name("alt_email")), domains }
 }
 
 fn bucket(dice: &mut Dice) -> Rule {

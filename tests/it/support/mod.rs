@@ -5,6 +5,7 @@ pub mod deeds;
 pub mod derived;
 pub mod generate;
 pub mod generate_rule;
+pub mod generate_schema;
 pub mod generate_test;
 pub mod naive;
 pub mod source;
