@@ -36,7 +36,9 @@ impl Page {
             Page::Shorts(items) => items.get(at).copied().map_or(0, u32::from),
             Page::Longs(items) => items.get(at).copied().unwrap_or(0),
             Page::Mapped(bytes, 1) => bytes.get(at).copied().map_or(0, u32::from),
-            Page::Mapped(bytes, 2) => bytes.get(2 * at..2 * at + 2).map_or(0, |b| u32::from(b[0]) | u32::from(b[1]) << 8),
+            Page::Mapped(bytes, 2) => {
+                bytes.get(2 * at..2 * at + 2).map_or(0, |b| u32::from(b[0]) | u32::from(b[1]) << 8)
+            }
             Page::Mapped(bytes, _) => mapped::u32_at(bytes, at),
         }
     }

@@ -28,7 +28,7 @@ impl FlagIndex {
 
     /// Sets or removes the flag of a contact; says whether anything changed.
     pub fn set(&mut self, contact: ContactId, flag: Option<bool>) -> bool {
-        let mut put = |posting: &mut Posting, wanted: bool| match (posting.contains(contact.0), wanted) {
+        let put = |posting: &mut Posting, wanted: bool| match (posting.contains(contact.0), wanted) {
             (false, true) => posting.insert(contact.0),
             (true, false) => posting.remove(contact.0),
             (true, true) | (false, false) => false,
@@ -99,7 +99,10 @@ mod tests {
             let flag = [Some(true), Some(false), None][(i * 7 % 3) as usize];
             let before = model.get(&id).copied();
             assert_eq!(flags.set(ContactId(id), flag), before != flag);
-            flag.map_or_else(|| model.remove(&id), |flag| model.insert(id, flag));
+            match flag {
+                Some(flag) => model.insert(id, flag),
+                None => model.remove(&id),
+            };
         }
         flags.check().unwrap();
         let mut image = MemoryImage::new();

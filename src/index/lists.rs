@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn lists_change_in_place_and_survive_the_image() {
         let (mut lists, mut model) = (Lists::default(), BTreeMap::new());
-        let mut step = |lists: &mut Lists, model: &mut BTreeMap<u32, Vec<u32>>, i: u32| {
+        let step = |lists: &mut Lists, model: &mut BTreeMap<u32, Vec<u32>>, i: u32| {
             let id = i.wrapping_mul(2_654_435_761) % 5_000;
             let code = |n: u32| [n % 9, n % 900, n.wrapping_mul(977) % 90_000][(i / 1_500 % 3) as usize];
             let list: Vec<u32> = (0..i % 5).map(|k| code(i + k)).collect();
