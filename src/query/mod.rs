@@ -4,13 +4,19 @@
 //! Never:  changes a fact, reads a clock, keeps an answer.
 //! Start:  [`bind::bind`], [`plan::Plan`], [`evaluate`], [`explain`].
 
+pub mod behavior;
 pub mod bind;
+pub mod bind_events;
+pub mod bind_value;
 pub mod bounds;
 pub mod bucket;
+pub mod build;
 pub mod context;
 pub mod evaluate;
 pub mod explain;
 pub mod plan;
 pub mod probe;
+pub mod reader;
+pub mod sieve;
 pub mod spans;
 pub mod value_test;
