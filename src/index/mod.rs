@@ -14,7 +14,7 @@ use crate::{
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
-    index::{directory::Directory, property::PropertyIndex},
+    index::{directory::Directory, event_store::EventStore, property::PropertyIndex},
     model::{
         id::{ContactId, PropertyId},
         schema::Schema,
@@ -23,11 +23,25 @@ use crate::{
 };
 
 pub mod column;
+pub mod derive;
+pub mod derive_plan;
+pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
+pub mod event_group;
+pub mod event_ids;
+pub mod event_image;
+pub mod event_index;
+pub mod event_pack;
+pub mod event_page;
+pub mod event_plane;
+pub mod event_record;
+pub mod event_store;
+pub mod event_tail;
 pub mod flag;
 pub mod matching;
 pub mod packed;
+pub mod pending;
 pub mod property;
 pub mod set;
 pub mod text;
@@ -37,6 +51,7 @@ pub mod text;
 pub struct Index {
     directory: Directory,
     properties: Vec<Option<Arc<PropertyIndex>>>,
+    events: EventStore,
 }
 
 impl Index {
