@@ -185,7 +185,7 @@ fn nanos_of(access: &Access<'_>) -> u64 {
     }
 }
 
-fn access_of<'a>(leaf: &'a Leaf, plan: &'a Plan, index: &'a Index) -> Access<'a> {
+pub(in crate::query) fn access_of<'a>(leaf: &'a Leaf, plan: &'a Plan, index: &'a Index) -> Access<'a> {
     match leaf {
         Leaf::Value(property, test) => value_access(*property, test, plan, index),
         Leaf::Domain(property, domains) => {

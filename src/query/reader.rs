@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
     /// Makes a test ready for an index.
     pub fn new(behavior: &'a Behavior, index: &'a Index, clock: &'a Clock, effort: Effort) -> Reader<'a> {
         let sources = behavior.sources();
-        let logs: Vec<Option<&EventIndex>> = sources.iter().map(|source| index.event(source.kind)).collect();
+        let logs: Vec<Option<&EventIndex>> = sources.iter().map(|source| index.events().kind(source.kind)).collect();
         let sieve = |filter, log: Option<&'a EventIndex>| match log {
             Some(log) => Sieve::new(filter, log, &clock.zone, effort),
             None => Sieve::All(vec![]),
