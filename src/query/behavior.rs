@@ -1,11 +1,7 @@
 //! Tests of a contact's events, bound: kinds and properties by number, windows in milliseconds, cut off at now.
 
 use crate::{
-    model::{
-        id::EventKindId,
-        number::ONE,
-        schema::Function,
-    },
+    model::{id::EventKindId, number::ONE, schema::Function},
     query::{
         spans::{CountTest, Interval, Wide},
         value_test::ValueTest,

@@ -13,7 +13,7 @@ use crate::{
         plan::{Label, Leaf, NodeId, Part, Pinned, Plan},
         value_test::{Texts, ValueTest},
     },
-    rule::ast::{BucketRange, Comparison, Operand, PropertyTest, Quantity, Rule, Test},
+    rule::ast::{BucketRange, PropertyTest, Quantity, Rule, Test},
 };
 
 /// Segments inside segments, at most.

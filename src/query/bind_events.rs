@@ -101,7 +101,8 @@ impl Binder<'_> {
         let steps = test.steps.iter().map(step).collect::<Result<Vec<Source>, BindError>>()?;
         let within = test.within.map(|length| length.exact_ms().ok_or(length)).transpose().map_err(|_| {
             let event = test.steps.first().map_or("", |step| step.event.as_str());
-            Subject { name: event, ty: ValueType::Timestamp, case_sensitive: false }.mismatch("`within` months or years")
+            Subject { name: event, ty: ValueType::Timestamp, case_sensitive: false }
+                .mismatch("`within` months or years")
         })?;
         Ok(Behavior::Sequence { steps, within })
     }
@@ -160,8 +161,7 @@ fn property_of<'k>(kind: &'k EventKind, name: &Name) -> Result<(usize, Subject<'
     let (position, property) = kind
         .property(name.as_str())
         .ok_or_else(|| BindError::UnknownProperty(format!("{}.{}", kind.name.as_str(), name.as_str())))?;
-    let subject =
-        Subject { name: property.name.as_str(), ty: property.ty, case_sensitive: property.case_sensitive };
+    let subject = Subject { name: property.name.as_str(), ty: property.ty, case_sensitive: property.case_sensitive };
     Ok((position, subject))
 }
 

@@ -223,12 +223,7 @@ pub fn bind_interval(
 /// The bounds that `between` sets on an aggregate.
 ///
 /// Errors: [`BindError::Mismatch`].
-pub fn bind_between(
-    from: &Operand,
-    to: &Operand,
-    subject: Subject<'_>,
-    clock: &Clock,
-) -> Result<Interval, BindError> {
+pub fn bind_between(from: &Operand, to: &Operand, subject: Subject<'_>, clock: &Clock) -> Result<Interval, BindError> {
     let (first, _) = whole_extent(from, subject, clock)?;
     let (_, last) = whole_extent(to, subject, clock)?;
     Ok(Interval { lower: Some((first, true)), upper: Some(last) })
@@ -300,7 +295,10 @@ mod tests {
         assert_eq!(compare(Comparison::Gt), [(end, FOREVER)]);
         assert_eq!(compare(Comparison::Ge), [(start, FOREVER)]);
         assert_eq!(spans(Test::Between(day(), day()), ValueType::Timestamp), [(start, end - 1)]);
-        assert_eq!(compare(Comparison::Lt), spans(Test::Before(Moment::Date(Day::parse("2026-05-01").unwrap())), ValueType::Timestamp));
+        assert_eq!(
+            compare(Comparison::Lt),
+            spans(Test::Before(Moment::Date(Day::parse("2026-05-01").unwrap())), ValueType::Timestamp)
+        );
     }
 
     #[test]

@@ -129,10 +129,8 @@ impl Builder {
     /// Those in at least `least` and at most `most` of the nodes, or else those in fewer or more.
     pub fn of(&mut self, nodes: Vec<NodeId>, least: i64, most: i64, inside: bool) -> NodeId {
         let always = nodes.iter().filter(|id| self.nodes[id.index()] == Node::All).count() as i64;
-        let kept: Vec<NodeId> = nodes
-            .into_iter()
-            .filter(|id| !matches!(self.nodes[id.index()], Node::All | Node::None))
-            .collect();
+        let kept: Vec<NodeId> =
+            nodes.into_iter().filter(|id| !matches!(self.nodes[id.index()], Node::All | Node::None)).collect();
         let count = kept.len() as i64;
         let (least, most) = ((least - always).max(0), (most - always).min(count));
         if least > most {

@@ -36,12 +36,7 @@ pub fn explain(plan: &Plan, index: &Index, stopwatch: &dyn Fn() -> u64) -> Expla
     explain_node(&prepared, plan.root, stopwatch, &mut shown)
 }
 
-fn explain_node(
-    prepared: &Prepared<'_>,
-    id: NodeId,
-    stopwatch: &dyn Fn() -> u64,
-    shown: &mut [bool],
-) -> Explained {
+fn explain_node(prepared: &Prepared<'_>, id: NodeId, stopwatch: &dyn Fn() -> u64, shown: &mut [bool]) -> Explained {
     let plan = prepared.plan;
     let start = stopwatch();
     if let Node::Leaf(leaf, _) = plan.node(id) {

@@ -101,8 +101,7 @@ pub struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// Makes a plan ready.
     pub fn new(plan: &'a Plan, index: &'a Index) -> Prepared<'a> {
-        let access: Vec<Access<'a>> =
-            plan.leaves.iter().map(|labeled| access_of(&labeled.leaf, plan, index)).collect();
+        let access: Vec<Access<'a>> = plan.leaves.iter().map(|labeled| access_of(&labeled.leaf, plan, index)).collect();
         let mut prepared = Prepared {
             plan,
             index,
@@ -225,7 +224,11 @@ fn value_access<'a>(property: PropertyId, test: &'a ValueTest, plan: &'a Plan, i
         (PropertyIndex::Ordered(_, column), ValueTest::Present) => column.present().clone(),
         (property, ValueTest::Present) => property.present(),
         (PropertyIndex::Flag(flags), ValueTest::Flag(flag)) => {
-            if *flag { flags.yes().clone() } else { flags.no().clone() }
+            if *flag {
+                flags.yes().clone()
+            } else {
+                flags.no().clone()
+            }
         }
         (PropertyIndex::Ordered(_, column), ValueTest::Spans(spans)) => {
             return match spans.as_slice().len() {
@@ -241,15 +244,21 @@ fn value_access<'a>(property: PropertyId, test: &'a ValueTest, plan: &'a Plan, i
                 None => Access::Rows(column, RowTest::Calendar(calendar, zone)),
             };
         }
-        (PropertyIndex::Text(_, texts), ValueTest::Texts(wanted)) => return listed(wanted, |text| texts.equal(text), || {
-            texts.any_of(&wanted.iter().collect::<Vec<&str>>())
-        }),
-        (PropertyIndex::Set(sets), ValueTest::Texts(wanted)) => return listed(wanted, |text| sets.equal(text), || {
-            let mut codes: Vec<u32> = wanted.iter().flat_map(|text| sets.codes_equal(text)).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            sets.rows(&codes.into_iter().collect())
-        }),
+        (PropertyIndex::Text(_, texts), ValueTest::Texts(wanted)) => {
+            return listed(wanted, |text| texts.equal(text), || texts.any_of(&wanted.iter().collect::<Vec<&str>>()));
+        }
+        (PropertyIndex::Set(sets), ValueTest::Texts(wanted)) => {
+            return listed(
+                wanted,
+                |text| sets.equal(text),
+                || {
+                    let mut codes: Vec<u32> = wanted.iter().flat_map(|text| sets.codes_equal(text)).collect();
+                    codes.sort_unstable();
+                    codes.dedup();
+                    sets.rows(&codes.into_iter().collect())
+                },
+            );
+        }
         (PropertyIndex::Text(_, texts), ValueTest::Pattern(pattern)) => {
             let search = |test: &TextMatch, codes| texts.codes_matching_in(test, codes);
             texts.rows(&codes_passing(pattern.compiled(), texts.code_end(), search))
@@ -264,11 +273,7 @@ fn value_access<'a>(property: PropertyId, test: &'a ValueTest, plan: &'a Plan, i
 }
 
 fn listed(wanted: &Texts, equal: impl Fn(&str) -> Posting, any: impl Fn() -> Posting) -> Access<'static> {
-    if wanted.len() <= POSTINGS_MAX {
-        of_postings(wanted.iter().map(equal).collect())
-    } else {
-        Access::Posting(any())
-    }
+    if wanted.len() <= POSTINGS_MAX { of_postings(wanted.iter().map(equal).collect()) } else { Access::Posting(any()) }
 }
 
 /// The codes below `end` that pass, searched by several threads when there are many.

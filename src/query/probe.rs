@@ -1,11 +1,8 @@
 //! The answer of a plan for one contact: facts are asked as they are, no index is searched.
 
 use crate::{
-    index::{Index, directory::Directory, property::PropertyIndex, text::domain_of},
-    model::{
-        calendar::Zone,
-        id::ContactId,
-    },
+    index::{Index, directory::Directory, domains::domain_of, property::PropertyIndex},
+    model::{calendar::Zone, id::ContactId},
     query::{
         bucket::spread,
         plan::{Leaf, Node, NodeId, Plan},
@@ -76,7 +73,7 @@ pub fn leaf_holds(leaf: &Leaf, plan: &Plan, index: &Index, contact: ContactId) -
             Some(PropertyIndex::Text(_, texts)) => texts
                 .value(contact)
                 .and_then(domain_of)
-                .is_some_and(|domain| domains.binary_search_by(|known| (**known).cmp(&domain)).is_ok()),
+                .is_some_and(|domain| domains.binary_search_by(|known| (**known).cmp(domain.as_ref())).is_ok()),
             _ => false,
         },
         Leaf::Behavior(behavior, differs) => {

@@ -36,7 +36,11 @@ impl Worker<'_, '_> {
             access => {
                 let mut found = self.take();
                 self.found(access, set, &mut found);
-                if negated { set.and_not(&found) } else { set.and(&found) }
+                if negated {
+                    set.and_not(&found)
+                } else {
+                    set.and(&found)
+                }
                 self.give(found);
             }
         }
@@ -201,7 +205,9 @@ impl Worker<'_, '_> {
     pub(in crate::query) fn sift(&mut self, id: NodeId, few: &mut Vec<u16>) {
         let prepared = self.prepared;
         let order = &prepared.order[id.index()];
-        if !order.is_empty() && let Some(kept) = self.kept(id) {
+        if !order.is_empty()
+            && let Some(kept) = self.kept(id)
+        {
             return few.retain(|at| kept.get(*at));
         }
         match prepared.plan.node(id) {

@@ -2,6 +2,7 @@
 
 use crate::{
     index::{Index, event_group::EventGroup, event_index::EventIndex},
+    model::time::Timestamp,
     model::{id::ContactId, schema::Function},
     query::{
         behavior::{Behavior, Source, whole},
@@ -9,7 +10,6 @@ use crate::{
         sieve::{Effort, Sieve, distinct},
         spans::{CountTest, Interval, Wide},
     },
-    model::time::Timestamp,
     rule::ast::End,
 };
 
@@ -204,10 +204,8 @@ impl<'a> Reader<'a> {
                 &other
             };
             let sieve = &self.sieves[number];
-            let times = events
-                .between(step.first, step.last)
-                .filter(|i| sieve.passes(events, *i))
-                .map(|i| events.time(i).0);
+            let times =
+                events.between(step.first, step.last).filter(|i| sieve.passes(events, *i)).map(|i| events.time(i).0);
             if number == 0 {
                 ends = times.collect();
             } else {

@@ -106,12 +106,20 @@ impl<'p, 'a> Worker<'p, 'a> {
                     parity.xor(&part);
                     self.give(part);
                 }
-                if *odd { set.and(&parity) } else { set.and_not(&parity) }
+                if *odd {
+                    set.and(&parity)
+                } else {
+                    set.and_not(&parity)
+                }
                 self.give(parity);
             }
             Node::Of(_, least, most, inside) => {
                 let passing = self.counted(order, *least, *most, set);
-                if *inside { set.and(&passing) } else { set.and_not(&passing) }
+                if *inside {
+                    set.and(&passing)
+                } else {
+                    set.and_not(&passing)
+                }
                 self.give(passing);
             }
         }
@@ -150,7 +158,11 @@ impl<'p, 'a> Worker<'p, 'a> {
                 match view {
                     View::Full => found.fill(true),
                     View::Empty => {}
-                    View::Array(list) => list.iter().for_each(|at| drop(found.set(*at))),
+                    View::Array(list) => {
+                        for at in list {
+                            found.set(*at);
+                        }
+                    }
                     View::Words(words) => found.or(words),
                 }
                 continue;
