@@ -23,11 +23,14 @@ use crate::{
 };
 
 pub mod column;
+mod column_image;
 pub mod dictionary;
 pub mod directory;
 pub mod flag;
 pub mod matching;
 pub mod packed;
+mod packed_fit;
+mod packed_image;
 pub mod property;
 pub mod set;
 pub mod text;
