@@ -195,7 +195,7 @@ impl Packed {
         };
         let exact = left == 0;
         match &mut self.codes {
-            Codes::None => return exact && code == 0,
+            Codes::None => exact && code == 0,
             Codes::U8(codes) if exact => u8::try_from(code).map(|code| codes.put(at, code)).is_ok(),
             Codes::U16(codes) if exact => u16::try_from(code).map(|code| codes.put(at, code)).is_ok(),
             Codes::U32(codes) if exact => u32::try_from(code).map(|code| codes.put(at, code)).is_ok(),
@@ -343,7 +343,7 @@ impl Packed {
 fn fill(out: &mut [u64], len: usize) {
     out.fill(0);
     out[..len / 64].fill(!0);
-    if len % 64 > 0 {
+    if !len.is_multiple_of(64) {
         out[len / 64] = (1 << (len % 64)) - 1;
     }
 }
