@@ -18,6 +18,7 @@ pub mod names;
 pub mod real_disk;
 pub mod recover;
 pub mod sim_disk;
+pub mod sim_ops;
 pub mod snapshot_reader;
 pub mod snapshot_writer;
 pub mod status;

@@ -13,8 +13,7 @@ use bytes::Bytes;
 
 use crate::codec::aligned::aligned_copy;
 use crate::storage::disk::{Disk, DiskFile, Lock};
-
-const SECTOR: usize = 512;
+use crate::storage::sim_ops::{DataOp, NameOp};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,19 +64,6 @@ struct Contents {
     durable: Vec<u8>,
     unsynced: Vec<DataOp>,
     mode: u32,
-}
-
-#[derive(Clone)]
-enum DataOp {
-    Write { at: usize, bytes: Vec<u8> },
-    Resize(usize),
-}
-
-#[derive(Clone)]
-enum NameOp {
-    Link { path: PathBuf, file: usize },
-    Unlink { path: PathBuf },
-    Rename { from: PathBuf, to: PathBuf, file: usize },
 }
 
 struct SimFile {
@@ -228,75 +214,6 @@ impl State {
         op.apply(&mut self.live);
         self.names.push(op);
     }
-}
-
-impl NameOp {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
-        match self {
-            NameOp::Link { path, file } => {
-                names.insert(path.clone(), *file);
-            }
-            NameOp::Unlink { path } => {
-                names.remove(path);
-            }
-            NameOp::Rename { from, to, file } => {
-                names.remove(from);
-                names.insert(to.clone(), *file);
-            }
-        }
-    }
-
-    fn dir(&self) -> Option<&Path> {
-        match self {
-            NameOp::Link { path, .. } | NameOp::Unlink { path } => path.parent(),
-            NameOp::Rename { to, .. } => to.parent(),
-        }
-    }
-}
-
-impl DataOp {
-    fn apply(&self, contents: &mut Vec<u8>) {
-        match self {
-            DataOp::Write { at, bytes } => write_into(contents, *at, bytes),
-            DataOp::Resize(len) => contents.resize(*len, 0),
-        }
-    }
-
-    /// Carries the operation out, not at all, up to a byte, or in some of its sectors.
-    fn survive(&self, contents: &mut Vec<u8>, choose: &mut dyn FnMut(usize) -> usize) {
-        let DataOp::Write { at, bytes } = self else {
-            if choose(2) == 1 {
-                self.apply(contents);
-            }
-            return;
-        };
-        match choose(4) {
-            0 => {}
-            1 => self.apply(contents),
-            2 => write_into(contents, *at, &bytes[..choose(bytes.len() + 1)]),
-            _ => {
-                let mut start = 0;
-                while start < bytes.len() {
-                    let end = ((at + start) / SECTOR * SECTOR + SECTOR - at).min(bytes.len());
-                    if choose(2) == 1 {
-                        write_into(contents, at + start, &bytes[start..end]);
-                    }
-                    start = end;
-                }
-            }
-        }
-    }
-}
-
-fn write_into(contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    let end = at + bytes.len();
-    if contents.len() < end {
-        contents.resize(end, 0);
-    }
-    contents[at..end].copy_from_slice(bytes);
 }
 
 impl Disk for SimDisk {
