@@ -250,3 +250,7 @@ fn keep(list: &[u16], words: &mut Words) {
         *word &= mask;
     }
 }
+
+#[cfg(test)]
+#[path = "evaluate_tests.rs"]
+mod tests;
