@@ -71,7 +71,10 @@ fn leaf(rng: &mut Pcg64Mcg) -> Rule {
         4 | 5 => Rule::Tag("rare".into()),
         6 => Rule::AnyTag(vec!["rare".into(), "hundredth".into(), "unknown".into()]),
         7 => is("lead_score", Test::Compare(Comparison::Gt, number(n))),
-        8 => is("lead_score", Test::In { negated: false, values: (0..n / 30).map(|k| number(k * 7)).chain([number(n)]).collect() }),
+        8 => is(
+            "lead_score",
+            Test::In { negated: false, values: (0..n / 30).map(|k| number(k * 7)).chain([number(n)]).collect() },
+        ),
         9 => is("city", Test::Text { op: TextOp::Contains, negated: false, pattern: "i".into() }),
         10 => Rule::Bucket { name: "x".into(), of: 1_000, range: BucketRange::Below(n as u32) },
         11 => Rule::Event(did_in("purchase", last(n as u32 % 40))),
@@ -87,9 +90,8 @@ fn rule(rng: &mut Pcg64Mcg, depth: u32) -> Rule {
     if depth == 0 {
         return leaf(rng);
     }
-    let some = |rng: &mut Pcg64Mcg| -> Vec<Rule> {
-        (0..rng.random_range(2..5)).map(|_| rule(rng, depth - 1)).collect()
-    };
+    let some =
+        |rng: &mut Pcg64Mcg| -> Vec<Rule> { (0..rng.random_range(2..5)).map(|_| rule(rng, depth - 1)).collect() };
     match rng.random_range(0..9) {
         0 => leaf(rng),
         1..4 => Rule::And(some(rng)),

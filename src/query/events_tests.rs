@@ -64,7 +64,11 @@ fn windows_hold_both_ends_and_nothing_to_come() {
     assert_eq!(world.who(&counted("purchase", &[(Comparison::Ge, 2)], Some(Window::Last(days(7))))), "ada");
     assert_eq!(world.who(&counted("purchase", &[(Comparison::Ge, 3)], Some(Window::Last(days(7))))), "");
     assert_eq!(world.who(&counted("purchase", &[(Comparison::Ge, 3)], Some(Window::Last(days(8))))), "ada");
-    assert_eq!(world.who(&counted("purchase", &[(Comparison::Eq, 1)], None)), "bob cy dee", "what is to come is not counted");
+    assert_eq!(
+        world.who(&counted("purchase", &[(Comparison::Eq, 1)], None)),
+        "bob cy dee",
+        "what is to come is not counted"
+    );
     assert_eq!(world.who(&not(last(7))), "cy eve");
     assert_eq!(world.who(&Rule::Event(did_in("purchase", Window::MoreThanAgo(days(7))))), "ada cy");
     let before = Window::Before(Moment::Date(day("2020-02-29")));
@@ -76,7 +80,10 @@ fn windows_hold_both_ends_and_nothing_to_come() {
     let yesterday = Window::InPeriod(Period::Yesterday);
     assert_eq!(world.who(&Rule::Event(did_in("purchase", yesterday))), "bob dee");
     assert_eq!(world.who(&Rule::Event(did_in("purchase", Window::InPeriod(Period::NextWeek)))), "");
-    assert_eq!(world.who(&not(Rule::Event(did_in("purchase", Window::InPeriod(Period::NextWeek))))), "ada bob cy dee eve");
+    assert_eq!(
+        world.who(&not(Rule::Event(did_in("purchase", Window::InPeriod(Period::NextWeek))))),
+        "ada bob cy dee eve"
+    );
 }
 
 #[test]
