@@ -1,6 +1,6 @@
 //! Throng: a bitmap-indexed, in-memory segment database.
 
+pub mod db;
+pub mod engine;
 pub mod model;
 pub mod rule;
-pub mod engine;
-pub mod db;

@@ -5,7 +5,6 @@
 //! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
 #![allow(clippy::unimplemented)]
 
-
 pub mod answer;
 pub mod clock;
 pub mod database;
