@@ -1,0 +1,18 @@
+//! Which contacts? Sets of contact ids, cut into chunks of 65,536, and the loops over their words.
+//!
+//! Owns:   the containers of a chunk, postings that share what did not change, the kernels, Roaring's portable bytes.
+//! Never:  knows what a bit means.
+//! Start:  [`posting::Posting`], [`chunk::Chunk`], [`kernels`].
+
+#![allow(clippy::unimplemented)]
+
+pub mod chunk;
+pub mod kernels;
+pub mod portable;
+pub mod posting;
+pub mod words;
+
+/// Contacts of one chunk.
+pub const CHUNK: usize = 65_536;
+/// 64-bit words of one chunk.
+pub const CHUNK_WORDS: usize = CHUNK / 64;
