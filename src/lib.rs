@@ -6,5 +6,7 @@ pub mod db;
 pub mod engine;
 pub mod index;
 pub mod model;
+pub mod query;
 pub mod rule;
 pub mod segment;
+pub mod storage;
