@@ -13,5 +13,6 @@ pub mod open;
 pub mod options;
 pub mod queue;
 pub mod record;
+pub mod verify;
 pub mod view;
 pub mod writer;

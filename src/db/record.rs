@@ -133,7 +133,7 @@ pub struct Status {
     pub read_only: Option<Box<str>>,
 }
 
-/// One node of a plan, looked at alone.
+/// A node of a plan, answered alone: what `explain` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanNode {
     /// The canonical text of a predicate, or the logical operator.
@@ -145,7 +145,7 @@ pub struct PlanNode {
     /// How many match.
     pub count: u64,
     /// Time to answer this node alone. Units: nanoseconds.
-    pub nanos: u64,
+    pub took_ns: u64,
     /// What it is made of, in the order of work.
     pub children: Vec<PlanNode>,
 }

@@ -294,7 +294,7 @@ fn told(segment: &Segment) -> SegmentInfo {
 
 fn node(explained: Explained) -> PlanNode {
     let Explained { label, using, estimate, count, nanos, children } = explained;
-    PlanNode { label, using, estimate, count, nanos, children: children.into_iter().map(node).collect() }
+    PlanNode { label, using, estimate, count, took_ns: nanos, children: children.into_iter().map(node).collect() }
 }
 
 /// The error placed where the source spells a name.
