@@ -27,7 +27,7 @@ use crate::{
     storage::{
         disk::Disk,
         error::{StorageError, StorageErrorKind},
-        real_disk::RealDisk,
+        // real_disk::RealDisk,
         store::Store,
     },
 };
@@ -185,7 +185,7 @@ impl Database {
     ///
     /// Errors: [`Error::Storage`], [`Error::ZoneFixed`], [`Error::ClockBehind`].
     pub fn open(options: Options) -> Result<Database, Error> {
-        Database::start(options.dir.is_some().then(|| Arc::new(RealDisk) as Arc<dyn Disk>), options)
+        Database::start(options.dir.is_some().then(|| unimplemented!()), options)
     }
 
     /// Opens a folder of another medium than the machine's own disk.

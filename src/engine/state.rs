@@ -43,9 +43,9 @@ impl State {
         }
     }
 
-    /// What rules are bound against, measured from `now`.
-    pub fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { schema: &self.schema, segments: &self.book, now }
+    /// What rules are bound against, measured from `now`; the segments that they name are measured from `as_of`.
+    pub fn context(&self, now: Timestamp, as_of: Timestamp) -> Context<'_> {
+        Context { schema: &self.schema, segments: &self.book, now, as_of }
     }
 
     /// When the next future-dated event comes due.
