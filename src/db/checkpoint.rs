@@ -17,11 +17,13 @@ use crate::{
 ///
 /// Errors: [`Error::Storage`], [`Error::NoRoom`]; [`Error::InMemory`] without a folder.
 pub(super) fn take(shared: &Shared) -> Result<SnapshotInfo, Error> {
-    let Some(store) = &shared.store else { return Err(Error::InMemory) };
     let _one_at_a_time = shared.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(store) = shared.store() else {
+        return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
+    };
     // Taken down before the state is looked at: an erasure published after that puts it up again.
     let erased = shared.erased.swap(false, Ordering::Relaxed);
-    let taken = write(shared, store, erased);
+    let taken = write(shared, &store, erased);
     if taken.is_err() && erased {
         shared.erased.store(true, Ordering::Relaxed);
     }

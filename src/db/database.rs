@@ -27,7 +27,7 @@ use crate::{
     storage::{
         disk::Disk,
         error::{StorageError, StorageErrorKind},
-        // real_disk::RealDisk,
+        real_disk::RealDisk,
         store::Store,
     },
 };
@@ -76,7 +76,10 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) published: ArcSwap<State>,
     pub(super) queue: Queue,
-    pub(super) store: Option<Store>,
+    /// `None` in memory alone, and once the database is closed.
+    store: Mutex<Option<Store>>,
+    /// Whether there is a folder.
+    pub(super) is_stored: bool,
     /// Held while a snapshot is written.
     pub(super) snapshotting: Mutex<()>,
     /// The size of the last snapshot. Units: bytes.
@@ -101,7 +104,8 @@ impl Shared {
             options,
             published: ArcSwap::from_pointee(state),
             queue: Queue::default(),
-            store,
+            is_stored: store.is_some(),
+            store: Mutex::new(store),
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(snapshot_bytes),
             erased: AtomicBool::new(erased),
@@ -109,6 +113,20 @@ impl Shared {
             closed: Mutex::new(None),
             was_closed: Condvar::new(),
         }
+    }
+
+    /// The folder, while the database is open.
+    pub(super) fn store(&self) -> Option<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
+    pub(super) fn release(&self, how: Result<(), Error>) {
+        let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(snapshotting);
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
+        self.was_closed.notify_all();
     }
 
     pub(super) fn is_manual(&self) -> bool {
@@ -146,11 +164,6 @@ impl Shared {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
-    pub(super) fn set_closed(&self, how: Result<(), Error>) {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
-        self.was_closed.notify_all();
-    }
-
     fn wait_closed(&self) -> Result<(), Error> {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -185,7 +198,7 @@ impl Database {
     ///
     /// Errors: [`Error::Storage`], [`Error::ZoneFixed`], [`Error::ClockBehind`].
     pub fn open(options: Options) -> Result<Database, Error> {
-        Database::start(options.dir.is_some().then(|| unimplemented!()), options)
+        Database::start(options.dir.is_some().then(|| Arc::new(RealDisk) as Arc<dyn Disk>), options)
     }
 
     /// Opens a folder of another medium than the machine's own disk.
@@ -260,7 +273,7 @@ impl Database {
     ///
     /// Errors: [`Error::Storage`]; [`Error::InMemory`] without a folder.
     pub fn snapshot(&self) -> Result<SnapshotInfo, Error> {
-        if self.handle.shared.store.is_none() {
+        if !self.handle.shared.is_stored {
             return Err(Error::InMemory);
         }
         self.wait_for(Work::Roll)?;
@@ -274,7 +287,7 @@ impl Database {
         status.manual_clock = shared.is_manual();
         status.queued = shared.queue.len() as u64;
         status.read_only = shared.failure().map(|error| error.to_string().into());
-        if let Some(store) = &shared.store {
+        if let Some(store) = shared.store() {
             let stored = store.status();
             status.log_bytes = stored.log_bytes;
             status.log_bytes_since_snapshot = stored.log_bytes_since_snapshot;

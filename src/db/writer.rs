@@ -64,7 +64,7 @@ impl Writer {
             }
         }
         let closed = self.log.take().map_or(Ok(()), Log::close);
-        self.shared.set_closed(closed.map_err(Error::from));
+        self.shared.release(closed.map_err(Error::from));
         drop(guard);
     }
 
@@ -227,6 +227,6 @@ impl Drop for Abandon {
         for Job { done, .. } in self.0.queue.abandon() {
             done(Err(Error::Closed));
         }
-        self.0.set_closed(Ok(()));
+        self.0.release(Ok(()));
     }
 }
