@@ -52,6 +52,8 @@ pub mod matching;
 pub mod numbers;
 pub mod packed;
 pub mod pending;
+#[cfg(test)]
+mod perf_tests;
 pub mod property;
 pub mod rows;
 #[cfg(test)]
@@ -62,6 +64,7 @@ pub mod text;
 #[cfg(test)]
 mod text_tests;
 pub mod tree;
+pub mod trie;
 
 /// Every fact of every contact. Cloning is cheap; a clone stays as it was while the original is written to.
 #[derive(Clone, Debug, Default)]
