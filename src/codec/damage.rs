@@ -1,0 +1,26 @@
+//! The one error of decoding: which section, which offset, what was wanted, what was there.
+
+use std::fmt::Display;
+
+/// Bytes that do not mean what they should; never a panic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Damage {
+    /// What is wrong and where, lower case, without a full stop.
+    pub what: String,
+}
+
+impl Damage {
+    /// Makes damage from a plain sentence.
+    pub fn new(what: impl Into<String>) -> Damage {
+        Damage { what: what.into() }
+    }
+
+    /// Makes damage at a place: "section \"x\" at offset 12: wanted …, got …".
+    pub fn at(section: &str, offset: u64, wanted: impl Display, got: impl Display) -> Damage {
+        if section.is_empty() {
+            return Damage { what: format!("at offset {offset}: wanted {wanted}, got {got}") };
+        }
+        Damage { what: format!("section {section:?} at offset {offset}: wanted {wanted}, got {got}") }
+    }
+}

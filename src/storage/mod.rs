@@ -1,0 +1,35 @@
+//! How do bytes survive? A data folder with a log, snapshots, a manifest and a lock, through one disk trait.
+//!
+//! Owns:   every file call, the on-disk format of frames and snapshots, recovery, the error latch.
+//! Never:  knows what a payload or a section means; retries a failed sync; guesses past damage.
+//! Start:  [`store::Store::open`], [`log::Log::append`], [`snapshot_writer::SnapshotWriter`]; docs/FORMAT.md.
+
+pub mod disk;
+pub mod error;
+pub mod export;
+pub mod format;
+pub mod frame;
+pub mod lock;
+pub mod log;
+pub mod log_file;
+pub mod manifest;
+pub mod mmap;
+pub mod names;
+pub mod real_disk;
+pub mod recover;
+pub mod sim_disk;
+pub mod sim_ops;
+pub mod snapshot_reader;
+pub mod snapshot_writer;
+pub mod status;
+pub mod store;
+pub mod verify;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod store_tests;
+#[cfg(test)]
+mod test_bench;

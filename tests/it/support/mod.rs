@@ -1,0 +1,12 @@
+//! What the suites share: the naive database and the generators of schemas, data and rules.
+
+pub mod almanac;
+pub mod deeds;
+pub mod derived;
+pub mod generate;
+pub mod generate_rule;
+pub mod generate_schema;
+pub mod generate_test;
+pub mod naive;
+pub mod source;
+pub mod spelling;
