@@ -55,8 +55,6 @@ pub mod packed;
 mod packed_fit;
 mod packed_image;
 pub mod pending;
-#[cfg(test)]
-mod perf_tests;
 pub mod property;
 pub mod rows;
 #[cfg(test)]
