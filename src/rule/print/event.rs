@@ -68,10 +68,16 @@ fn condition(out: &mut String, item: &Where, inside: bool) {
     }
 }
 
+/// Bounds with the lower ones first.
+fn in_order(bounds: &Counts) -> impl Iterator<Item = (&Comparison, &u64)> {
+    let order = [Comparison::Ge, Comparison::Gt, Comparison::Eq, Comparison::Ne, Comparison::Lt, Comparison::Le];
+    order.into_iter().filter_map(|comparison| bounds.get_key_value(&comparison))
+}
+
 /// Writes ` at least 2 and at most 5 times`.
 fn counts(out: &mut String, bounds: &Counts, noun: &str) {
     let mut last = 0;
-    for (place, (comparison, n)) in bounds.iter().enumerate() {
+    for (place, (comparison, n)) in in_order(bounds).enumerate() {
         let words = match comparison {
             Comparison::Eq => "exactly",
             Comparison::Ne => "not exactly",
@@ -91,7 +97,7 @@ fn counts(out: &mut String, bounds: &Counts, noun: &str) {
 /// `did …`
 pub fn event(out: &mut String, test: &EventTest) {
     out.push_str("did ");
-    let risky = matches!(test.window, Some(Window::InPeriod(_))) || test.counts.keys().next() == Some(&Comparison::Ne);
+    let risky = matches!(test.window, Some(Window::InPeriod(_))) || test.counts.contains_key(&Comparison::Ne);
     if risky {
         guarded(out, &test.event)
     } else {
