@@ -10,15 +10,15 @@ pub struct RuleError {
     /// A stable word for programs, `unknown_property`.
     pub code: &'static str,
     /// What is wrong, for people.
-    pub message: Box<str>,
+    pub message: String,
     /// Where it starts. Units: bytes from the start of the source.
-    pub offset: u32,
+    pub offset: usize,
     /// How long the wrong part is. Units: bytes.
-    pub length: u32,
+    pub length: usize,
     /// Its line, from 1.
-    pub line: u32,
+    pub line: usize,
     /// Its column, from 1. Units: characters.
-    pub column: u32,
+    pub column: usize,
     /// What would have been right here; may be empty.
     pub expected: Vec<String>,
     /// The nearest thing that would have been right.
@@ -32,7 +32,7 @@ impl RuleError {
     pub fn new(code: &'static str, message: impl Into<String>) -> RuleError {
         RuleError {
             code,
-            message: message.into().into_boxed_str(),
+            message: message.into(),
             offset: 0,
             length: 0,
             line: 1,
@@ -49,11 +49,10 @@ impl RuleError {
         let to = floor_boundary(source, to.max(from));
         let before = &source[..from];
         let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
-        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.offset = narrow(from);
-        self.length = narrow(to - from);
-        self.line = narrow(before.matches('\n').count() + 1);
-        self.column = narrow(line.chars().count() + 1);
+        self.offset = from;
+        self.length = to - from;
+        self.line = before.matches('\n').count() + 1;
+        self.column = line.chars().count() + 1;
         self
     }
 
@@ -77,8 +76,8 @@ impl RuleError {
 
     /// The message, the line it is about with a caret under it, and the suggestion; several lines of plain text.
     pub fn render(&self, source: &str) -> String {
-        let from = floor_boundary(source, self.offset as usize);
-        let to = floor_boundary(source, from + self.length as usize).max(from);
+        let from = floor_boundary(source, self.offset);
+        let to = floor_boundary(source, from + self.length).max(from);
         let start = source[..from].rfind('\n').map_or(0, |newline| newline + 1);
         let end = source[from..].find('\n').map_or(source.len(), |newline| from + newline);
         let line = source[start..end].trim_end_matches('\r');
@@ -88,9 +87,8 @@ impl RuleError {
             (None, []) => String::new(),
             (None, expected) => format!("expected {}", expected.join(" or ")),
         };
-        let snippet = Snippet::source(line)
-            .line_start(self.line as usize)
-            .annotation(AnnotationKind::Primary.span(mark).label(label));
+        let snippet =
+            Snippet::source(line).line_start(self.line).annotation(AnnotationKind::Primary.span(mark).label(label));
         Renderer::plain().render(&[Level::ERROR.primary_title(&*self.message).element(snippet)])
     }
 }

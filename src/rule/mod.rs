@@ -9,6 +9,8 @@ use crate::{
     rule::{ast::Rule, error::RuleError},
 };
 
+#[cfg(test)]
+mod arbitrary;
 pub mod ast;
 pub mod check;
 pub mod error;
@@ -19,6 +21,8 @@ pub mod parse;
 pub mod print;
 pub mod shape;
 pub mod suggest;
+#[cfg(test)]
+mod tests;
 pub mod token;
 
 /// Reads the text form. What comes back has passed [`check()`].

@@ -282,7 +282,7 @@ impl<'a> Parser<'a> {
             && error.code == "unknown_property"
         {
             let hint = format!("{}; a where of {} ends here unless it is in parentheses", error.message, kind.name);
-            error.message = hint.into();
+            error.message = hint;
         }
         error
     }

@@ -115,7 +115,7 @@ impl Parser<'_> {
                 let form = if sign == Comparison::Ne { "!= \"\"" } else { "= \"\"" };
                 let mut error = check::test::text("", form).expect_err("it is empty");
                 if sign == Comparison::Ne {
-                    error.message = "!= \"\" always holds: an empty text counts as missing".into();
+                    error.message = "!= \"\" always holds: an empty text counts as missing".to_owned();
                     error.suggestion = Some("is set".to_owned());
                 }
                 Err(self.place(error, self.at, self.at + 1))
