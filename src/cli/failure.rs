@@ -50,9 +50,9 @@ impl Failure {
         let words =
             |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let error = RuleError {
-            offset: offset as u32,
-            length: rule["length"].as_u64().unwrap_or(0) as u32,
-            line: rule["line"].as_u64().unwrap_or(1) as u32,
+            offset: offset as usize,
+            length: rule["length"].as_u64().unwrap_or(0) as usize,
+            line: rule["line"].as_u64().unwrap_or(1) as usize,
             expected: words(&rule["expected"]),
             suggestion: rule["suggestion"].as_str().map(str::to_owned),
             ..RuleError::new("rule", message)
