@@ -25,6 +25,8 @@ use crate::{
 pub mod column;
 pub mod derive;
 pub mod derive_plan;
+#[cfg(test)]
+mod derive_tests;
 pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
@@ -38,6 +40,8 @@ pub mod event_plane;
 pub mod event_record;
 pub mod event_store;
 pub mod event_tail;
+#[cfg(test)]
+mod event_tests;
 pub mod flag;
 pub mod matching;
 pub mod packed;
