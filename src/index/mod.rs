@@ -46,7 +46,11 @@ mod event_tests;
 pub mod flag;
 pub mod grams;
 pub mod hash_index;
+#[cfg(test)]
+mod index_tests;
 pub mod lexicon;
+#[cfg(test)]
+mod lexicon_tests;
 pub mod lists;
 pub mod mapped;
 pub mod matching;
@@ -57,9 +61,13 @@ mod packed_image;
 pub mod pending;
 pub mod property;
 pub mod rows;
+#[cfg(test)]
+mod rows_tests;
 pub mod set;
 pub mod strings;
 pub mod text;
+#[cfg(test)]
+mod text_tests;
 pub mod tree;
 
 /// Every fact of every contact. Cloning is cheap; a clone stays as it was while the original is written to.
