@@ -95,6 +95,7 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
         position: Mutex::new(position),
         failed: Mutex::new(None),
         snapshot_busy: Arc::new(AtomicBool::new(false)),
+        placing: Mutex::new(()),
         copying: RwLock::new(()),
         _lock: lock,
     };

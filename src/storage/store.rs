@@ -135,6 +135,9 @@ pub(crate) struct Shared {
     pub(crate) position: Mutex<Position>,
     pub(crate) failed: Mutex<Option<StorageError>>,
     pub(crate) snapshot_busy: Arc<AtomicBool>,
+    /// Held while a snapshot gets its name and its place in the manifest, and while files are removed: between the
+    /// two a snapshot would look like a leftover.
+    pub(crate) placing: Mutex<()>,
     /// Held for reading while files are copied out; the removal of files needs it for writing.
     pub(crate) copying: RwLock<()>,
     pub(crate) _lock: FolderLock,
@@ -204,6 +207,7 @@ impl Store {
             return Ok(live);
         }
         self.check_failed()?;
+        let placing = locked(&self.shared.placing);
         place(&self.dir().join(snapshot_name(info.lsn)))?;
         let needed = self.position().file_of(live.map_or(0, |live| live.lsn.0) + 1);
         self.publish(&mut |manifest| {
@@ -211,6 +215,7 @@ impl Store {
             manifest.snapshot = Some(info);
             manifest.oldest_log = manifest.oldest_log.max(needed);
         })?;
+        drop(placing);
         self.collect();
         Ok(info)
     }
@@ -317,6 +322,7 @@ impl Store {
     /// Removes what the manifest no longer needs; while files are being copied out, the next time.
     fn collect(&self) {
         let Ok(_none_copied) = self.shared.copying.try_write() else { return };
+        let _none_placed = locked(&self.shared.placing);
         let manifest = self.manifest();
         let oldest = manifest.oldest_log;
         self.position().files.retain(|file| file.sequence >= oldest);
