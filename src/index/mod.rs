@@ -16,6 +16,7 @@ use crate::{
     model::{
         id::{ContactId, PropertyId},
         schema::{Property, Schema},
+        time::Timestamp,
         value::Value,
     },
 };
@@ -83,6 +84,7 @@ impl Index {
     pub fn new(schema: &Schema) -> Index {
         let mut index = Index::default();
         index.sync_schema(schema);
+        index.sync_events(schema, Timestamp::MIN);
         index
     }
 
