@@ -16,6 +16,7 @@ use crate::{
     model::{
         id::{ContactId, PropertyId},
         schema::{Property, Schema},
+        time::Timestamp,
         value::Value,
     },
 };
@@ -25,6 +26,8 @@ pub mod column;
 mod column_image;
 pub mod derive;
 pub mod derive_plan;
+#[cfg(test)]
+mod derive_tests;
 pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
@@ -39,6 +42,8 @@ pub mod event_plane;
 pub mod event_record;
 pub mod event_store;
 pub mod event_tail;
+#[cfg(test)]
+mod event_tests;
 pub mod flag;
 pub mod grams;
 pub mod hash_index;
@@ -80,6 +85,7 @@ impl Index {
     pub fn new(schema: &Schema) -> Index {
         let mut index = Index::default();
         index.sync_schema(schema);
+        index.sync_events(schema, Timestamp::MIN);
         index
     }
 
