@@ -81,11 +81,11 @@ impl EventIndex {
             let texts = ty.is_some_and(|ty| ty.is_text() || ty == ValueType::Set);
             self.dictionaries[position] = texts.then(|| Arc::new(Dictionary::new(property.case_sensitive)));
         }
-        if let Some(dictionary) = self.dictionaries[position].as_mut() {
-            if dictionary.case_sensitive() != property.case_sensitive {
-                Arc::make_mut(dictionary).set_case_sensitive(property.case_sensitive);
-                return true;
-            }
+        if let Some(dictionary) = self.dictionaries[position].as_mut()
+            && dictionary.case_sensitive() != property.case_sensitive
+        {
+            Arc::make_mut(dictionary).set_case_sensitive(property.case_sensitive);
+            return true;
         }
         changed
     }
@@ -351,7 +351,7 @@ impl EventIndex {
         }
         self.first.set(contact.0, bounds.map(|(first, _)| i128::from(first)));
         self.last.set(contact.0, bounds.map(|(_, last)| i128::from(last)));
-        self.events -= taken.len() as u64;
+        self.events = self.events.saturating_sub(taken.len() as u64);
         taken
     }
 

@@ -48,10 +48,11 @@ impl RuleError {
         let from = floor_boundary(source, from);
         let to = floor_boundary(source, to.max(from));
         let before = &source[..from];
+        let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
         self.offset = from;
         self.length = to - from;
         self.line = before.matches('\n').count() + 1;
-        self.column = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count() + 1;
+        self.column = line.chars().count() + 1;
         self
     }
 
@@ -84,7 +85,7 @@ impl RuleError {
         let label = match (&self.suggestion, self.expected.as_slice()) {
             (Some(suggestion), _) => format!("did you mean {suggestion}?"),
             (None, []) => String::new(),
-            (None, expected) => format!("expected {}", expected.join(" or ")),
+            (None, expected) => format!("expected {}", expected.join(", ")),
         };
         let snippet =
             Snippet::source(line).line_start(self.line).annotation(AnnotationKind::Primary.span(mark).label(label));
@@ -101,7 +102,7 @@ impl fmt::Display for RuleError {
         }
         f.write_str(&self.message)?;
         if !self.expected.is_empty() {
-            write!(f, "; expected {}", self.expected.join(" or "))?;
+            write!(f, "; expected {}", self.expected.join(", "))?;
         }
         match &self.suggestion {
             Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
