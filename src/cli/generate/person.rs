@@ -132,7 +132,7 @@ fn deed(rng: &mut Pcg32, customer: bool, at: Timestamp) -> Deed {
         78..80 => plain("ticket_closed", "subject", "delivery"),
         _ if customer => {
             // A Pareto tail: most baskets are small, a few are very large.
-            let cents = (900.0 / (1.0 - rng.random::<f64>()).powf(0.85)).min(5_000_000.0);
+            let cents = (3_500.0 / (1.0 - rng.random::<f64>()).powf(0.85)).min(5_000_000.0);
             let label = ("product", ranked(rng, words::PRODUCTS));
             Deed { event: "purchase", at, label, amount: Some(cents as i64) }
         }
