@@ -73,10 +73,13 @@ impl Status {
         let rows = rows.into_iter().map(|(key, value)| format!("{key:<16} {value}"));
         print(&rows.collect::<Vec<_>>().join("\n"))?;
         let memory = answer["memory_bytes"].as_object().into_iter().flatten();
-        print(&show::table(
-            &["index", "memory"],
-            memory.map(|(index, bytes)| vec![index.clone(), size(bytes)]).collect(),
-        ))
+        let mut memory: Vec<(&String, u64)> = memory.map(|(index, n)| (index, n.as_u64().unwrap_or(0))).collect();
+        memory.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        let total = memory.iter().map(|(_, bytes)| bytes).sum();
+        let rows = memory.iter().filter(|(_, bytes)| *bytes >= 1_024);
+        let rows = rows.map(|(index, bytes)| vec![(*index).clone(), show::bytes(*bytes)]);
+        let rows = rows.chain([vec!["all".to_owned(), show::bytes(total)]]);
+        print(&show::table(&["index", "memory"], rows.collect()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A number with a comma between thousands.
@@ -37,10 +37,13 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// A line under the header, and nothing else.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with a header; columns of numbers are set flush right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().map(|title| (*title).to_owned()));
+    table.load_style(STYLE).set_header(header.iter().map(|title| (*title).to_owned()));
     let numeric = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
         cells.clone().next().is_some() && cells.clone().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()))

@@ -7,6 +7,7 @@ use std::{
         mpsc,
     },
     thread::{self, ThreadId},
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -31,6 +32,9 @@ use crate::{
         store::Store,
     },
 };
+
+/// How long a patient writer waits before it asks for room again.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 /// An open database. Clones share it; the last one to go closes it.
 #[derive(Clone)]
@@ -240,6 +244,29 @@ impl Database {
     /// with a single request is in [`Written::results`].
     pub fn write(&self, write: impl Into<Write>) -> Result<Written, Error> {
         self.wait_for(Work::Write(write.into()))
+    }
+
+    /// As [`Database::write`], but waits for room where that would answer [`Error::Busy`]; for imports.
+    ///
+    /// Errors: as [`Database::write`].
+    pub fn write_patiently(&self, write: impl Into<Write>) -> Result<Written, Error> {
+        let shared = &self.handle.shared;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let mut job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
+        while let Err((error, refused)) = shared.queue.push(job) {
+            match shared.failure() {
+                Some(failure) => return Err(failure),
+                None if !matches!(error, Error::Busy) => return Err(error),
+                None => thread::sleep(BUSY_WAIT),
+            }
+            job = refused;
+        }
+        receiver.recv().unwrap_or_else(|_| Err(Error::OutcomeUnknown("the writer stopped".into())))
+    }
+
+    /// Why the database only reads, if it does.
+    pub fn failure(&self) -> Option<Error> {
+        self.handle.shared.failure()
     }
 
     /// Queues a batch; `done` is called once it is durable and visible, or at once when it cannot be queued.

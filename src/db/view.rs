@@ -11,7 +11,7 @@ use crate::{
     },
     engine::{admit_segments::parse, state::State},
     model::{
-        id::{ContactId, Lsn, PropertyId},
+        id::{ContactId, EventKindId, Lsn, PropertyId},
         name::Name,
         request::RuleSource,
         schema::Schema,
@@ -254,7 +254,7 @@ impl View {
             now: self.now,
             manual_clock: false,
             zone: schema.zone().name().into(),
-            memory: index.memory().into_iter().map(|(part, bytes)| (part.into(), bytes)).collect(),
+            memory: memory_by_name(index.memory(), schema),
             snapshot_lsn: Lsn(0),
             snapshot_bytes: 0,
             log_bytes: 0,
@@ -304,6 +304,26 @@ fn located(error: RuleError, source: &RuleSource, name: &str) -> RuleError {
         Some(from) => error.at(text, from, from + name.len()),
         None => error,
     }
+}
+
+/// Memory by index: the parts of a property (`property/3/codes`) or event kind (`event/6`) summed under its name.
+fn memory_by_name(parts: Vec<(String, u64)>, schema: &Schema) -> Vec<(Box<str>, u64)> {
+    let mut named: Vec<(Box<str>, u64)> = Vec::new();
+    for (part, bytes) in parts {
+        let mut words = part.split('/');
+        let (kind, id) = (words.next().unwrap_or_default(), words.next().and_then(|id| id.parse().ok()));
+        let name = match (kind, id) {
+            ("property", Some(id)) => schema.property_by_id(PropertyId(id)).map(|property| &property.name),
+            ("event", Some(id)) => schema.event_by_id(EventKindId(id)).map(|event| &event.name),
+            _ => None,
+        };
+        let name: Box<str> = name.map_or_else(|| part.as_str().into(), |name| format!("{kind} {name}").into());
+        match named.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += bytes,
+            None => named.push((name, bytes)),
+        }
+    }
+    named
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Imports: a stream of records into the database, read ahead while the last batch is written.
 
-use std::{io::Read, sync::mpsc, thread, time::Duration};
+use std::{io::Read, sync::mpsc, thread};
 
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,8 +26,6 @@ use crate::{
 const BATCH_RECORDS: usize = 4_096;
 /// Memory of a batch, the first included: past it fat records go on in the next one. Units: bytes.
 const BATCH_BYTES_MAX: usize = 64 << 20;
-/// How long to wait when the writer has too much waiting.
-const BUSY_WAIT: Duration = Duration::from_millis(20);
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -268,10 +266,5 @@ fn write(db: &Database, write: Write) -> Result<Written, Error> {
     if write.requests.is_empty() {
         return Ok(Written { lsn: Lsn(0), results: Vec::new(), replayed: false });
     }
-    loop {
-        match db.write(write.clone()) {
-            Err(Error::Busy) => thread::sleep(BUSY_WAIT),
-            outcome => return outcome,
-        }
-    }
+    db.write_patiently(write)
 }

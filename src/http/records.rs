@@ -315,7 +315,7 @@ struct Table {
 }
 
 /// Most bytes of one CSV record: the CSV reader itself knows no limit.
-const RECORD_BYTES_MAX: usize = 4 * limits::LINE_BYTES_MAX;
+const RECORD_BYTES_MAX: usize = limits::LINE_BYTES_MAX;
 
 /// Stops a stream inside a record that never ends.
 struct Gauge {

@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 
@@ -54,7 +54,10 @@ impl Server {
         if !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        // Each connection may have one stream under way, and questions must not wait behind them.
+        let runtime = builder.enable_all().max_blocking_threads(2 * CONNECTIONS_MAX).build();
+        let runtime = runtime.map_err(ServeError::Start)?;
         let listener =
             runtime.block_on(TcpListener::bind(address)).map_err(|error| ServeError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;
@@ -93,6 +96,7 @@ async fn stop_signal() {
 pub async fn accept(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
+    let (stopping, stopped) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -104,7 +108,7 @@ pub async fn accept(listener: TcpListener, router: Router, stop: impl Future<Out
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => serve_connection(stream, router.clone(), permit, &graceful),
+            Ok((stream, _)) => serve_connection(stream, router.clone(), permit, &graceful, stopped.clone()),
             Err(error) => {
                 // Out of descriptors, most likely: give connections time to end.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -112,11 +116,19 @@ pub async fn accept(listener: TcpListener, router: Router, stop: impl Future<Out
             }
         }
     }
-    drop(listener);
+    drop((listener, stopping));
     let _ = timeout(DRAIN, graceful.shutdown()).await;
 }
 
-fn serve_connection(stream: TcpStream, router: Router, permit: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
+/// Serves one connection on a task of its own. `stopped` resolves once the server stops, which ends a connection that
+/// has not said anything yet.
+fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    permit: OwnedSemaphorePermit,
+    graceful: &GracefulShutdown,
+    mut stopped: watch::Receiver<()>,
+) {
     let _ = stream.set_nodelay(true);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(true);
@@ -124,8 +136,9 @@ fn serve_connection(stream: TcpStream, router: Router, permit: OwnedSemaphorePer
     let watcher = graceful.watcher();
     tokio::spawn(async move {
         // A connection that says nothing is closed before it costs more than a socket.
-        if timeout(FIRST_BYTE, stream.readable()).await.is_err() {
-            return;
+        tokio::select! {
+            said = timeout(FIRST_BYTE, stream.readable()) => if said.is_err() { return },
+            _ = stopped.changed() => return,
         }
         let service = TowerToHyperService::new(router);
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();

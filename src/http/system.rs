@@ -129,12 +129,8 @@ pub async fn health() -> Response {
 
 /// `GET /readyz`: it may be used. The server listens only once the database is open, so this asks about writes.
 pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
-    match body::blocking(move || Ok(app.db.status().read_only)).await? {
+    match app.db.failure() {
         None => Ok((StatusCode::OK, "ready\n").into_response()),
-        Some(reason) => {
-            let detail = format!("the database only reads: {reason}");
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read_only", detail);
-            Err(Problem { retry_after: Some(1), ..problem })
-        }
+        Some(failure) => Err(failure.into()),
     }
 }
