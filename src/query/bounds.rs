@@ -65,7 +65,9 @@ impl Clock {
         } else if number > i64::from(Day::MAX.0) {
             FOREVER
         } else {
-            i128::from(self.zone.start_of(Day(number as i32)).0)
+            let start = i128::from(self.zone.start_of(Day(number as i32)).0);
+            // Instants of the first day's eve, in zones west of Greenwich, are counted to the first day.
+            if number == i64::from(Day::MIN.0) { start.min(i128::from(Timestamp::MIN.0)) } else { start }
         }
     }
 
