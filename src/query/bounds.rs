@@ -144,6 +144,9 @@ impl Clock {
             }
         };
         let narrow = |at: i128| at.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+        if last < i128::from(Timestamp::MIN.0) {
+            return (0, -1);
+        }
         (narrow(first), narrow(last.min(self.now())))
     }
 }
