@@ -10,3 +10,4 @@ pub mod generate_test;
 pub mod naive;
 pub mod source;
 pub mod spelling;
+pub mod server;
