@@ -17,7 +17,7 @@ use throng::{
 
 use crate::support::{
     loaded,
-    naive::{Contact, Event, Naive, Written},
+    naive::{Contact, Event, Naive},
 };
 
 /// A rule at an instant, and what it holds. A value of `seen` is an instant, of `born` a day, of `visit` a list of
@@ -68,7 +68,7 @@ fn contact(rule: &str, key: String, value: &str) -> Contact {
                 true => ("seen", Value::Time(at(value))),
                 false => ("born", Value::Day(Day::parse(value).unwrap())),
             };
-            contact.written.insert(name.to_owned(), Written { value, at: Timestamp::MIN, arrivals: 0 });
+            contact.written.insert(name.to_owned(), value);
         } else {
             let (kind, arrival) = ("visit".to_owned(), arrival as u64);
             contact.events.push(Event { id: None, kind, at: at(value), values: Default::default(), arrival });

@@ -73,8 +73,8 @@ impl Almanac {
     }
 
     fn offset(&self, ms: i128) -> i128 {
-        let clamped =
-            ms.clamp(jiff::Timestamp::MIN.as_millisecond().into(), jiff::Timestamp::MAX.as_millisecond().into());
+        let reach = |end: jiff::Timestamp| i128::from(end.as_second()) * 1_000;
+        let clamped = ms.clamp(reach(jiff::Timestamp::MIN), reach(jiff::Timestamp::MAX));
         let at = jiff::Timestamp::from_millisecond(clamped as i64).expect("clamped into range");
         i128::from(self.zone.to_offset(at).seconds()) * 1_000
     }

@@ -14,7 +14,7 @@ use throng::model::{
 
 use crate::support::{
     generate_schema::schema,
-    naive::{Contact, Event, Naive, Written},
+    naive::{Contact, Event, Members, Naive, Saved},
 };
 
 /// A seeded source of choices.
@@ -52,7 +52,8 @@ impl Dice {
     }
 }
 
-const ZONES: &[&str] = &[
+/// Zones with every oddity: half hours, a skipped day, days without a midnight.
+pub const ZONES: &[&str] = &[
     "UTC",
     "Europe/Berlin",
     "America/St_Johns",
@@ -206,6 +207,7 @@ pub const LENGTHS: &[(u32, Unit)] = &[
     (366, Unit::Day),
     (3_000, Unit::Year),
     (9_999_999, Unit::Day),
+    (0, Unit::Day),
 ];
 
 const LEAP_DAYS: &[&str] = &["2024-02-29", "2000-02-29", "1996-02-29", "2028-02-29"];
@@ -230,6 +232,13 @@ pub fn world(dice: &mut Dice, contacts: usize) -> World {
         let contact = contact(dice, &mut naive, place);
         naive.contacts.push(contact);
     }
+    for place in 0..3 {
+        // A segment may name those before it.
+        let rule = crate::support::generate_rule::rule(dice, &naive, 3);
+        naive.segments.push(Saved { name: format!("Équipe {place} \"x\""), members: Members::Rule(rule) });
+    }
+    let listed = naive.contacts.iter().filter(|_| dice.chance(40)).map(|contact| contact.key.clone()).collect();
+    naive.segments.push(Saved { name: "in last 7 days".to_owned(), members: Members::List(listed) });
     World { naive, nows }
 }
 
@@ -241,8 +250,7 @@ fn contact(dice: &mut Dice, naive: &mut Naive, place: usize) -> Contact {
         let refused = property.derived.as_ref().is_some_and(|derived| derived.writer == Writer::Refuse);
         if !refused && !dice.chance(if property.derived.is_some() { 75 } else { gaps }) {
             let value = value(dice, naive, property.ty, property.case_sensitive);
-            let at = naive.as_of.plus_ms(-dice.between(0, 40 * 86_400_000));
-            written.insert(property.name.to_string(), Written { value, at, arrivals: 0 });
+            written.insert(property.name.to_string(), value);
         }
     }
     let kinds: Vec<EventKind> = naive.schema.events().cloned().collect();
@@ -381,4 +389,9 @@ pub fn day(dice: &mut Dice, naive: &Naive) -> Day {
         10..13 => at(today - dice.between(0, 100)),
         _ => at(today - dice.between(0, 25_000)),
     }
+}
+
+/// A contact without any data.
+pub fn blank(key: String) -> Contact {
+    Contact { key, written: BTreeMap::new(), events: vec![] }
 }

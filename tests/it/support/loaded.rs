@@ -36,21 +36,28 @@ impl Segments for Loaded {
     }
 }
 
-/// Fills an index. Derived values are taken from the naive side: how they come about is tested by histories.
+/// Fills an index, events first so that written values of derived properties stand.
 pub fn load(naive: &Naive) -> Loaded {
     let schema = naive.schema.clone();
     let mut index = Index::new(&schema);
     for contact in &naive.contacts {
         let (id, new) = index.insert(&contact.key);
         assert!(new, "keys are distinct");
-        for property in schema.properties() {
-            index.set(property.id, id, naive.value(contact, property.name.as_str()).as_ref());
-        }
         for event in &contact.events {
             let kind = schema.event(&event.kind).expect("a declared kind");
             let value = |name: &str| event.values.get(name).cloned();
             let values: Vec<_> = kind.properties.iter().map(|property| value(property.name.as_str())).collect();
-            index.record_event(kind.id, id, event.at, &values);
+            index.record_event(&schema, naive.as_of, id, kind.id, event.at, &values, None);
+        }
+        for property in schema.properties() {
+            let written = contact.written.get(property.name.as_str());
+            if property.derived.is_some() {
+                index.write_derived(&schema, naive.as_of, property.id, id, written);
+            } else {
+                index.set(property.id, id, written);
+            }
+            let (found, wanted) = (index.value(property.id, id), naive.value(contact, property.name.as_str()));
+            assert_eq!(found, wanted, "{} of {contact:#?}", property.name);
         }
     }
     let mut loaded = Loaded { schema, index, segments: vec![] };

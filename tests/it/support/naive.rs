@@ -39,20 +39,9 @@ pub struct Contact {
     /// Its key.
     pub key: String,
     /// What was written, by canonical name; for a derived property this is the writer's part.
-    pub written: BTreeMap<String, Written>,
+    pub written: BTreeMap<String, Value>,
     /// In order of arrival.
     pub events: Vec<Event>,
-}
-
-/// A written value.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The value.
-    pub value: Value,
-    /// When it was written.
-    pub at: Timestamp,
-    /// How many events had arrived before.
-    pub arrivals: u64,
 }
 
 /// One event.
