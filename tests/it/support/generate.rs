@@ -235,10 +235,17 @@ pub fn world(dice: &mut Dice, contacts: usize) -> World {
     for place in 0..3 {
         // A segment may name those before it.
         let rule = crate::support::generate_rule::rule(dice, &naive, 3);
-        naive.segments.push(Saved { name: format!("Équipe {place} \"x\""), members: Members::Rule(rule) });
+        let mut saved = Saved::new(&format!("Équipe {place} \"x\""), Members::Rule(rule));
+        for contact in &naive.contacts {
+            if dice.chance(10) {
+                let pins = if dice.chance(50) { &mut saved.include } else { &mut saved.exclude };
+                pins.insert(contact.key.clone());
+            }
+        }
+        naive.segments.push(saved);
     }
     let listed = naive.contacts.iter().filter(|_| dice.chance(40)).map(|contact| contact.key.clone()).collect();
-    naive.segments.push(Saved { name: "in last 7 days".to_owned(), members: Members::List(listed) });
+    naive.segments.push(Saved::new("in last 7 days", Members::List(listed)));
     World { naive, nows }
 }
 

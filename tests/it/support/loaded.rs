@@ -19,7 +19,7 @@ use throng::{
     rule::ast::Rule,
 };
 
-use crate::support::naive::{Members, Naive};
+use crate::support::naive::{Members, Naive, Saved};
 
 /// The product's side of a world.
 pub struct Loaded {
@@ -61,12 +61,12 @@ pub fn load(naive: &Naive) -> Loaded {
         }
     }
     let mut loaded = Loaded { schema, index, segments: vec![] };
-    loaded.segments = naive.segments.iter().enumerate().map(|(n, saved)| loaded.segment(n, naive, saved)).collect();
+    loaded.segments = naive.segments.iter().enumerate().map(|(n, saved)| loaded.segment(n, saved)).collect();
     loaded
 }
 
 impl Loaded {
-    fn segment(&self, n: usize, _naive: &Naive, saved: &crate::support::naive::Saved) -> SegmentView {
+    fn segment(&self, n: usize, saved: &Saved) -> SegmentView {
         let posting = |keys: &mut dyn Iterator<Item = &String>| {
             let mut posting = Posting::new();
             for id in keys.filter_map(|key| self.index.directory().id(key)) {
@@ -78,8 +78,8 @@ impl Loaded {
             Members::List(keys) => Body::Static(posting(&mut keys.iter())),
             Members::Rule(rule) => Body::Dynamic {
                 rule: Arc::new(rule.clone()),
-                include: Posting::new(),
-                exclude: Posting::new(),
+                include: posting(&mut saved.include.iter()),
+                exclude: posting(&mut saved.exclude.iter()),
             },
         };
         SegmentView { id: SegmentId(n as u32), name: saved.name.as_str().into(), body }

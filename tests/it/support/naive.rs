@@ -66,6 +66,17 @@ pub struct Saved {
     pub name: String,
     /// Who is in it.
     pub members: Members,
+    /// Who was pinned in, by key.
+    pub include: BTreeSet<String>,
+    /// Who was pinned out, by key.
+    pub exclude: BTreeSet<String>,
+}
+
+impl Saved {
+    /// A segment without pins.
+    pub fn new(name: &str, members: Members) -> Saved {
+        Saved { name: name.to_owned(), members, include: BTreeSet::new(), exclude: BTreeSet::new() }
+    }
 }
 
 /// Who is in a segment.
@@ -158,10 +169,12 @@ impl Naive {
     /// Memberships are those of the clock, whatever moment a question is asked for.
     pub fn in_segment(&self, name: &str, contact: &Contact) -> bool {
         let saved = self.segments.iter().find(|saved| spelling::same(&saved.name, name, false));
-        match &saved.expect("checked: a known segment").members {
+        let saved = saved.expect("checked: a known segment");
+        let held = match &saved.members {
             Members::Rule(rule) => self.matches(rule, contact, self.as_of),
             Members::List(keys) => keys.contains(&contact.key),
-        }
+        };
+        (held || saved.include.contains(&contact.key)) && !saved.exclude.contains(&contact.key)
     }
 
     /// Whether a value, or its absence, passes a test.
