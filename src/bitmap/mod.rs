@@ -4,12 +4,16 @@
 //! Never:  knows what a bit means.
 //! Start:  [`posting::Posting`], [`chunk::Chunk`], [`kernels`].
 
-#![allow(clippy::unimplemented)]
-
 pub mod chunk;
+mod chunk_ops;
+pub mod chunk_read;
 pub mod kernels;
+mod kernels_body;
 pub mod portable;
 pub mod posting;
+mod posting_image;
+#[cfg(test)]
+mod posting_tests;
 pub mod words;
 
 /// Contacts of one chunk.

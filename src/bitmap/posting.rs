@@ -1,131 +1,366 @@
 //! A set of contact ids. Cloning is a pointer; a write to a shared one copies its directory and the chunk it touches.
 
-use crate::bitmap::chunk::Chunk;
-use crate::codec::{
-    cursor::Cursor,
-    damage::Damage,
-    section::{SectionSink, SinkError},
-};
+use std::{fmt, sync::Arc};
+
+use crate::bitmap::{CHUNK, chunk::Chunk, chunk_ops};
 
 /// A set of contact ids, ordered.
-#[derive(Clone, Debug, Default)]
-pub struct Posting(());
+#[derive(Clone, Default)]
+pub struct Posting(Option<Arc<Directory>>);
 
-impl PartialEq for Posting {
-    fn eq(&self, _other: &Posting) -> bool {
-        unimplemented!()
+/// The chunks that are not empty, by number, ascending. A set that has them all finds them without a search.
+#[derive(Clone, Default)]
+struct Directory {
+    keys: Vec<u16>,
+    chunks: Vec<Chunk>,
+    len: u64,
+}
+
+static EMPTY: Chunk = Chunk::EMPTY;
+
+impl Directory {
+    /// The place of chunk `key`, or where it would have to be.
+    fn place(&self, key: u16) -> Result<usize, usize> {
+        // Distinct ascending keys: the key at a place is never smaller than the place.
+        match self.keys.get(usize::from(key)) {
+            Some(&there) if there == key => Ok(usize::from(key)),
+            _ => match self.keys.last() {
+                Some(&last) if last < key => Err(self.keys.len()),
+                Some(&last) if last == key => Ok(self.keys.len() - 1),
+                _ => self.keys[..self.keys.len().min(usize::from(key))].binary_search(&key),
+            },
+        }
+    }
+
+    fn push(&mut self, key: u16, chunk: Chunk) {
+        if !chunk.is_empty() {
+            self.len += u64::from(chunk.len());
+            self.keys.push(key);
+            self.chunks.push(chunk);
+        }
     }
 }
-impl Eq for Posting {}
-impl FromIterator<u32> for Posting {
-    fn from_iter<I: IntoIterator<Item = u32>>(_ids: I) -> Posting {
-        unimplemented!()
-    }
+
+fn split(id: u32) -> (u16, u16) {
+    ((id >> 16) as u16, id as u16)
+}
+
+fn join(key: u16, at: u16) -> u32 {
+    u32::from(key) << 16 | u32::from(at)
 }
 
 impl Posting {
     /// The empty set; allocates nothing.
     pub fn new() -> Posting {
-        unimplemented!()
+        Posting(None)
     }
+
     /// The ids below `n`.
-    pub fn range(_n: u32) -> Posting {
-        unimplemented!()
+    pub fn range(n: u32) -> Posting {
+        let (full, rest) = split(n);
+        let mut directory = Directory::default();
+        for key in 0..full {
+            directory.push(key, Chunk::FULL);
+        }
+        let last: Vec<u16> = (0..rest).collect();
+        directory.push(full, Chunk::from_sorted(&last));
+        Posting::of(directory)
     }
+
+    fn of(directory: Directory) -> Posting {
+        Posting(if directory.keys.is_empty() { None } else { Some(Arc::new(directory)) })
+    }
+
+    /// The set of chunks with ascending numbers; empty ones are left out.
+    ///
+    /// Panics: on a chunk number past 65,535.
+    pub fn from_chunks(chunks: impl IntoIterator<Item = (usize, Chunk)>) -> Posting {
+        let mut directory = Directory::default();
+        for (at, chunk) in chunks {
+            let key = u16::try_from(at).expect("ids have 32 bits");
+            debug_assert!(directory.keys.last().is_none_or(|&last| last < key), "chunk numbers ascend");
+            directory.push(key, chunk);
+        }
+        directory.keys.shrink_to_fit();
+        directory.chunks.shrink_to_fit();
+        Posting::of(directory)
+    }
+
     /// How many ids; known, not counted.
     pub fn len(&self) -> u64 {
-        unimplemented!()
+        self.0.as_ref().map_or(0, |directory| directory.len)
     }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        unimplemented!()
+        self.len() == 0
     }
+
     /// Whether `id` is in.
-    pub fn contains(&self, _id: u32) -> bool {
-        unimplemented!()
+    pub fn contains(&self, id: u32) -> bool {
+        let (key, at) = split(id);
+        self.chunk(usize::from(key)).contains(at)
     }
+
     /// Puts `id` in; returns whether it was not.
-    pub fn insert(&mut self, _id: u32) -> bool {
-        unimplemented!()
+    pub fn insert(&mut self, id: u32) -> bool {
+        let (key, at) = split(id);
+        if self.is_shared() && self.contains(id) {
+            return false;
+        }
+        let directory = self.directory_mut();
+        let new = match directory.place(key) {
+            Ok(place) => directory.chunks[place].insert(at),
+            Err(place) => {
+                directory.keys.insert(place, key);
+                directory.chunks.insert(place, Chunk::from_sorted(&[at]));
+                true
+            }
+        };
+        directory.len += u64::from(new);
+        new
     }
+
     /// Takes `id` out; returns whether it was in.
-    pub fn remove(&mut self, _id: u32) -> bool {
-        unimplemented!()
+    pub fn remove(&mut self, id: u32) -> bool {
+        let (key, at) = split(id);
+        if self.is_empty() || (self.is_shared() && !self.contains(id)) {
+            return false;
+        }
+        let directory = self.directory_mut();
+        let Ok(place) = directory.place(key) else { return false };
+        let was = directory.chunks[place].remove(at);
+        directory.len -= u64::from(was);
+        if directory.chunks[place].is_empty() {
+            directory.keys.remove(place);
+            directory.chunks.remove(place);
+        }
+        if directory.len == 0 {
+            self.0 = None;
+        }
+        was
     }
+
+    fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|directory| Arc::strong_count(directory) > 1)
+    }
+
+    fn directory_mut(&mut self) -> &mut Directory {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
     /// Chunk `at`; empty past the end.
-    pub fn chunk(&self, _at: usize) -> &Chunk {
-        unimplemented!()
+    pub fn chunk(&self, at: usize) -> &Chunk {
+        let (Some(directory), Ok(key)) = (&self.0, u16::try_from(at)) else { return &EMPTY };
+        directory.place(key).map_or(&EMPTY, |place| &directory.chunks[place])
     }
+
     /// One more than the number of the last chunk that is not empty.
     pub fn chunk_count(&self) -> usize {
-        unimplemented!()
+        self.keys().last().map_or(0, |&key| usize::from(key) + 1)
     }
+
+    fn keys(&self) -> &[u16] {
+        self.0.as_ref().map_or(&[], |directory| &directory.keys)
+    }
+
+    fn slots(&self) -> &[Chunk] {
+        self.0.as_ref().map_or(&[], |directory| &directory.chunks)
+    }
+
     /// The chunks that are not empty, with their numbers, ascending.
-    pub fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> + '_ {
-        std::iter::empty()
+    pub fn chunks(&self) -> impl DoubleEndedIterator<Item = (usize, &Chunk)> + '_ {
+        self.keys().iter().map(|&key| usize::from(key)).zip(self.slots())
     }
+
     /// Replaces chunk `at`.
-    pub fn set_chunk(&mut self, _at: usize, _chunk: Chunk) {
-        unimplemented!()
+    ///
+    /// Panics: when `at` is past 65,535 and the chunk is not empty.
+    pub fn set_chunk(&mut self, at: usize, chunk: Chunk) {
+        let Ok(key) = u16::try_from(at) else {
+            assert!(chunk.is_empty(), "ids have 32 bits");
+            return;
+        };
+        if chunk.is_empty() && self.chunk(at).is_empty() {
+            return;
+        }
+        let directory = self.directory_mut();
+        directory.len += u64::from(chunk.len());
+        match (directory.place(key), chunk.is_empty()) {
+            (Ok(place), false) => {
+                let old = std::mem::replace(&mut directory.chunks[place], chunk);
+                directory.len -= u64::from(old.len());
+            }
+            (Ok(place), true) => {
+                directory.keys.remove(place);
+                directory.len -= u64::from(directory.chunks.remove(place).len());
+            }
+            (Err(place), _) => {
+                directory.keys.insert(place, key);
+                directory.chunks.insert(place, chunk);
+            }
+        }
+        if directory.len == 0 {
+            self.0 = None;
+        }
     }
+
     /// The ids, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        std::iter::empty()
+        self.iter_from(0)
     }
+
     /// The ids from `from` on, ascending.
-    pub fn iter_from(&self, _from: u32) -> impl Iterator<Item = u32> + '_ {
-        std::iter::empty()
+    pub fn iter_from(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
+        let (first, at) = split(from);
+        let place = self.keys().partition_point(|&key| key < first);
+        self.keys()[place..].iter().zip(&self.slots()[place..]).flat_map(move |(&key, chunk)| {
+            let ids = chunk.iter_from(if key == first { at } else { 0 });
+            ids.map(move |at| join(key, at))
+        })
     }
+
     /// The smallest id.
     pub fn min(&self) -> Option<u32> {
-        unimplemented!()
+        self.iter().next()
     }
+
     /// The largest id.
     pub fn max(&self) -> Option<u32> {
-        unimplemented!()
+        let (key, chunk) = self.chunks().next_back()?;
+        Some(join(key as u16, chunk.select(chunk.len() - 1)?))
     }
+
     /// How many ids are smaller than `id`.
-    pub fn rank(&self, _id: u32) -> u64 {
-        unimplemented!()
+    pub fn rank(&self, id: u32) -> u64 {
+        let (key, at) = split(id);
+        let place = self.keys().partition_point(|&other| other < key);
+        let whole: u64 = self.slots()[..place].iter().map(|chunk| u64::from(chunk.len())).sum();
+        whole + u64::from(self.chunk(usize::from(key)).rank(at))
     }
+
     /// The `n`-th id, from 0.
-    pub fn select(&self, _n: u64) -> Option<u32> {
-        unimplemented!()
+    pub fn select(&self, n: u64) -> Option<u32> {
+        let mut left = n;
+        for (key, chunk) in self.chunks() {
+            match left.checked_sub(u64::from(chunk.len())) {
+                Some(rest) => left = rest,
+                None => return chunk.select(left as u32).map(|at| join(key as u16, at)),
+            }
+        }
+        None
     }
+
     /// Ids in both.
-    pub fn and(&self, _other: &Posting) -> Posting {
-        unimplemented!()
+    pub fn and(&self, other: &Posting) -> Posting {
+        let (few, many) = if self.keys().len() <= other.keys().len() { (self, other) } else { (other, self) };
+        Posting::from_chunks(few.chunks().map(|(key, chunk)| (key, chunk_ops::and(chunk, many.chunk(key)))))
     }
-    /// Ids in either.
-    pub fn or(&self, _other: &Posting) -> Posting {
-        unimplemented!()
-    }
-    /// Ids of this one that `other` does not have.
-    pub fn and_not(&self, _other: &Posting) -> Posting {
-        unimplemented!()
-    }
-    /// Ids in exactly one.
-    pub fn xor(&self, _other: &Posting) -> Posting {
-        unimplemented!()
-    }
+
     /// How many ids are in both.
-    pub fn and_len(&self, _other: &Posting) -> u64 {
-        unimplemented!()
+    pub fn and_len(&self, other: &Posting) -> u64 {
+        let (few, many) = if self.keys().len() <= other.keys().len() { (self, other) } else { (other, self) };
+        few.chunks().map(|(key, chunk)| u64::from(chunk_ops::and_len(chunk, many.chunk(key)))).sum()
     }
+
+    /// Ids in either.
+    pub fn or(&self, other: &Posting) -> Posting {
+        if self.is_same(other) || other.is_empty() {
+            return self.clone();
+        }
+        self.merged(other, chunk_ops::or)
+    }
+
+    /// Ids of this one that `other` does not have.
+    pub fn and_not(&self, other: &Posting) -> Posting {
+        if other.is_empty() {
+            return self.clone();
+        }
+        Posting::from_chunks(self.chunks().map(|(key, chunk)| (key, chunk_ops::and_not(chunk, other.chunk(key)))))
+    }
+
+    /// Ids in exactly one.
+    pub fn xor(&self, other: &Posting) -> Posting {
+        self.merged(other, chunk_ops::xor)
+    }
+
+    fn merged(&self, other: &Posting, op: fn(&Chunk, &Chunk) -> Chunk) -> Posting {
+        let mut keys = [self.keys(), other.keys()].concat();
+        keys.sort_unstable();
+        keys.dedup();
+        let pair = |key: usize| (key, op(self.chunk(key), other.chunk(key)));
+        Posting::from_chunks(keys.into_iter().map(|key| pair(usize::from(key))))
+    }
+
     /// Whether the two are the same object in memory (a cheap, sufficient test of equality).
-    pub fn is_same(&self, _other: &Posting) -> bool {
-        unimplemented!()
+    pub fn is_same(&self, other: &Posting) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
     }
+
     /// Heap bytes; mapped payloads count as none.
     pub fn memory_bytes(&self) -> usize {
-        unimplemented!()
-    }
-    /// Appends the set to the open section of `out`.
-    pub fn encode(&self, _out: &mut dyn SectionSink) -> Result<(), SinkError> {
-        unimplemented!()
-    }
-    /// Reads a set in place. The cursor must count from the start of the section, whose bytes are 64-byte aligned.
-    pub fn decode(_from: &mut Cursor) -> Result<Posting, Damage> {
-        unimplemented!()
+        let Some(directory) = &self.0 else { return 0 };
+        let slots = 2 * directory.keys.capacity() + size_of::<Chunk>() * directory.chunks.capacity();
+        let payloads: usize = directory.chunks.iter().map(Chunk::memory_bytes).sum();
+        2 * size_of::<usize>() + size_of::<Directory>() + slots + payloads
     }
 }
+
+impl PartialEq for Posting {
+    fn eq(&self, other: &Posting) -> bool {
+        self.is_same(other)
+            || (self.len() == other.len() && self.keys() == other.keys() && self.slots() == other.slots())
+    }
+}
+
+impl Eq for Posting {}
+
+impl FromIterator<u32> for Posting {
+    /// Any order will do; ascending is fastest.
+    fn from_iter<I: IntoIterator<Item = u32>>(ids: I) -> Posting {
+        let mut posting = Posting::new();
+        let mut run: Vec<u16> = Vec::new();
+        let mut of = 0;
+        let flush = |posting: &mut Posting, key: u16, run: &mut Vec<u16>| {
+            if posting.chunk(usize::from(key)).is_empty() {
+                posting.set_chunk(usize::from(key), Chunk::from_sorted(run));
+            } else {
+                posting.extend(run.iter().map(|&at| join(key, at)));
+            }
+            run.clear();
+        };
+        for id in ids {
+            let (key, at) = split(id);
+            if key != of || run.last().is_some_and(|&last| last >= at) {
+                flush(&mut posting, of, &mut run);
+                of = key;
+            }
+            run.push(at);
+        }
+        flush(&mut posting, of, &mut run);
+        posting
+    }
+}
+
+impl Extend<u32> for Posting {
+    fn extend<I: IntoIterator<Item = u32>>(&mut self, ids: I) {
+        for id in ids {
+            self.insert(id);
+        }
+    }
+}
+
+impl fmt::Debug for Posting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const TOLD: usize = 32;
+        write!(f, "{} ids ", self.len())?;
+        f.debug_list().entries(self.iter().take(TOLD)).finish()?;
+        if self.len() > TOLD as u64 { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+const _: () = assert!(CHUNK == 1 << 16);

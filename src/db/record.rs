@@ -126,3 +126,20 @@ pub struct Status {
     /// Why the database only reads, if it does.
     pub read_only: Option<Box<str>>,
 }
+
+/// A node of a plan, answered alone: what `explain` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanNode {
+    /// The canonical text of a predicate, or the logical operator.
+    pub label: String,
+    /// What answers it: `posting`, `column`, `dictionary`, `event log` …
+    pub using: String,
+    /// How many contacts the planner thought would match.
+    pub estimate: u64,
+    /// How many match.
+    pub count: u64,
+    /// Time to answer this node alone. Units: nanoseconds.
+    pub took_ns: u64,
+    /// What it is made of, in the order of work.
+    pub children: Vec<PlanNode>,
+}

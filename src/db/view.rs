@@ -6,7 +6,7 @@ use crate::{
     db::{
         answer::Answer,
         error::Error,
-        record::{ContactRecord, Page, Place, SegmentInfo, Status, VersionInfo},
+        record::{ContactRecord, Page, Place, PlanNode, SegmentInfo, Status, VersionInfo},
     },
     engine::state::State,
     model::{id::Lsn, request::RuleSource, schema::Schema, time::Timestamp},
@@ -56,6 +56,14 @@ impl View {
     ///
     /// Errors: as [`View::query`].
     pub fn count(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<u64, Error> {
+        let _ = (rule, as_of);
+        unimplemented!()
+    }
+
+    /// How a rule is answered: its plan, with the exact count and the time of each node.
+    ///
+    /// Errors: as [`View::query`].
+    pub fn explain(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<PlanNode, Error> {
         let _ = (rule, as_of);
         unimplemented!()
     }

@@ -3,6 +3,7 @@
 use crate::{
     bitmap::posting::Posting,
     codec::{
+        cursor::Cursor,
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
@@ -27,8 +28,14 @@ impl FlagIndex {
 
     /// Sets or removes the flag of a contact; says whether anything changed.
     pub fn set(&mut self, contact: ContactId, flag: Option<bool>) -> bool {
-        let _ = (contact, flag);
-        unimplemented!()
+        let put = |posting: &mut Posting, wanted: bool| match (posting.contains(contact.0), wanted) {
+            (false, true) => posting.insert(contact.0),
+            (true, false) => posting.remove(contact.0),
+            (true, true) | (false, false) => false,
+        };
+        let yes = put(&mut self.yes, flag == Some(true));
+        let no = put(&mut self.no, flag == Some(false));
+        yes || no
     }
 
     /// The contacts with the flag at yes.
@@ -46,25 +53,62 @@ impl FlagIndex {
         self.yes.or(&self.no)
     }
 
-    /// Bytes of memory, about.
+    /// Bytes of heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        unimplemented!()
+        (self.yes.memory_bytes() + self.no.memory_bytes()) as u64
     }
 
     /// Checks that no contact says both.
     pub fn check(&self) -> Result<(), String> {
-        unimplemented!()
+        match self.yes.and_len(&self.no) {
+            0 => Ok(()),
+            both => Err(format!("{both} contacts have the flag both ways")),
+        }
     }
 
     /// Writes the index as sections whose names begin with `name`.
     pub fn encode(&self, name: &str, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
-        let _ = (name, sink);
-        unimplemented!()
+        sink.begin(&format!("{name}/yes"))?;
+        self.yes.encode(sink)?;
+        sink.begin(&format!("{name}/no"))?;
+        self.no.encode(sink)
     }
 
     /// Reads what [`FlagIndex::encode`] wrote.
     pub fn decode(name: &str, source: &dyn SectionSource) -> Result<FlagIndex, Damage> {
-        let _ = (name, source);
-        unimplemented!()
+        let read = |part: &str| {
+            let section = format!("{name}/{part}");
+            Posting::decode(&mut Cursor::of(&section, source.section(&section)?))
+        };
+        Ok(FlagIndex { yes: read("yes")?, no: read("no")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::codec::section::MemoryImage;
+
+    #[test]
+    fn flags_change_go_away_and_survive_the_image() {
+        let (mut flags, mut model) = (FlagIndex::default(), BTreeMap::new());
+        for i in 0..5_000u32 {
+            let id = i.wrapping_mul(40_503) % 70_000;
+            let flag = [Some(true), Some(false), None][(i * 7 % 3) as usize];
+            let before = model.get(&id).copied();
+            assert_eq!(flags.set(ContactId(id), flag), before != flag);
+            match flag {
+                Some(flag) => model.insert(id, flag),
+                None => model.remove(&id),
+            };
+        }
+        flags.check().unwrap();
+        let mut image = MemoryImage::new();
+        flags.encode("f", &mut image).unwrap();
+        let back = FlagIndex::decode("f", &image).unwrap();
+        assert!(back.present().iter().eq(model.keys().copied()));
+        assert!((0..70_000).all(|id| back.value(ContactId(id)) == model.get(&id).copied()));
     }
 }

@@ -1,5 +1,7 @@
 //! One test of a text, compiled once, asked of many texts: of dictionaries, of sets, of events.
 
+use std::borrow::Cow;
+
 use memchr::memmem::Finder;
 use regex::Regex;
 
@@ -22,17 +24,18 @@ pub enum TextMatch {
     Regex(Box<Regex>),
 }
 
-/// A compiled glob.
+/// A compiled glob: what lies between its stars.
 #[derive(Clone, Debug)]
 pub struct Glob {
-    pieces: Vec<Piece>,
+    segments: Vec<Segment>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Literal(String),
-    AnyOne,
-    AnyRun,
+/// A run of a glob without a star; `None` is any one character.
+#[derive(Clone, Debug, Default)]
+struct Segment {
+    chars: Vec<Option<char>>,
+    /// The segment as plain text, if it has no question mark.
+    literal: Option<Box<Finder<'static>>>,
 }
 
 impl TextMatch {
@@ -73,28 +76,190 @@ impl TextMatch {
 
     /// Asks the test. `key` is the text's [`key_of`] under the property's case rule.
     pub fn matches(&self, original: &str, key: &str) -> bool {
-        let _ = (original, key);
-        unimplemented!()
+        match self {
+            TextMatch::Equal(needle) => key == needle,
+            TextMatch::Contains(finder) => finder.find(key.as_bytes()).is_some(),
+            TextMatch::StartsWith(needle) => key.starts_with(needle.as_str()),
+            TextMatch::EndsWith(needle) => key.ends_with(needle.as_str()),
+            TextMatch::Glob(glob) => glob.matches(key),
+            TextMatch::Regex(regex) => regex.is_match(original),
+        }
     }
 
     /// Asks the test of a text whose key is not at hand.
     pub fn matches_text(&self, original: &str, case_sensitive: bool) -> bool {
         match self {
             TextMatch::Regex(regex) => regex.is_match(original),
-            _ => self.matches(original, &key_of(original, case_sensitive)),
+            _ => self.matches(original, &key(original, case_sensitive)),
+        }
+    }
+
+    /// Runs of bytes that the key of every passing text has.
+    pub fn literals(&self) -> Vec<&[u8]> {
+        match self {
+            TextMatch::Equal(needle) | TextMatch::StartsWith(needle) | TextMatch::EndsWith(needle) => {
+                vec![needle.as_bytes()]
+            }
+            TextMatch::Contains(finder) => vec![finder.needle()],
+            TextMatch::Glob(glob) => {
+                glob.segments.iter().filter_map(|segment| segment.literal.as_ref()).map(|f| f.needle()).collect()
+            }
+            TextMatch::Regex(_) => vec![],
         }
     }
 }
 
 impl Glob {
-    /// Compiles a pattern that was brought to its key already.
+    /// Compiles a pattern that was brought to its key already. A `\` at the end is itself.
     pub fn new(pattern: &str) -> Glob {
-        let _ = pattern;
-        unimplemented!()
+        let mut segments = vec![Segment::default()];
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            let last = segments.last_mut().expect("there is a segment from the start");
+            match c {
+                '*' => segments.push(Segment::default()),
+                '?' => last.chars.push(None),
+                '\\' => last.chars.push(Some(chars.next().unwrap_or('\\'))),
+                c => last.chars.push(Some(c)),
+            }
+        }
+        for segment in &mut segments {
+            let literal: Option<String> = segment.chars.iter().copied().collect();
+            segment.literal = literal.map(|text| Box::new(Finder::new(&text).into_owned()));
+        }
+        Glob { segments }
+    }
+
+    /// Whether the whole of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let [first, rest @ ..] = self.segments.as_slice() else { return false };
+        let Some(mut at) = first.end_at(text, 0) else { return false };
+        let [middle @ .., last] = rest else { return at == text.len() };
+        for segment in middle {
+            match segment.find(text, at) {
+                Some(end) => at = end,
+                None => return false,
+            }
+        }
+        match last.start_from_end(text) {
+            Some(start) => start >= at && last.end_at(text, start) == Some(text.len()),
+            None => false,
+        }
+    }
+}
+
+impl Segment {
+    /// Where the segment ends when it begins at byte `at`.
+    fn end_at(&self, text: &str, at: usize) -> Option<usize> {
+        if let Some(finder) = &self.literal {
+            let needle = finder.needle();
+            return text.as_bytes()[at..].starts_with(needle).then_some(at + needle.len());
+        }
+        let mut chars = text[at..].chars();
+        for wanted in &self.chars {
+            let c = chars.next()?;
+            if wanted.is_some_and(|wanted| wanted != c) {
+                return None;
+            }
+        }
+        Some(text.len() - chars.as_str().len())
+    }
+
+    /// Where the first occurrence from byte `at` on ends.
+    fn find(&self, text: &str, at: usize) -> Option<usize> {
+        if let Some(finder) = &self.literal {
+            return finder.find(&text.as_bytes()[at..]).map(|found| at + found + finder.needle().len());
+        }
+        let starts = text[at..].char_indices().map(|(offset, _)| at + offset);
+        starts.into_iter().find_map(|start| self.end_at(text, start))
+    }
+
+    /// Where the segment begins when it ends with the text.
+    fn start_from_end(&self, text: &str) -> Option<usize> {
+        match self.chars.len() {
+            0 => Some(text.len()),
+            n => text.char_indices().rev().nth(n - 1).map(|(start, _)| start),
+        }
     }
 }
 
 /// What texts are compared by: the folded text, or the composed one where case counts.
 pub fn key_of(text: &str, case_sensitive: bool) -> String {
-    if case_sensitive { nfc(text).into_owned() } else { fold(text).into_owned() }
+    key(text, case_sensitive).into_owned()
+}
+
+/// [`key_of`], borrowed where it is the text itself.
+pub fn key(text: &str, case_sensitive: bool) -> Cow<'_, str> {
+    match case_sensitive {
+        true if text.is_ascii() => Cow::Borrowed(text),
+        true => nfc(text),
+        false => fold(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Globs by the definition, one character at a time.
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match pattern {
+            [] => text.is_empty(),
+            ['*', rest @ ..] => (0..=text.len()).any(|skip| naive(rest, &text[skip..])),
+            ['?', rest @ ..] => !text.is_empty() && naive(rest, &text[1..]),
+            ['\\', c, rest @ ..] | [c, rest @ ..] => text.first() == Some(c) && naive(rest, &text[1..]),
+        }
+    }
+
+    fn words(alphabet: &[char], most: usize) -> Vec<Vec<char>> {
+        let mut all = vec![vec![]];
+        let mut from = 0;
+        for _ in 0..most {
+            let to = all.len();
+            for at in from..to {
+                for c in alphabet {
+                    let mut longer: Vec<char> = all[at].clone();
+                    longer.push(*c);
+                    all.push(longer);
+                }
+            }
+            from = to;
+        }
+        all
+    }
+
+    #[test]
+    fn globs_agree_with_the_definition() {
+        let texts = words(&['a', 'é', '*'], 4);
+        for pattern in words(&['a', 'é', '*', '?', '\\'], 4) {
+            let glob = Glob::new(&pattern.iter().collect::<String>());
+            for text in &texts {
+                let written: String = text.iter().collect();
+                assert_eq!(glob.matches(&written), naive(&pattern, text), "{pattern:?} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn tests_ignore_case_unless_told_and_regexes_read_what_was_written() {
+        type Make = fn(&str, bool) -> TextMatch;
+        let cases: [(Make, &str, &str, bool, bool); 10] = [
+            (TextMatch::contains, "ÉCO", "L'e\u{301}cole", false, true),
+            (TextMatch::contains, "ÉCO", "L'École", true, false),
+            (TextMatch::contains, "Éco", "L'E\u{301}cole", true, true),
+            (TextMatch::starts_with, "acme", "ACME Inc", false, true),
+            (TextMatch::starts_with, "acme", "ACME Inc", true, false),
+            (TextMatch::ends_with, "inc", "ACME Inc", false, true),
+            (TextMatch::ends_with, "inc", "ACME Inc", true, false),
+            (TextMatch::glob, "A?ME *", "acme inc", false, true),
+            (TextMatch::glob, "A?ME *", "acme inc", true, false),
+            (TextMatch::equal, "acme inc", "ACME Inc", false, true),
+        ];
+        for (make, needle, text, case_sensitive, wanted) in cases {
+            let test = make(needle, case_sensitive);
+            assert_eq!(test.matches_text(text, case_sensitive), wanted, "{needle} {text}");
+        }
+        let regex = TextMatch::regex(Regex::new("^A").unwrap());
+        assert!(regex.matches_text("Abc", false) && !regex.matches_text("abc", false));
+    }
 }

@@ -4,8 +4,6 @@
 //! Never:  judges a rule, reads a clock, starts a thread, touches a file.
 //! Start:  [`Index`], [`property::PropertyIndex`], [`text::TextIndex`], [`column::Column`].
 
-#![allow(clippy::unimplemented)]
-
 use std::sync::Arc;
 
 use crate::{
@@ -14,29 +12,55 @@ use crate::{
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
-    index::{directory::Directory, property::PropertyIndex},
+    index::{directory::Directory, event_store::EventStore, property::PropertyIndex},
     model::{
         id::{ContactId, PropertyId},
-        schema::Schema,
+        schema::{Property, Schema},
         value::Value,
     },
 };
 
+pub mod codes;
 pub mod column;
+pub mod derive;
+pub mod derive_plan;
+pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
+pub mod domains;
+pub mod event_group;
+pub mod event_ids;
+pub mod event_image;
+pub mod event_index;
+pub mod event_pack;
+pub mod event_page;
+pub mod event_plane;
+pub mod event_record;
+pub mod event_store;
+pub mod event_tail;
 pub mod flag;
+pub mod grams;
+pub mod hash_index;
+pub mod lexicon;
+pub mod lists;
+pub mod mapped;
 pub mod matching;
+pub mod numbers;
 pub mod packed;
+pub mod pending;
 pub mod property;
+pub mod rows;
 pub mod set;
+pub mod strings;
 pub mod text;
+pub mod tree;
 
 /// Every fact of every contact. Cloning is cheap; a clone stays as it was while the original is written to.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     directory: Directory,
     properties: Vec<Option<Arc<PropertyIndex>>>,
+    events: EventStore,
 }
 
 impl Index {
@@ -50,8 +74,20 @@ impl Index {
     /// Follows the schema: new slots for what it declares, none for what it dropped; a property of another type starts
     /// empty; a changed case rule rebuilds what hangs on it.
     pub fn sync_schema(&mut self, schema: &Schema) {
-        let _ = schema;
-        unimplemented!()
+        self.properties.resize(schema.property_slots().len(), None);
+        for (slot, property) in self.properties.iter_mut().zip(schema.property_slots()) {
+            match (&mut *slot, property) {
+                (_, None) => *slot = None,
+                (Some(index), Some(property)) if index.ty() == property.ty => {
+                    if index.holds_texts() && index.case_sensitive() != property.case_sensitive {
+                        Arc::make_mut(index).set_case_sensitive(property.case_sensitive);
+                    }
+                }
+                (Some(_) | None, Some(property)) => {
+                    *slot = Some(Arc::new(PropertyIndex::new(property.ty, property.case_sensitive)));
+                }
+            }
+        }
     }
 
     /// Keys and ids.
@@ -76,8 +112,13 @@ impl Index {
 
     /// Removes every trace of a contact; says whether it was live.
     pub fn erase(&mut self, contact: ContactId) -> bool {
-        let _ = contact;
-        unimplemented!()
+        self.erase_events(contact);
+        for index in self.properties.iter_mut().flatten() {
+            if index.has(contact) {
+                Arc::make_mut(index).set(contact, None);
+            }
+        }
+        self.directory.erase(contact)
     }
 
     /// The index of a property, unless the schema dropped it.
@@ -90,12 +131,14 @@ impl Index {
         self.property(property)?.value(contact)
     }
 
-    /// Sets or removes the value of a contact; says whether anything changed.
+    /// Sets or removes the value of a contact; says whether anything changed. A dropped property takes none.
     ///
     /// Panics: when the value is not of the property's type.
     pub fn set(&mut self, property: PropertyId, contact: ContactId, value: Option<&Value>) -> bool {
-        let _ = (property, contact, value);
-        unimplemented!()
+        match self.properties.get_mut(property.index()) {
+            Some(Some(index)) => Arc::make_mut(index).set(contact, value),
+            Some(None) | None => false,
+        }
     }
 
     /// Whether a contact has a value.
@@ -110,24 +153,55 @@ impl Index {
 
     /// Bytes of memory by part, about; parts of properties as `property/3/rows`.
     pub fn memory(&self) -> Vec<(String, u64)> {
-        unimplemented!()
+        let mut parts: Vec<(String, u64)> =
+            self.directory.memory().into_iter().map(|(part, bytes)| (format!("keys/{part}"), bytes)).collect();
+        for (place, index) in self.properties.iter().enumerate() {
+            let memory = index.iter().flat_map(|index| index.memory());
+            parts.extend(memory.map(|(part, bytes)| (format!("property/{place}/{part}"), bytes)));
+        }
+        parts.extend(self.events.memory());
+        parts
     }
 
     /// Walks the laws of the facts: postings disjoint, their union presence, all of it live, every text of a dictionary
     /// in use. Tells the first one broken.
     pub fn check(&self) -> Result<(), String> {
-        unimplemented!()
+        self.directory.check()?;
+        for (place, index) in self.properties.iter().enumerate() {
+            let Some(index) = index else { continue };
+            index.check().map_err(|what| format!("property {place}: {what}"))?;
+            if let Some(dead) = index.present().and_not(self.live()).min() {
+                return Err(format!("property {place}: contact {dead} has a value, but is not live"));
+            }
+        }
+        self.events.check()?;
+        let logs = self.events.kinds.iter().flatten().map(|log| log.presence());
+        match logs.filter_map(|present| present.and_not(self.live()).min()).next() {
+            Some(dead) => Err(format!("contact {dead} has events, but is not live")),
+            None => Ok(()),
+        }
     }
 
     /// Writes everything as sections whose names begin with `index/`.
     pub fn encode(&self, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
-        let _ = sink;
-        unimplemented!()
+        self.directory.encode("index/keys", sink)?;
+        for (place, index) in self.properties.iter().enumerate() {
+            if let Some(index) = index {
+                index.encode(&format!("index/property/{place}"), sink)?;
+            }
+        }
+        self.events.encode(sink)
     }
 
     /// Reads what [`Index::encode`] wrote under the same schema, in place where it is big.
     pub fn decode(schema: &Schema, source: &dyn SectionSource) -> Result<Index, Damage> {
-        let _ = (schema, source);
-        unimplemented!()
+        let directory = Directory::decode("index/keys", source)?;
+        let mut properties = Vec::new();
+        for (place, property) in schema.property_slots().iter().enumerate() {
+            let name = format!("index/property/{place}");
+            let read = |property: &Property| PropertyIndex::decode(property.ty, &name, source).map(Arc::new);
+            properties.push(property.as_ref().map(read).transpose()?);
+        }
+        Ok(Index { directory, properties, events: EventStore::decode(schema, source)? })
     }
 }

@@ -3,61 +3,97 @@
 use std::ops::Range;
 
 use crate::{
-    bitmap::{posting::Posting, words::Words},
+    bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
     codec::{
+        cursor::Cursor,
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
-    index::matching::TextMatch,
+    index::{
+        codes::Codes,
+        domains::Domains,
+        lexicon::Lexicon,
+        matching::TextMatch,
+        rows::{CodeRows, Rows},
+    },
     model::id::ContactId,
 };
+
+/// So few codes are asked one by one; with more, every contact's code is looked at.
+const CODES_ASKED_MAX: u64 = 32;
 
 /// One text per contact, found by equality, by test and, for emails, by domain.
 #[derive(Clone, Debug, Default)]
 pub struct TextIndex {
-    case_sensitive: bool,
+    codes: Codes,
+    rows: CodeRows,
+    lexicon: Lexicon,
     present: Posting,
+    domains: Option<Domains>,
 }
 
 impl TextIndex {
     /// An empty index; `email` adds the one by domain.
     pub fn new(case_sensitive: bool, email: bool) -> TextIndex {
-        let _ = email;
-        TextIndex { case_sensitive, ..TextIndex::default() }
+        let domains = email.then(Domains::default);
+        TextIndex { lexicon: Lexicon::new(case_sensitive), domains, ..TextIndex::default() }
     }
 
     /// Whether texts are compared with case.
     pub fn case_sensitive(&self) -> bool {
-        self.case_sensitive
+        self.lexicon.case_sensitive()
     }
 
-    /// Changes whether texts are compared with case; the index is built anew.
+    /// Changes whether texts are compared with case; what hangs on it is built anew.
     pub fn set_case_sensitive(&mut self, case_sensitive: bool) {
-        self.case_sensitive = case_sensitive;
+        self.lexicon.set_case_sensitive(case_sensitive);
     }
 
     /// The text of a contact.
     pub fn value(&self, contact: ContactId) -> Option<&str> {
-        let _ = contact;
-        unimplemented!()
+        self.code(contact).map(|code| self.lexicon.get(code))
     }
 
     /// The code of a contact's text; its cost does not grow.
+    #[inline]
     pub fn code(&self, contact: ContactId) -> Option<u32> {
-        let _ = contact;
-        unimplemented!()
+        self.codes.get(contact.0)
     }
 
     /// The text of a code.
     pub fn text(&self, code: u32) -> &str {
-        let _ = code;
-        unimplemented!()
+        self.lexicon.get(code)
     }
 
     /// Sets or removes the text of a contact; says whether anything changed. An empty text is none.
     pub fn set(&mut self, contact: ContactId, text: Option<&str>) -> bool {
-        let _ = (contact, text);
-        unimplemented!()
+        let id = contact.0;
+        let text = text.filter(|text| !text.is_empty());
+        let old = self.codes.get(id);
+        match (old, text) {
+            (None, None) => return false,
+            (Some(old), Some(text)) if self.lexicon.bytes(old) == text.as_bytes() => return false,
+            (Some(_), _) | (None, Some(_)) => {}
+        }
+        if let Some(domains) = &mut self.domains {
+            domains.change(id, old.map(|old| self.lexicon.get(old)), text);
+        }
+        let new = text.map(|text| self.lexicon.intern(text).0);
+        if let Some(new) = new {
+            self.rows.insert(new, id);
+        }
+        if let Some(old) = old {
+            self.rows.remove(old, id);
+            if self.rows.get(old).is_empty() {
+                self.lexicon.remove(old);
+            }
+        }
+        self.codes.set(id, new);
+        match (old, new) {
+            (None, Some(_)) => self.present.insert(id),
+            (Some(_), None) => self.present.remove(id),
+            (Some(_), Some(_)) | (None, None) => true,
+        }
     }
 
     /// The contacts that have a text.
@@ -67,116 +103,194 @@ impl TextIndex {
 
     /// The contacts whose text is equal under the case rule. Cheap when one spelling has many rows.
     pub fn equal(&self, text: &str) -> Posting {
-        let _ = text;
-        unimplemented!()
+        match self.codes_equal(text).as_slice() {
+            [] => Posting::new(),
+            [code] => self.rows.get(*code).to_posting(),
+            codes => self.rows(&codes.iter().copied().collect()),
+        }
     }
 
     /// How many contacts [`TextIndex::equal`] would give, without making them.
     pub fn equal_len(&self, text: &str) -> u64 {
-        let _ = text;
-        unimplemented!()
+        self.codes_equal(text).into_iter().map(|code| self.rows.get(code).len()).sum()
     }
 
     /// The contacts whose text is equal to any of these.
     pub fn any_of(&self, texts: &[&str]) -> Posting {
-        let _ = texts;
-        unimplemented!()
+        let mut codes: Vec<u32> = texts.iter().flat_map(|text| self.codes_equal(text)).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        self.rows(&codes.into_iter().collect())
     }
 
     /// The codes of every spelling that is equal under the case rule, ascending.
     pub fn codes_equal(&self, text: &str) -> Vec<u32> {
-        let _ = text;
-        unimplemented!()
+        self.lexicon.find_equal(text)
     }
 
     /// The codes whose texts pass a test (all pieces of [`TextIndex::codes_matching_in`]).
     pub fn codes_matching(&self, test: &TextMatch) -> Posting {
-        let _ = test;
-        unimplemented!()
+        self.lexicon.codes_matching(test)
     }
 
     /// The codes of a range whose texts pass a test, ascending; for splitting `0..code_end()` among threads.
     pub fn codes_matching_in(&self, test: &TextMatch, codes: Range<u32>) -> Vec<u32> {
-        let _ = (test, codes);
-        unimplemented!()
+        self.lexicon.codes_matching_in(test, codes)
     }
 
     /// One above the highest code given.
     pub fn code_end(&self) -> u32 {
-        unimplemented!()
+        self.lexicon.code_end()
     }
 
     /// How many distinct texts there are.
     pub fn distinct(&self) -> usize {
-        unimplemented!()
+        self.lexicon.len()
+    }
+
+    /// The contacts of one code.
+    pub fn rows_of(&self, code: u32) -> Rows<'_> {
+        self.rows.get(code)
     }
 
     /// The contacts whose text has one of the codes, by whichever way is shorter. Prefer it to asking chunk by chunk.
     pub fn rows(&self, codes: &Posting) -> Posting {
-        let _ = codes;
-        unimplemented!()
+        let (mut many, mut few) = (Vec::new(), 0);
+        for code in codes.iter() {
+            match self.rows.get(code) {
+                Rows::Many(posting) => many.push(posting),
+                rows @ (Rows::None | Rows::One(_) | Rows::Few(_) | Rows::Mapped(_)) => few += rows.len(),
+            }
+        }
+        if many.len() as u64 > CODES_ASKED_MAX || few > self.present.len() / 16 + 1_024 {
+            return self.rows_scanned(codes);
+        }
+        let mut ids = Vec::with_capacity(few as usize);
+        for rows in codes.iter().map(|code| self.rows.get(code)) {
+            if !matches!(rows, Rows::Many(_)) {
+                rows.for_each(|id| ids.push(id));
+            }
+        }
+        ids.sort_unstable();
+        let few: Posting = ids.into_iter().collect();
+        many.into_iter().fold(few, |all, posting| all.or(posting))
+    }
+
+    /// The contacts whose text has one of the codes, by looking at every contact's code.
+    fn rows_scanned(&self, codes: &Posting) -> Posting {
+        let mut wanted = vec![0u64; self.code_end() as usize / 64 + 1];
+        codes.iter().for_each(|code| wanted[code as usize / 64] |= 1 << (code % 64));
+        let mut rows = Posting::new();
+        let mut words = Words::boxed();
+        for chunk in 0..self.codes.chunk_count() {
+            words.fill(false);
+            self.codes.each_of_chunk(chunk, |row, code| {
+                let bit = wanted.get(code as usize / 64).map_or(0, |word| word >> (code % 64) & 1);
+                words.0[usize::from(row) / 64] |= bit << (row % 64);
+            });
+            rows.set_chunk(chunk, Chunk::from_words(&words));
+        }
+        rows
     }
 
     /// How many contacts [`TextIndex::rows`] would give.
     pub fn rows_len(&self, codes: &Posting) -> u64 {
-        let _ = codes;
-        unimplemented!()
+        codes.iter().map(|code| self.rows.get(code).len()).sum()
     }
 
     /// Overwrites `out` with the contacts of a chunk whose text has one of the codes.
     pub fn rows_of_codes(&self, codes: &Posting, chunk: usize, out: &mut Words) {
-        let _ = (codes, chunk, out);
-        unimplemented!()
+        out.fill(false);
+        if codes.len() <= CODES_ASKED_MAX {
+            codes.iter().for_each(|code| self.rows.get(code).or_into(chunk, out));
+            return;
+        }
+        self.codes.each_of_chunk(chunk, |row, code| {
+            if codes.contains(code) {
+                out.set(row);
+            }
+        });
     }
 
     /// The contacts whose email has this folded domain; `None` for no one or when this is no email index.
     pub fn domain(&self, folded: &str) -> Option<Posting> {
-        let _ = folded;
-        unimplemented!()
+        let rows = self.domains.as_ref()?.rows(folded);
+        (!rows.is_empty()).then(|| rows.to_posting())
     }
 
     /// How many contacts [`TextIndex::domain`] would give.
     pub fn domain_len(&self, folded: &str) -> u64 {
-        let _ = folded;
-        unimplemented!()
+        self.domains.as_ref().map_or(0, |domains| domains.rows(folded).len())
     }
 
     /// Every distinct text with its contacts, in order of code. For breakdowns.
     pub fn breakdown(&self) -> impl Iterator<Item = (&str, Posting)> {
-        std::iter::empty()
+        self.lexicon.iter().map(|(code, text)| (text, self.rows.get(code).to_posting()))
     }
 
     /// Every distinct text with the number of its contacts, in order of code.
     pub fn breakdown_len(&self) -> impl Iterator<Item = (&str, u64)> {
-        std::iter::empty()
+        self.lexicon.iter().map(|(code, text)| (text, self.rows.get(code).len()))
     }
 
-    /// Bytes of memory by part, about.
+    /// Bytes of heap by part, about.
     pub fn memory(&self) -> Vec<(&'static str, u64)> {
-        unimplemented!()
+        let mut parts = self.lexicon.memory();
+        parts.extend([
+            ("codes", self.codes.memory_bytes()),
+            ("rows", self.rows.memory_bytes()),
+            ("present", self.present.memory_bytes() as u64),
+            ("domains", self.domains.as_ref().map_or(0, Domains::memory_bytes)),
+        ]);
+        parts
     }
 
     /// Checks that postings are disjoint, that their union is the set of contacts with a text and that every
     /// dictionary entry is used.
     pub fn check(&self) -> Result<(), String> {
-        unimplemented!()
+        self.lexicon.check()?;
+        let mut coded = 0;
+        for chunk in 0..self.codes.chunk_count() {
+            let mut broken = None;
+            self.codes.each_of_chunk(chunk, |row, code| {
+                let id = (chunk * CHUNK) as u32 + u32::from(row);
+                coded += 1;
+                if !self.present.contains(id) || !self.rows.get(code).contains(id) {
+                    broken = Some(format!("contact {id} has code {code}, but is not in its rows and in presence"));
+                }
+            });
+            broken.map_or(Ok(()), Err)?;
+        }
+        let rows: u64 = (0..self.code_end()).map(|code| self.rows.get(code).len()).sum();
+        if coded != self.present.len() || rows != coded {
+            return Err(format!("{} contacts are present, {coded} have codes, {rows} are in rows", self.present.len()));
+        }
+        if let Some((code, _)) = self.lexicon.iter().find(|(code, _)| self.rows.get(*code).is_empty()) {
+            return Err(format!("no contact has the text of code {code}"));
+        }
+        let texts = || self.present.iter().filter_map(|id| Some((id, self.value(ContactId(id))?)));
+        self.domains.as_ref().map_or(Ok(()), |domains| domains.check(texts()))
     }
 
     /// Writes the index as sections whose names begin with `name`.
     pub fn encode(&self, name: &str, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
-        let _ = (name, sink);
-        unimplemented!()
+        self.lexicon.encode(name, sink)?;
+        self.codes.encode(&format!("{name}/codes"), sink)?;
+        self.rows.encode(&format!("{name}/rows"), self.code_end(), sink)?;
+        sink.begin(&format!("{name}/present"))?;
+        self.present.encode(sink)?;
+        self.domains.as_ref().map_or(Ok(()), |domains| domains.encode(&format!("{name}/domains"), sink))
     }
 
-    /// Reads what [`TextIndex::encode`] wrote.
-    pub fn decode(name: &str, source: &dyn SectionSource) -> Result<TextIndex, Damage> {
-        let _ = (name, source);
-        unimplemented!()
+    /// Reads what [`TextIndex::encode`] wrote of an index with or without domains.
+    pub fn decode(email: bool, name: &str, source: &dyn SectionSource) -> Result<TextIndex, Damage> {
+        let present = format!("{name}/present");
+        Ok(TextIndex {
+            lexicon: Lexicon::decode(name, source)?,
+            codes: Codes::decode(&format!("{name}/codes"), source)?,
+            rows: CodeRows::decode(&format!("{name}/rows"), source)?,
+            present: Posting::decode(&mut Cursor::of(&present, source.section(&present)?))?,
+            domains: email.then(|| Domains::decode(&format!("{name}/domains"), source)).transpose()?,
+        })
     }
-}
-
-/// The folded domain of an email: what follows the last `@`, if anything does.
-pub fn domain_of(email: &str) -> Option<String> {
-    let (_, domain) = email.rsplit_once('@')?;
-    (!domain.is_empty()).then(|| crate::model::fold::fold(domain).into_owned())
 }

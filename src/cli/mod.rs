@@ -1,0 +1,3 @@
+//! What can be typed? The subcommands.
+
+pub mod generate;

@@ -1,0 +1,111 @@
+//! What every handler shares: the database, the listings under way, and how writes and answers are made.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    db::{
+        database::{Database, Once, Write},
+        error::Error,
+        record::Written,
+    },
+    http::{
+        body,
+        import::{Summary, import},
+        paging::Listings,
+        problem::Problem,
+        records::Kind,
+    },
+    model::{
+        id::Lsn,
+        request::{Applied, Request},
+    },
+};
+
+/// Longest idempotency key. Units: bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// What every handler shares; clones are cheap.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub db: Database,
+    /// The listings under way.
+    pub listings: Arc<Listings>,
+}
+
+impl App {
+    /// Serves a database.
+    pub fn new(db: Database) -> App {
+        App { db, listings: Arc::default() }
+    }
+
+    /// Writes requests as one batch; answered when durable and visible. An `Idempotency-Key` makes a retry safe.
+    ///
+    /// Errors: those of the database; single refusals are among the results.
+    pub async fn write(&self, requests: Vec<Request>, headers: &HeaderMap, uri: &Uri) -> Result<Written, Problem> {
+        let once = once(&requests, headers, uri)?;
+        let (sender, receiver) = oneshot::channel();
+        let done = Box::new(move |outcome: Result<Written, Error>| {
+            // Nobody waits any more when the caller has hung up; the write stands all the same.
+            let _ = sender.send(outcome);
+        });
+        self.db.submit(Write { requests, once }, done);
+        match receiver.await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(Error::Closed.into()),
+        }
+    }
+
+    /// Writes one request.
+    ///
+    /// Errors: those of the database, and the request's refusal.
+    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<(Applied, Lsn), Problem> {
+        let written = self.write(vec![request], headers, uri).await?;
+        match written.results.into_iter().next() {
+            Some(Ok(applied)) => Ok((applied, written.lsn)),
+            Some(Err(refusal)) => Err(refusal.into()),
+            None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the write had no result")),
+        }
+    }
+
+    /// Streams a body into the database.
+    ///
+    /// Errors: when the stream as a whole cannot be read, or the database fails.
+    pub async fn import(&self, kind: Kind, headers: HeaderMap, body: Body) -> Result<Summary, Problem> {
+        let db = self.db.clone();
+        let reader = body::reader(&headers, body)?;
+        body::blocking(move || Ok(import(&db, kind, reader, &mut |_| {})?)).await
+    }
+}
+
+fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let Some(key) = key else {
+        let detail = format!("\"Idempotency-Key\" is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters");
+        return Err(Problem::malformed(detail));
+    };
+    let digest = xxh3_64(format!("{} {requests:?}", uri.path()).as_bytes());
+    Ok(Some(Once { key: key.into(), digest }))
+}
+
+/// A JSON answer.
+pub fn answer_json(status: StatusCode, body: &Value) -> Response {
+    answer_bytes(status, "application/json", body.to_string().into_bytes())
+}
+
+/// An answer of a media type.
+pub fn answer_bytes(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(media))], body).into_response()
+}

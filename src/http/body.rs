@@ -1,0 +1,111 @@
+//! Request bodies: whole JSON documents within a limit, and streams without one, both unpacked on the way.
+
+use std::io::Read;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, StatusCode, header},
+};
+use tokio_stream::StreamExt;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use crate::{
+    http::{json::Json, problem::Problem},
+    model::limits,
+};
+
+/// Largest window that a zstd stream may ask for, as a power of two: 8 MiB.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// The media type of a request, without parameters, in lower case.
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// 415 with what is taken here.
+pub fn unsupported(found: Option<&str>, taken: &str) -> Problem {
+    let found = found.unwrap_or("none");
+    let detail = format!("the content type is {found}; taken here: {taken}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+}
+
+/// A blocking reader over a request's body, unpacked. For a thread that may block.
+///
+/// Errors: 415 for an encoding that is not taken.
+pub fn reader(headers: &HeaderMap, body: Body) -> Result<Box<dyn Read + Send>, Problem> {
+    let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+    let raw = SyncIoBridge::new(StreamReader::new(stream));
+    match encoding.map(str::trim) {
+        None | Some("" | "identity") => Ok(Box::new(raw)),
+        Some("gzip") => Ok(Box::new(flate2::read::MultiGzDecoder::new(raw))),
+        Some("zstd") => {
+            let decoder = zstd::stream::read::Decoder::new(raw)
+                .and_then(|mut decoder| decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map(|()| decoder))
+                .map_err(|error| Problem::malformed(format!("the zstd body cannot be read: {error}")))?;
+            Ok(Box::new(decoder))
+        }
+        Some(other) => {
+            let detail = format!("the content encoding is {other}; taken are gzip, zstd and identity");
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail))
+        }
+    }
+}
+
+/// Reads a whole body within [`limits::BODY_BYTES_MAX`], counted after unpacking.
+///
+/// Errors: 413, 415, and 400 when the stream breaks off.
+pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    let plain = headers.get(header::CONTENT_ENCODING).is_none();
+    let too_large = || {
+        let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES_MAX);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    };
+    if plain {
+        let mut stream = body.into_data_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| Problem::malformed(format!("the body broke off: {error}")))?;
+            if bytes.len() + chunk.len() > limits::BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        return Ok(bytes);
+    }
+    let reader = reader(headers, body)?;
+    blocking(move || {
+        let mut bytes = Vec::new();
+        reader
+            .take(limits::BODY_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Problem::malformed(format!("the body cannot be unpacked: {error}")))?;
+        if bytes.len() > limits::BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+    })
+    .await
+}
+
+/// Reads a whole JSON body.
+///
+/// Errors: 400 malformed, 413, 415.
+pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
+    let media = media_type(headers);
+    if !matches!(media.as_deref(), None | Some("application/json")) {
+        return Err(unsupported(media.as_deref(), "application/json"));
+    }
+    let bytes = bytes(headers, body).await?;
+    Json::parse(&bytes).map_err(|detail| Problem::malformed(format!("the body is not JSON: {detail}")))
+}
+
+/// Runs work that may take long or block on a thread of its own.
+///
+/// Errors: those of the work; 500 if it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be finished")),
+    }
+}

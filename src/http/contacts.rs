@@ -1,0 +1,190 @@
+//! Contacts: write, read, erase, list, import, and the segments that hold one.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    http::{
+        app::{App, answer_json},
+        body,
+        json::Json,
+        paging,
+        path::{Params, part},
+        problem::{Fault, Problem},
+        records::{self, Kind, Names},
+        wire,
+    },
+    model::{
+        name::ContactKey,
+        request::{Applied, ContactWrite, Request, WriteMode},
+    },
+};
+
+/// `PUT /v1/contacts/{key}`
+pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    write(app, uri, headers, body, WriteMode::Replace).await
+}
+
+/// `PATCH /v1/contacts/{key}`
+pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    write(app, uri, headers, body, WriteMode::Merge).await
+}
+
+async fn write(app: App, uri: Uri, headers: HeaderMap, body: Body, mode: WriteMode) -> Result<Response, Problem> {
+    let key = contact_key(&uri)?;
+    let record = body::json(&headers, body).await?;
+    match record.get("key") {
+        None => {}
+        Some(Json::Text(inside)) if inside == key.as_str() => {}
+        Some(_) => {
+            let detail = "the body's \"key\" is not the one in the path";
+            let fault = Fault { line: None, pointer: "/key".into(), code: "other_key", detail: detail.into() };
+            return Err(Problem { errors: vec![fault], ..Problem::refused("other_key", detail) });
+        }
+    }
+    let values = records::values(&record, &mut Names::default())?;
+    let request = Request::Contact(ContactWrite { key: key.clone(), mode, values });
+    let (applied, lsn) = app.write_one(request, &headers, &uri).await?;
+    let status = if applied == Applied::Created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer_json(status, &json!({"key": key.as_str(), "lsn": lsn.0})))
+}
+
+fn contact_key(uri: &Uri) -> Result<ContactKey, Problem> {
+    ContactKey::new(&part(uri, 2)?).map_err(|error| Problem::refused("bad_key", error.to_string()))
+}
+
+fn unknown(key: &str) -> Problem {
+    Problem::not_found(format!("there is no contact \"{key}\""))
+}
+
+/// `GET /v1/contacts/{key}`
+pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let key = part(&uri, 2)?;
+    let view = app.db.view();
+    let record = view.contact(&key).ok_or_else(|| unknown(&key))?;
+    let mut bytes = Vec::with_capacity(512);
+    wire::write_contact(&mut bytes, &record, view.schema());
+    Ok(crate::http::app::answer_bytes(StatusCode::OK, "application/json", bytes))
+}
+
+/// `DELETE /v1/contacts/{key}`
+pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let request = Request::Erase(contact_key(&uri)?);
+    app.write_one(request, &headers, &uri).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `GET /v1/contacts`
+pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let params = Params::read(&uri, &["after", "limit"])?;
+    let limit = paging::limit(params.parsed("limit")?)?;
+    let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
+    body::blocking(move || {
+        let answer = cursor.as_ref().map_or_else(|| app.db.view().everyone(), |cursor| cursor.answer.clone());
+        let page = answer.contacts(cursor.as_ref().map(|cursor| cursor.place), limit, None);
+        let schema = answer.view().schema();
+        let mut bytes = b"{\"contacts\":[".to_vec();
+        for (place, record) in page.items.iter().enumerate() {
+            if place > 0 {
+                bytes.push(b',');
+            }
+            wire::write_contact(&mut bytes, record, schema);
+        }
+        let mut tail = json!({"count": answer.count(), "lsn": answer.view().lsn().0});
+        if let Some(place) = page.next {
+            tail["next"] = app.listings.next(cursor.as_ref(), &answer, place).into();
+        }
+        bytes.extend_from_slice(b"],");
+        bytes.extend_from_slice(&tail.to_string().as_bytes()[1..]);
+        Ok(crate::http::app::answer_bytes(StatusCode::OK, "application/json", bytes))
+    })
+    .await
+}
+
+/// `POST /v1/contacts/import`
+pub async fn import(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let params = Params::read(&uri, &["mode"])?;
+    let mode = match params.text("mode") {
+        None | Some("merge") => WriteMode::Merge,
+        Some("replace") => WriteMode::Replace,
+        Some(other) => {
+            return Err(Problem::malformed(format!("\"mode\" is merge or replace, not \"{other}\"")));
+        }
+    };
+    let media = body::media_type(&headers);
+    let kind = match media.as_deref() {
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Kind::ContactLines(mode),
+        Some("text/csv") => Kind::ContactTable(mode),
+        other => return Err(body::unsupported(other, "application/x-ndjson, text/csv")),
+    };
+    let summary = app.import(kind, headers, body).await?;
+    Ok(answer_json(StatusCode::OK, &summary.contacts_json()))
+}
+
+/// `GET /v1/contacts/{key}/segments`
+pub async fn segments(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let key = part(&uri, 2)?;
+    body::blocking(move || {
+        let view = app.db.view();
+        let segments = view.segments_of(&key).ok_or_else(|| unknown(&key))?;
+        let answer = json!({
+            "contact": key, "segments": segments, "as_of": view.now().to_string(), "lsn": view.lsn().0,
+        });
+        Ok(answer_json(StatusCode::OK, &answer))
+    })
+    .await
+}
+
+/// `GET /v1/contacts/{key}/segments/{name}`
+pub async fn segment(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let (key, name) = (part(&uri, 2)?, part(&uri, 4)?);
+    body::blocking(move || {
+        let view = app.db.view();
+        if view.contact(&key).is_none() {
+            return Err(unknown(&key));
+        }
+        let member = view.is_member(&name, &key)?;
+        let answer = json!({"member": member, "as_of": view.now().to_string(), "lsn": view.lsn().0});
+        Ok(answer_json(StatusCode::OK, &answer))
+    })
+    .await
+}
+
+/// `POST /v1/lookup`
+pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["contacts", "segments"])?;
+    let keys = wire::text_list(&request, "contacts")?
+        .ok_or_else(|| Problem::refused("missing_member", "a look-up needs \"contacts\", a list of keys"))?;
+    let wanted = wire::text_list(&request, "segments")?;
+    body::blocking(move || {
+        let view = app.db.view();
+        if let Some(name) = wanted.iter().flatten().find(|name| view.segment(name).is_none()) {
+            return Err(Problem::not_found(format!("there is no segment \"{name}\"")));
+        }
+        let mut results = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(segments) = view.segments_of(&key) else {
+                results.push(json!({"contact": key, "unknown": true, "segments": []}));
+                continue;
+            };
+            let kept: Vec<Box<str>> = match &wanted {
+                None => segments,
+                Some(names) => {
+                    let infos: Vec<Box<str>> =
+                        names.iter().filter_map(|name| view.segment(name)).map(|info| info.name).collect();
+                    segments.into_iter().filter(|name| infos.contains(name)).collect()
+                }
+            };
+            results.push(json!({"contact": key, "segments": kept}));
+        }
+        let answer = json!({"results": results, "as_of": view.now().to_string(), "lsn": view.lsn().0});
+        Ok(answer_json(StatusCode::OK, &answer))
+    })
+    .await
+}

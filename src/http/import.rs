@@ -1,0 +1,223 @@
+//! Imports: a stream of records into the database, read ahead while the last batch is written.
+
+use std::{io::Read, sync::mpsc, thread, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    db::{database::Database, error::Error, record::Written},
+    http::{
+        problem::{Fault, Problem},
+        records::{self, Kind, Record},
+    },
+    model::{
+        id::Lsn,
+        limits,
+        request::{Applied, Request},
+    },
+};
+
+/// Records of a batch after the first, which has [`limits::INFER_RECORDS`].
+const BATCH_RECORDS: usize = 4_096;
+/// How long to wait when the writer has too much waiting.
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+
+/// What became of an import.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records that went in.
+    pub accepted: u64,
+    /// Contacts that were not there before.
+    pub created: u64,
+    /// Contacts that were.
+    pub updated: u64,
+    /// Events whose id was there before.
+    pub duplicates: u64,
+    /// Records that were refused.
+    pub rejected: u64,
+    /// The first [`limits::IMPORT_ERRORS_TOLD_MAX`] faults.
+    pub errors: Vec<Fault>,
+    /// The last write.
+    pub lsn: u64,
+}
+
+impl Summary {
+    /// The answer of a contacts import.
+    pub fn contacts_json(&self) -> Value {
+        json!({
+            "accepted": self.accepted, "created": self.created, "updated": self.updated, "rejected": self.rejected,
+            "errors": self.errors(), "lsn": self.lsn,
+        })
+    }
+
+    /// The answer of an events call.
+    pub fn events_json(&self) -> Value {
+        json!({
+            "accepted": self.accepted, "duplicates": self.duplicates, "rejected": self.rejected,
+            "errors": self.errors(), "lsn": self.lsn,
+        })
+    }
+
+    fn errors(&self) -> Vec<Value> {
+        self.errors.iter().map(Fault::to_json).collect()
+    }
+
+    /// Counts a record that was refused before it reached the database.
+    pub fn reject(&mut self, fault: Fault) {
+        self.rejected += 1;
+        if self.errors.len() < limits::IMPORT_ERRORS_TOLD_MAX {
+            self.errors.push(fault);
+        }
+    }
+
+    /// Counts one batch; `lines` are those of its requests, in order.
+    pub fn count(&mut self, written: Written, lines: &[u64]) {
+        self.lsn = self.lsn.max(written.lsn.0);
+        for (result, line) in written.results.into_iter().zip(lines) {
+            match result {
+                Err(refusal) => self.reject(Fault {
+                    line: Some(*line),
+                    pointer: refusal.pointer,
+                    code: refusal.code,
+                    detail: refusal.detail,
+                }),
+                Ok(applied) => {
+                    self.accepted += u64::from(applied != Applied::Duplicate);
+                    match applied {
+                        Applied::Created => self.created += 1,
+                        Applied::Updated | Applied::Unchanged => self.updated += 1,
+                        Applied::Duplicate => self.duplicates += 1,
+                        Applied::Recorded | Applied::Removed | Applied::Members { .. } => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that went in or were refused.
+    pub records: u64,
+    /// Of those, how many were refused.
+    pub rejected: u64,
+}
+
+/// Why an import stopped before its end. What was acknowledged before stays.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The stream as a whole is wrong, such as a CSV header without a `key`.
+    #[error("{0}")]
+    Format(String),
+    /// The stream broke off.
+    #[error("the input broke off after {} records: {cause}", .so_far.accepted + .so_far.rejected)]
+    Input {
+        /// What the reader said.
+        cause: String,
+        /// What became of the records before.
+        so_far: Box<Summary>,
+    },
+    /// The database refused.
+    #[error("{0}")]
+    Database(#[from] Error),
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        match error {
+            ImportError::Database(error) => error.into(),
+            ImportError::Format(detail) => Problem::refused("bad_header", detail),
+            ImportError::Input { .. } => Problem { errors: error.faults(), ..Problem::malformed(error.to_string()) },
+        }
+    }
+}
+
+impl ImportError {
+    fn faults(&self) -> Vec<Fault> {
+        match self {
+            ImportError::Input { so_far, .. } => so_far.errors.clone(),
+            ImportError::Format(_) | ImportError::Database(_) => Vec::new(),
+        }
+    }
+}
+
+struct Batch {
+    requests: Vec<Request>,
+    lines: Vec<u64>,
+    faults: Vec<Fault>,
+    broken: Option<String>,
+}
+
+/// Reads a stream to its end into the database, batch by batch, with memory for a few batches only.
+///
+/// Errors: [`ImportError`]; the batches before it stay written.
+pub fn import(
+    db: &Database,
+    kind: Kind,
+    reader: Box<dyn Read + Send>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, ImportError> {
+    let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
+    let mut summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(2);
+        scope.spawn(move || {
+            let mut size = limits::INFER_RECORDS;
+            while let Some(batch) = next_batch(&mut *records, size) {
+                let last = batch.broken.is_some();
+                if sender.send(batch).is_err() || last {
+                    break;
+                }
+                size = BATCH_RECORDS;
+            }
+        });
+        // Dropping the receiver on an error ends the reader at its next batch.
+        for batch in receiver {
+            batch.faults.into_iter().for_each(|fault| summary.reject(fault));
+            if !batch.requests.is_empty() {
+                summary.count(write(db, batch.requests)?, &batch.lines);
+            }
+            if let Some(cause) = batch.broken {
+                return Err(ImportError::Input { cause, so_far: Box::new(summary) });
+            }
+            progress(Progress {
+                records: summary.accepted + summary.duplicates + summary.rejected,
+                rejected: summary.rejected,
+            });
+        }
+        Ok(summary)
+    })
+}
+
+fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: usize) -> Option<Batch> {
+    let mut batch = Batch { requests: Vec::with_capacity(size), lines: vec![], faults: vec![], broken: None };
+    for record in records.take(size) {
+        match record {
+            Ok((line, Ok(request))) => {
+                batch.requests.push(request);
+                batch.lines.push(line);
+            }
+            Ok((_, Err(fault))) => batch.faults.push(fault),
+            Err(error) => {
+                batch.broken = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    let empty = batch.requests.is_empty() && batch.faults.is_empty() && batch.broken.is_none();
+    (!empty).then_some(batch)
+}
+
+/// Writes a batch, waiting while the writer has too much waiting.
+fn write(db: &Database, requests: Vec<Request>) -> Result<Written, Error> {
+    if requests.is_empty() {
+        return Ok(Written { lsn: Lsn(0), results: Vec::new(), replayed: false });
+    }
+    loop {
+        match db.write(requests.clone()) {
+            Err(Error::Busy) => thread::sleep(BUSY_WAIT),
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How does the world ask? The HTTP API: one file a resource, thin over the database.
+//!
+//! Owns:   routes, wire shapes, limits at the edge, problem details, imports and exports as streams.
+//! Never:  sees a bitmap or a plan; blocks an async thread.
+//! Start:  [`router`].
+
+use axum::{
+    Router,
+    middleware::from_fn,
+    routing::{get, post, put},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{db::database::Database, http::app::App};
+
+pub mod app;
+pub mod body;
+pub mod contacts;
+pub mod events;
+pub mod import;
+pub mod json;
+pub mod members;
+pub mod paging;
+pub mod path;
+pub mod problem;
+pub mod query;
+pub mod records;
+pub mod schema_patch;
+pub mod segments;
+pub mod serve;
+pub mod system;
+pub mod wire;
+
+/// Every route of the API.
+pub fn router(db: Database) -> Router {
+    let contact = || put(contacts::put).patch(contacts::patch).get(contacts::get).delete(contacts::delete);
+    Router::new()
+        .route("/v1/contacts", get(contacts::list))
+        .route("/v1/contacts/import", contact().post(contacts::import))
+        .route("/v1/contacts/{key}", contact())
+        .route("/v1/contacts/{key}/segments", get(contacts::segments))
+        .route("/v1/contacts/{key}/segments/{name}", get(contacts::segment))
+        .route("/v1/lookup", post(contacts::lookup))
+        .route("/v1/events", post(events::post))
+        .route("/v1/events/{id}", axum::routing::delete(events::delete))
+        .route("/v1/query", post(query::query))
+        .route("/v1/query/explain", post(query::explain))
+        .route("/v1/rules/parse", post(query::parse))
+        .route("/v1/segments", post(segments::create).get(segments::list))
+        .route(
+            "/v1/segments/{name}",
+            get(segments::get).put(segments::put).patch(segments::patch).delete(segments::delete),
+        )
+        .route("/v1/segments/{name}/versions", get(segments::versions))
+        .route("/v1/segments/{name}/members", get(members::get).post(segments::edit_members))
+        .route("/v1/schema", get(system::schema).patch(system::patch_schema))
+        .route("/v1/status", get(system::status))
+        .route("/v1/snapshot", post(system::snapshot))
+        .route("/v1/clock", get(system::clock).post(system::move_clock))
+        .route("/healthz", get(system::health))
+        .route("/readyz", get(system::ready))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(problem::finish))
+        .with_state(App::new(db))
+}

@@ -1,0 +1,210 @@
+//! Problem details (RFC 9457): the one shape of every error, and the one place where an error becomes a status.
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    db::error::Error,
+    model::request::{Refusal, RefusalKind},
+    rule::error::RuleError,
+};
+
+/// The header that names a request in logs and answers.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// One thing that is wrong, at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line of an import, from 1.
+    pub line: Option<u64>,
+    /// The part of the record (RFC 6901).
+    pub pointer: String,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub detail: String,
+}
+
+impl Fault {
+    /// As it is sent.
+    pub fn to_json(&self) -> Value {
+        let mut object = json!({"pointer": self.pointer, "code": self.code, "detail": self.detail});
+        if let Some(line) = self.line {
+            object["line"] = line.into();
+        }
+        object
+    }
+}
+
+/// An error on its way to the caller.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The status.
+    pub status: StatusCode,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// The places.
+    pub errors: Vec<Fault>,
+    /// What is wrong with a rule.
+    pub rule: Option<Box<RuleError>>,
+    /// When to try again. Units: seconds.
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// An error with a status, a word and a sentence.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), rule: None, retry_after: None }
+    }
+
+    /// 400: the request is not of the form it must have.
+    pub fn malformed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 422: well-formed but refused.
+    pub fn refused(code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// The body, with the request's id.
+    fn body(&self, request_id: &str) -> Value {
+        let mut body = json!({
+            "type": format!("urn:throng:problem:{}", self.code),
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if !self.errors.is_empty() {
+            body["errors"] = self.errors.iter().map(Fault::to_json).collect();
+        }
+        if let Some(rule) = &self.rule {
+            body["rule"] = json!({
+                "code": rule.code, "offset": rule.offset, "line": rule.line, "column": rule.column,
+                "expected": rule.expected, "suggestion": rule.suggestion, "pointer": rule.pointer,
+            });
+        }
+        body
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let status = match refusal.kind {
+            RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        };
+        let mut problem = Problem::new(status, refusal.code, refusal.detail.clone());
+        if !refusal.pointer.is_empty() {
+            let Refusal { pointer, code, detail, .. } = refusal;
+            problem.errors.push(Fault { line: None, pointer, code, detail });
+        }
+        problem
+    }
+}
+
+impl From<Box<RuleError>> for Problem {
+    fn from(error: Box<RuleError>) -> Problem {
+        Problem { rule: Some(error.clone()), ..Problem::refused("rule", error.to_string()) }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let detail = error.to_string();
+        let unavailable = |code, detail| Problem {
+            retry_after: Some(1),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        };
+        match error {
+            Error::Rule(rule) => rule.into(),
+            Error::Refused(refusal) => refusal.into(),
+            Error::NoSegment(_) => Problem::not_found(detail),
+            Error::ClockBack { .. } => Problem::new(StatusCode::CONFLICT, "clock_back", detail),
+            Error::ClockNotManual => Problem::new(StatusCode::CONFLICT, "clock_not_manual", detail),
+            Error::AsOfPast { .. } => Problem::refused("as_of_past", detail),
+            Error::KeyReused(_) => Problem::refused("idempotency_key_reused", detail),
+            Error::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail),
+            Error::Busy => unavailable("busy", detail),
+            Error::OutcomeUnknown(_) => unavailable("outcome_unknown", detail),
+            Error::ReadOnly(_) => unavailable("read_only", detail),
+            Error::Closed => unavailable("closed", detail),
+            Error::NoRoom(_) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", detail),
+            Error::ZoneFixed { .. } | Error::ClockBehind { .. } | Error::Storage(_) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", detail)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The status alone; [`finish`] adds the body, since only it knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Names each request, logs it, and writes the body of every error, those of the framework included.
+pub async fn finish(request: Request, next: Next) -> Response {
+    let id = match request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()) {
+        Some(id) if !id.is_empty() && id.len() <= 128 => id.to_owned(),
+        _ => Uuid::new_v4().simple().to_string(),
+    };
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let problem = match response.extensions_mut().remove::<Problem>() {
+            Some(problem) => problem,
+            None => of_framework(&method, status, response.headers().get(header::ALLOW)),
+        };
+        if status.is_server_error() {
+            tracing::warn!(request_id = %id, status = status.as_u16(), code = problem.code, "request failed");
+        }
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = (status, Json(problem.body(&id))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = problem.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, allow);
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// The problem behind a bare status that the framework answered.
+fn of_framework(method: &axum::http::Method, status: StatusCode, allow: Option<&HeaderValue>) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::not_found("there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allow = allow.and_then(|allow| allow.to_str().ok()).unwrap_or("none");
+            Problem::new(status, "method_not_allowed", format!("{method} is not offered here; allowed: {allow}"))
+        }
+        _ => Problem::new(status, "error", status.canonical_reason().unwrap_or("Error").to_lowercase()),
+    }
+}

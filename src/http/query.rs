@@ -1,0 +1,175 @@
+//! Questions: count, list, sample, explain, and reading a rule without asking it.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    db::{answer::Answer, clock::Stopwatch, record::PlanNode, view::View},
+    http::{
+        app::{App, answer_json},
+        body,
+        json::Json,
+        paging,
+        problem::Problem,
+        wire,
+    },
+    model::{
+        request::RuleSource,
+        time::{Day, Timestamp},
+    },
+    rule,
+};
+
+/// What a query gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Return {
+    Count,
+    Keys,
+    Contacts,
+    Sample,
+}
+
+/// The rule of a body: text as a string, or JSON as an object.
+///
+/// Errors: 422 when it is missing or of another kind.
+pub fn rule_source(body: &Json) -> Result<RuleSource, Problem> {
+    match body.get("rule") {
+        Some(Json::Text(text)) => Ok(RuleSource::Text(text.as_str().into())),
+        Some(object @ Json::Object(_)) => Ok(RuleSource::Json(object.to_string().into())),
+        Some(other) => {
+            let detail = format!("\"rule\" is text or a JSON rule, not {}", other.kind());
+            Err(Problem::refused("wrong_type", detail))
+        }
+        None => Err(Problem::refused("missing_member", "\"rule\" is missing: text or a JSON rule")),
+    }
+}
+
+/// `POST /v1/query`
+pub async fn query(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["rule", "return", "limit", "after", "as_of"])?;
+    let wanted = match wire::text_member(&request, "return")? {
+        None | Some("count") => Return::Count,
+        Some("keys") => Return::Keys,
+        Some("contacts") => Return::Contacts,
+        Some("sample") => Return::Sample,
+        Some(other) => {
+            let detail = format!("\"return\" is count, keys, contacts or sample, not \"{other}\"");
+            return Err(Problem::refused("bad_return", detail));
+        }
+    };
+    let limit = paging::limit(wire::count_member(&request, "limit")?)?;
+    let cursor = wire::text_member(&request, "after")?.map(|after| app.listings.resume(after)).transpose()?;
+    let view = app.db.view();
+    let as_of = as_of(&request, &view)?;
+    let source = rule_source(&request)?;
+    body::blocking(move || {
+        let watch = Stopwatch::start();
+        if wanted == Return::Count && cursor.is_none() {
+            let count = view.count(&view.parse_rule(&source)?, as_of)?;
+            return Ok(answer_json(StatusCode::OK, &summary(&view, as_of, count, watch)));
+        }
+        let answer = match &cursor {
+            Some(cursor) => cursor.answer.clone(),
+            None => view.query(&view.parse_rule(&source)?, as_of)?,
+        };
+        let place = cursor.as_ref().map(|cursor| cursor.place);
+        let mut body = summary(answer.view(), as_of, answer.count(), watch);
+        let next = match wanted {
+            Return::Count => None,
+            Return::Keys => {
+                let page = answer.keys(place, limit);
+                body["keys"] = json!(page.items);
+                page.next
+            }
+            Return::Contacts => {
+                let page = answer.contacts(place, limit, None);
+                let schema = answer.view().schema();
+                body["contacts"] = page.items.iter().map(|record| wire::contact_json(record, schema)).collect();
+                page.next
+            }
+            Return::Sample => {
+                body["keys"] = json!(sample(&answer, limit));
+                None
+            }
+        };
+        if let Some(place) = next {
+            body["next"] = app.listings.next(cursor.as_ref(), &answer, place).into();
+        }
+        body["took_us"] = watch.elapsed_us().into();
+        Ok(answer_json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// A sample that stays the same while the data does: its seed is the LSN.
+fn sample(answer: &Answer, n: usize) -> Vec<Box<str>> {
+    answer.sample(n, answer.view().lsn().0)
+}
+
+fn summary(view: &View, as_of: Option<Timestamp>, count: u64, watch: Stopwatch) -> Value {
+    json!({
+        "count": count,
+        "as_of": as_of.unwrap_or(view.now()).to_string(),
+        "lsn": view.lsn().0,
+        "took_us": watch.elapsed_us(),
+    })
+}
+
+/// The `as_of` of a body: an instant, or a date (its start in the database's zone).
+fn as_of(body: &Json, view: &View) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = wire::text_member(body, "as_of")? else {
+        return Ok(None);
+    };
+    match Day::parse(text) {
+        Ok(day) => Ok(Some(view.schema().zone().start_of(day))),
+        Err(_) => Timestamp::parse(text)
+            .map(Some)
+            .map_err(|error| Problem::refused("bad_instant", format!("\"as_of\": \"{text}\" {error}"))),
+    }
+}
+
+/// `POST /v1/query/explain`
+pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["rule", "as_of"])?;
+    let view = app.db.view();
+    let as_of = as_of(&request, &view)?;
+    let source = rule_source(&request)?;
+    body::blocking(move || {
+        let watch = Stopwatch::start();
+        let parsed = view.parse_rule(&source)?;
+        let explained = view.explain(&parsed, as_of)?;
+        let mut body = summary(&view, as_of, explained.count, watch);
+        body["rule"] = rule::print(&parsed).into();
+        body["plan"] = node_json(&explained);
+        Ok(answer_json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// A node of a plan with its children, in the order chosen.
+pub fn node_json(node: &PlanNode) -> Value {
+    json!({
+        "label": node.label,
+        "index": node.using,
+        "estimated": node.estimate,
+        "count": node.count,
+        "took_us": node.took_ns as f64 / 1_000.0,
+        "children": node.children.iter().map(node_json).collect::<Vec<_>>(),
+    })
+}
+
+/// `POST /v1/rules/parse`
+pub async fn parse(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["rule"])?;
+    let parsed = app.db.view().parse_rule(&rule_source(&request)?)?;
+    let body = json!({"json": rule::to_json(&parsed), "text": rule::print(&parsed)});
+    Ok(answer_json(StatusCode::OK, &body))
+}

@@ -1,0 +1,137 @@
+//! The server: our own accept loop, since the framework's has neither a header timeout nor a connection cap.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{db::database::Database, http};
+
+/// Connections at once; past it new ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 1_024;
+/// How long a connection may take to send its first byte, and between requests.
+const FIRST_BYTE: Duration = Duration::from_secs(60);
+/// How long a request's headers may take.
+const HEADERS: Duration = Duration::from_secs(10);
+/// How long requests under way may take once the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the server could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Without keys the server serves everyone, so it listens on loopback alone.
+    #[error("{0} is not a loopback address; without keys Throng listens only on loopback, such as 127.0.0.1:7171")]
+    NotLoopback(SocketAddr),
+    /// The address could not be taken.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The runtime could not be started.
+    #[error("cannot start: {0}")]
+    Start(std::io::Error),
+}
+
+/// A listening server that does not answer yet.
+pub struct Server {
+    runtime: tokio::runtime::Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes an address. Port 0 takes a free one.
+    ///
+    /// Errors: [`ServeError`].
+    pub fn bind(address: SocketAddr) -> Result<Server, ServeError> {
+        if !address.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(address));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
+        let listener =
+            runtime.block_on(TcpListener::bind(address)).map_err(|error| ServeError::Listen(address, error))?;
+        let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;
+        Ok(Server { runtime, listener, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns.
+    pub fn run(self, db: Database) {
+        let router = http::router(db);
+        self.runtime.block_on(accept(self.listener, router, stop_signal()));
+        self.runtime.shutdown_timeout(DRAIN);
+    }
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without the second signal the first still stops the server.
+        Err(_) => drop(interrupt.await),
+    }
+}
+
+/// Accepts connections until `stop` resolves, then drains.
+pub async fn accept(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
+            () = &mut stop => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, _)) => serve_connection(stream, router.clone(), permit, &graceful),
+            Err(error) => {
+                // Out of descriptors, most likely: give connections time to end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = timeout(DRAIN, graceful.shutdown()).await;
+}
+
+fn serve_connection(stream: TcpStream, router: Router, permit: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
+    let _ = stream.set_nodelay(true);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(true);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).keep_alive_interval(Some(FIRST_BYTE));
+    let watcher = graceful.watcher();
+    tokio::spawn(async move {
+        // A connection that says nothing is closed before it costs more than a socket.
+        if timeout(FIRST_BYTE, stream.readable()).await.is_err() {
+            return;
+        }
+        let service = TowerToHyperService::new(router);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(permit);
+    });
+}

@@ -1,0 +1,138 @@
+//! The system: schema, status, clock, snapshots, health.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    db::record::Status,
+    http::{
+        app::{App, answer_json},
+        body,
+        problem::Problem,
+        schema_patch, wire,
+    },
+    model::{limits, request::Request, time::Timestamp},
+};
+
+/// `GET /v1/schema`
+pub async fn schema(State(app): State<App>) -> Response {
+    answer_json(StatusCode::OK, &wire::schema_json(app.db.view().schema()))
+}
+
+/// `PATCH /v1/schema`
+pub async fn patch_schema(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let patch = schema_patch::read(&body::json(&headers, body).await?)?;
+    let (_, lsn) = app.write_one(Request::Schema(patch), &headers, &uri).await?;
+    let mut answer = wire::schema_json(app.db.view().schema());
+    answer["lsn"] = lsn.0.into();
+    Ok(answer_json(StatusCode::OK, &answer))
+}
+
+/// `GET /v1/status`
+pub async fn status(State(app): State<App>) -> Result<Response, Problem> {
+    body::blocking(move || Ok(answer_json(StatusCode::OK, &status_json(&app.db.status())))).await
+}
+
+/// The status as it is sent.
+pub fn status_json(status: &Status) -> Value {
+    let memory: serde_json::Map<String, Value> =
+        status.memory.iter().map(|(index, bytes)| (index.to_string(), (*bytes).into())).collect();
+    json!({
+        "version": status.version,
+        "contacts": status.contacts,
+        "events": status.events,
+        "segments": status.segments,
+        "properties": status.properties,
+        "event_kinds": status.event_kinds,
+        "lsn": status.lsn.0,
+        "now": status.now.to_string(),
+        "clock": if status.manual_clock { "manual" } else { "system" },
+        "time_zone": status.zone,
+        "memory_bytes": memory,
+        "snapshot": {"lsn": status.snapshot_lsn.0, "bytes": status.snapshot_bytes},
+        "log": {"bytes": status.log_bytes, "queued": status.queued},
+        "read_only": status.read_only,
+        "limits": limits_json(),
+    })
+}
+
+fn limits_json() -> Value {
+    json!({
+        "key_bytes": limits::KEY_BYTES_MAX,
+        "name_bytes": limits::NAME_BYTES_MAX,
+        "value_bytes": limits::VALUE_BYTES_MAX,
+        "set_values": limits::SET_VALUES_MAX,
+        "properties": limits::PROPERTIES_MAX,
+        "event_kinds": limits::EVENT_KINDS_MAX,
+        "event_properties": limits::EVENT_PROPERTIES_MAX,
+        "segments": limits::SEGMENTS_MAX,
+        "rule_bytes": limits::RULE_BYTES_MAX,
+        "rule_depth": limits::RULE_DEPTH_MAX,
+        "rule_predicates": limits::RULE_PREDICATES_MAX,
+        "rule_list_values": limits::RULE_LIST_MAX,
+        "regex_bytes": limits::REGEX_BYTES_MAX,
+        "json_depth": limits::JSON_DEPTH_MAX,
+        "body_bytes": limits::BODY_BYTES_MAX,
+        "line_bytes": limits::LINE_BYTES_MAX,
+        "page": limits::PAGE_MAX,
+        "contacts": limits::CONTACTS_MAX,
+    })
+}
+
+/// `GET /v1/clock`
+pub async fn clock(State(app): State<App>) -> Response {
+    answer_json(StatusCode::OK, &json!({"now": app.db.view().now().to_string()}))
+}
+
+/// `POST /v1/clock`
+pub async fn move_clock(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["now"])?;
+    let to = wire::text_member(&request, "now")?.ok_or_else(|| {
+        Problem::refused("missing_member", "\"now\" is missing: an instant like 2026-05-01T00:00:00Z")
+    })?;
+    let to =
+        Timestamp::parse(to).map_err(|error| Problem::refused("bad_instant", format!("\"now\": \"{to}\" {error}")))?;
+    body::blocking(move || {
+        let written = app.db.move_clock(to)?;
+        let body = json!({"now": app.db.view().now().to_string(), "lsn": written.lsn.0});
+        Ok(answer_json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// `POST /v1/snapshot`
+pub async fn snapshot(State(app): State<App>) -> Result<Response, Problem> {
+    body::blocking(move || {
+        let snapshot = app.db.snapshot()?;
+        let body = json!({"lsn": snapshot.lsn.0, "bytes": snapshot.bytes, "took_us": snapshot.took_us});
+        Ok(answer_json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// `GET /healthz`: the process answers.
+pub async fn health() -> Response {
+    (StatusCode::OK, "ok\n").into_response()
+}
+
+/// `GET /readyz`: it may be used. The server listens only once the database is open, so this asks about writes.
+pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
+    match body::blocking(move || Ok(app.db.status().read_only)).await? {
+        None => Ok((StatusCode::OK, "ready\n").into_response()),
+        Some(reason) => {
+            let detail = format!("the database only reads: {reason}");
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read_only", detail))
+        }
+    }
+}
