@@ -7,6 +7,7 @@ pub mod generate;
 pub mod generate_rule;
 pub mod generate_schema;
 pub mod generate_test;
+pub mod loaded;
 pub mod naive;
 pub mod source;
 pub mod spelling;
