@@ -1,3 +1,104 @@
-//! What can be typed? The subcommands.
+//! What can be typed? The subcommands, their help, and what they print.
+//!
+//! Owns:   arguments, tables, progress bars, exit codes, the generator of demonstration data.
+//! Never:  sees a bitmap, a plan or a file of the data folder; it asks the database or the API.
+//! Start:  [`Cli`], [`run`].
 
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub mod admin;
+pub mod demo;
+pub mod failure;
 pub mod generate;
+pub mod import;
+pub mod query;
+pub mod segment;
+pub mod serve;
+pub mod show;
+pub mod target;
+pub mod watch;
+
+/// Throng: who is in it, how many, and why, exactly and at once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "throng",
+    version,
+    about = "A bitmap-indexed, in-memory segment database",
+    after_help = "Start here:\n  throng demo                                   a million contacts, the example segments, and a server\n  \
+                  throng import contacts.csv --events events.ndjson\n  throng query 'Has tag \"VIP\" AND Last Activity < 30 days ago'\n\n\
+                  Exit codes: 0 done; 1 the operator must act (disk, folder, address); 2 the caller must (a bad rule, a bad file)."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a data folder over HTTP.
+    Serve(serve::Serve),
+    /// Make a data folder of realistic contacts, ask the example segments, and serve it.
+    Demo(demo::Demo),
+    /// Load contacts (CSV or NDJSON) and events (NDJSON).
+    Import(import::Import),
+    /// Ask a rule: a count, keys, contacts, a sample or its plan.
+    Query(query::Query),
+    /// Save, list, read, change and delete segments.
+    Segment(segment::Segment),
+    /// Show how segments grow and shrink, as it happens.
+    Watch(watch::Watch),
+    /// Write a snapshot, so that the next start is quick.
+    Snapshot(admin::Snapshot),
+    /// Check every file of a data folder for damage; changes nothing.
+    Verify(admin::Verify),
+    /// Write realistic data of any size to files, the same for the same seed.
+    Generate(generate::Generate),
+    /// Figures: contacts, events, memory by index, log and snapshot.
+    Status(admin::Status),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the arguments, does what they say, and gives the exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    logging(matches!(cli.command, Command::Serve(_)));
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Import(import) => import.run(),
+        Command::Query(query) => query.run(),
+        Command::Segment(segment) => segment.run(),
+        Command::Watch(watch) => watch.run(),
+        Command::Snapshot(snapshot) => snapshot.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Generate(generate) => generate.run(),
+        Command::Status(status) => status.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "throng", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Logs go to standard error: all of them for the server, warnings for the rest; `THRONG_LOG` says otherwise.
+fn logging(server: bool) {
+    use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+    let usual = if server { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("THRONG_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let format = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // A second call, in a test, keeps the first one's choice.
+    let _ = tracing_subscriber::registry().with(filter).with(format).try_init();
+}

@@ -11,4 +11,5 @@ pub mod database;
 pub mod error;
 pub mod options;
 pub mod record;
+pub mod verify;
 pub mod view;

@@ -19,6 +19,7 @@ pub mod contacts;
 pub mod events;
 pub mod import;
 pub mod json;
+pub mod local;
 pub mod members;
 pub mod paging;
 pub mod path;

@@ -95,7 +95,8 @@ impl Problem {
         }
         if let Some(rule) = &self.rule {
             body["rule"] = json!({
-                "code": rule.code, "offset": rule.offset, "line": rule.line, "column": rule.column,
+                "code": rule.code, "message": rule.message, "offset": rule.offset, "length": rule.length,
+                "line": rule.line, "column": rule.column,
                 "expected": rule.expected, "suggestion": rule.suggestion, "pointer": rule.pointer,
             });
         }

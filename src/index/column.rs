@@ -1,70 +1,280 @@
 //! One ordered value per contact: numbers, money, instants, days.
 
-use crate::bitmap::{posting::Posting, words::Words};
-use crate::codec::{
-    cursor::Cursor,
-    damage::Damage,
-    section::{SectionSink, SinkError},
+use std::sync::Arc;
+
+use crate::{
+    bitmap::{
+        CHUNK,
+        chunk::{Chunk, View},
+        kernels,
+        posting::Posting,
+        words::Words,
+    },
+    index::packed::Packed,
 };
 
 /// Rows of one block.
 pub const BLOCK_ROWS: usize = 4_096;
+/// Blocks of one chunk.
+pub(super) const BLOCKS: usize = CHUNK / BLOCK_ROWS;
+/// Words of one block.
+const BLOCK_WORDS: usize = BLOCK_ROWS / 64;
 
-/// An ordered value (see `Value::ordered`) for each contact that has one. Cloning is a pointer.
+/// An ordered value (see `Value::ordered`) for each contact that has one. Cloning is a pointer or two.
 #[derive(Clone, Debug, Default)]
-pub struct Column(Posting);
+pub struct Column {
+    pub(super) present: Posting,
+    pub(super) nodes: Arc<Vec<Option<Arc<Node>>>>,
+}
+
+/// The blocks of one chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    pub(super) blocks: [Option<Block>; BLOCKS],
+}
+
+/// Values of 4,096 rows, at least one of which has one, and where they lie: perhaps less far apart, never farther.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) packed: Arc<Packed>,
+    pub(super) min: i128,
+    pub(super) max: i128,
+    /// Rows with a value.
+    pub(super) held: u32,
+    /// Values dropped or replaced since the bounds were exact.
+    pub(super) stale: u32,
+}
+
+/// The block of a row and the place in it.
+fn split(row: u16) -> (usize, usize) {
+    (usize::from(row) / BLOCK_ROWS, usize::from(row) % BLOCK_ROWS)
+}
+
+/// The rows of a block that are in a chunk, as places in the block.
+fn places(chunk: &Chunk, block: usize) -> impl Iterator<Item = usize> + '_ {
+    let first = block * BLOCK_ROWS;
+    let rows = chunk.iter_from(first as u16).map(usize::from);
+    rows.take_while(move |row| *row < first + BLOCK_ROWS).map(move |row| row - first)
+}
+
+/// How many rows of a block are in a chunk.
+pub(super) fn held_in(chunk: &Chunk, block: usize) -> u32 {
+    match chunk.view() {
+        View::Full => BLOCK_ROWS as u32,
+        View::Words(words) => kernels::count(&words.0[block * BLOCK_WORDS..][..BLOCK_WORDS]) as u32,
+        View::Empty | View::Array(_) => places(chunk, block).count() as u32,
+    }
+}
+
+/// The last place of a block that is in a chunk.
+pub(super) fn last_in(chunk: &Chunk, block: usize) -> Option<usize> {
+    places(chunk, block).last()
+}
 
 impl Column {
     /// No value.
     pub fn new() -> Column {
-        unimplemented!()
+        Column::default()
     }
+
     /// Who has a value.
     pub fn present(&self) -> &Posting {
-        &self.0
+        &self.present
     }
+
+    /// How many have a value.
+    pub fn len(&self) -> u64 {
+        self.present.len()
+    }
+
+    /// Whether no one has a value.
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
+    fn node(&self, chunk: usize) -> Option<&Node> {
+        self.nodes.get(chunk)?.as_deref()
+    }
+
+    fn blocks(&self, chunk: usize) -> impl Iterator<Item = (usize, &Block)> + '_ {
+        let blocks = self.node(chunk).map_or(&[][..], |node| &node.blocks);
+        blocks.iter().enumerate().filter_map(|(at, block)| Some((at, block.as_ref()?)))
+    }
+
     /// The value of `id`.
-    pub fn get(&self, _id: u32) -> Option<i128> {
-        unimplemented!()
+    pub fn get(&self, id: u32) -> Option<i128> {
+        if self.present.contains(id) { self.there(id) } else { None }
     }
+
+    /// What lies at the place of `id`; a value only if one is present.
+    fn there(&self, id: u32) -> Option<i128> {
+        let (block, at) = split(id as u16);
+        let packed = &self.node((id >> 16) as usize)?.blocks[block].as_ref()?.packed;
+        (at < packed.len()).then(|| packed.get(at))
+    }
+
     /// Sets or drops the value of `id`; returns the one before.
-    pub fn set(&mut self, _id: u32, _value: Option<i128>) -> Option<i128> {
-        unimplemented!()
+    pub fn set(&mut self, id: u32, value: Option<i128>) -> Option<i128> {
+        let old = self.get(id);
+        if old == value {
+            return old;
+        }
+        let (chunk, (block, at)) = ((id >> 16) as usize, split(id as u16));
+        match value {
+            Some(_) if old.is_none() => self.present.insert(id),
+            Some(_) => false,
+            None => self.present.remove(id),
+        };
+        let nodes = Arc::make_mut(&mut self.nodes);
+        if nodes.len() <= chunk {
+            nodes.resize(chunk + 1, None);
+        }
+        let slot = &mut Arc::make_mut(nodes[chunk].get_or_insert_default()).blocks[block];
+        let present = self.present.chunk(chunk);
+        match value {
+            Some(value) => Block::write(slot, at, value, old.is_some(), present, block),
+            None => Block::drop_row(slot, at),
+        }
+        if let Some(found) = slot {
+            found.tighten(present, block);
+        }
+        old
     }
+
     /// `out` = the contacts of `chunk` whose value is within `lo..=hi`.
-    pub fn range_into(&self, _chunk: usize, _lo: i128, _hi: i128, _out: &mut Words) {
-        unimplemented!()
+    pub fn range_into(&self, chunk: usize, lo: i128, hi: i128, out: &mut Words) {
+        let present = self.present.chunk(chunk);
+        let Some((min, max)) = self.chunk_zone(chunk).filter(|zone| lo <= zone.1 && zone.0 <= hi) else {
+            return out.fill(false);
+        };
+        if lo <= min && max <= hi {
+            return present.load_into(out);
+        }
+        let blocks = self.node(chunk).map_or(&[][..], |node| &node.blocks);
+        for (block, words) in blocks.iter().zip(out.0.chunks_exact_mut(BLOCK_WORDS)) {
+            match block {
+                Some(block) if lo <= block.min && block.max <= hi => words.fill(!0),
+                Some(block) if lo <= block.max && block.min <= hi => block.packed.range_into(lo, hi, words),
+                _ => words.fill(0),
+            }
+        }
+        present.and_into(out);
     }
+
     /// Bounds of the values of a chunk, perhaps too wide, never too narrow; none when it has no value.
-    pub fn chunk_zone(&self, _chunk: usize) -> Option<(i128, i128)> {
-        unimplemented!()
+    pub fn chunk_zone(&self, chunk: usize) -> Option<(i128, i128)> {
+        let zones = self.blocks(chunk).map(|(_, block)| (block.min, block.max));
+        zones.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
+
+    /// Bounds of all values, perhaps too wide, never too narrow; none when there is no value.
+    pub fn zone(&self) -> Option<(i128, i128)> {
+        let zones = (0..self.nodes.len()).filter_map(|chunk| self.chunk_zone(chunk));
+        zones.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     /// The smallest value.
     pub fn min(&self) -> Option<i128> {
-        unimplemented!()
+        self.extreme(|block| block.min, |a, b| a < b)
     }
+
     /// The largest value.
     pub fn max(&self) -> Option<i128> {
-        unimplemented!()
+        self.extreme(|block| block.max, |a, b| a > b)
     }
+
+    /// The value farthest out: the blocks that promise most are looked at first, until none promises more.
+    fn extreme(&self, promise: fn(&Block) -> i128, farther: fn(&i128, &i128) -> bool) -> Option<i128> {
+        let all = (0..self.nodes.len()).flat_map(|chunk| self.blocks(chunk).map(move |found| (chunk, found)));
+        let mut left: Vec<(usize, usize, &Block)> = all.map(|(chunk, (at, block))| (chunk, at, block)).collect();
+        left.sort_by(|a, b| {
+            let (a, b) = (promise(a.2), promise(b.2));
+            farther(&b, &a).cmp(&farther(&a, &b))
+        });
+        let mut best = None;
+        for (chunk, at, block) in left {
+            if best.is_some_and(|best| !farther(&promise(block), &best)) {
+                break;
+            }
+            let values = places(self.present.chunk(chunk), at).map(|place| block.packed.get(place));
+            best = best.into_iter().chain(values).reduce(|a, b| if farther(&b, &a) { b } else { a });
+        }
+        best
+    }
+
     /// One more than the number of the last chunk with a value.
     pub fn chunk_count(&self) -> usize {
-        unimplemented!()
+        self.present.chunk_count()
     }
+
     /// The values of a chunk by row, ascending by row.
-    pub fn iter_chunk(&self, _chunk: usize) -> impl Iterator<Item = (u16, i128)> + '_ {
-        std::iter::empty()
+    pub fn iter_chunk(&self, chunk: usize) -> impl Iterator<Item = (u16, i128)> + '_ {
+        let node = self.node(chunk);
+        self.present.chunk(chunk).iter().filter_map(move |row| {
+            let (block, at) = split(row);
+            Some((row, node?.blocks[block].as_ref()?.packed.get(at)))
+        })
     }
+
+    /// All values by id, ascending by id.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> + '_ {
+        (0..self.chunk_count()).flat_map(|chunk| {
+            self.iter_chunk(chunk).map(move |(row, value)| ((chunk << 16) as u32 | u32::from(row), value))
+        })
+    }
+
     /// Heap bytes, the presence included; mapped codes count as none.
     pub fn memory_bytes(&self) -> usize {
-        unimplemented!()
-    }
-    /// Appends to the open section of `out`.
-    pub fn encode(&self, _out: &mut dyn SectionSink) -> Result<(), SinkError> {
-        unimplemented!()
-    }
-    /// Reads in place. The cursor must count from the start of the section, whose bytes are 64-byte aligned.
-    pub fn decode(_from: &mut Cursor) -> Result<Column, Damage> {
-        unimplemented!()
+        let nodes = self.nodes.iter().flatten().count() * size_of::<Node>() + 8 * self.nodes.capacity();
+        let all = (0..self.nodes.len()).flat_map(|chunk| self.blocks(chunk));
+        let blocks: usize = all.map(|(_, block)| size_of::<Packed>() + block.packed.memory_bytes()).sum();
+        self.present.memory_bytes() + nodes + blocks
     }
 }
+
+impl Block {
+    /// Writes a value; `again` says that the row had one. `present` already has the row.
+    fn write(slot: &mut Option<Block>, at: usize, value: i128, again: bool, present: &Chunk, block: usize) {
+        let found = slot.get_or_insert_with(|| Block {
+            packed: Arc::new(Packed::new()),
+            min: value,
+            max: value,
+            held: 0,
+            stale: 0,
+        });
+        let held = |place: usize| present.contains((block * BLOCK_ROWS + place) as u16);
+        Arc::make_mut(&mut found.packed).set(at, value, &held);
+        found.min = found.min.min(value);
+        found.max = found.max.max(value);
+        found.held += u32::from(!again);
+        found.stale += u32::from(again);
+    }
+
+    /// Drops the value of a row, and the block with its last.
+    fn drop_row(slot: &mut Option<Block>, at: usize) {
+        let Some(found) = slot else { return };
+        found.held -= 1;
+        if found.held == 0 {
+            *slot = None;
+            return;
+        }
+        Arc::make_mut(&mut found.packed).forget(at);
+        found.stale += 1;
+    }
+
+    /// Makes the bounds exact again after as many changes as there are rows.
+    fn tighten(&mut self, present: &Chunk, block: usize) {
+        if (self.stale as usize) < BLOCK_ROWS {
+            return;
+        }
+        let values = places(present, block).map(|place| self.packed.get(place)).map(|value| (value, value));
+        if let Some((min, max)) = values.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
+            (self.min, self.max) = (min, max);
+        }
+        self.stale = 0;
+    }
+}
+
+#[cfg(test)]
+#[path = "column_tests.rs"]
+mod tests;

@@ -22,6 +22,7 @@ use crate::{
 
 pub mod codes;
 pub mod column;
+mod column_image;
 pub mod derive;
 pub mod derive_plan;
 pub mod derive_total;
@@ -47,6 +48,8 @@ pub mod mapped;
 pub mod matching;
 pub mod numbers;
 pub mod packed;
+mod packed_fit;
+mod packed_image;
 pub mod pending;
 pub mod property;
 pub mod rows;

@@ -1,4 +1,4 @@
-//! What a rule is bound against: the schema, the saved segments, the instant that counts as now.
+//! What a rule is bound against: the schema, the saved segments, the clock.
 
 use std::sync::Arc;
 
@@ -15,8 +15,10 @@ pub struct Context<'a> {
     pub schema: &'a Schema,
     /// Saved segments by name.
     pub segments: &'a dyn Segments,
-    /// The instant that counts as now.
+    /// The instant from which the question measures ages, windows and periods: the database's clock or later.
     pub now: Timestamp,
+    /// The database's clock. Segments that a rule names hold whom they hold then.
+    pub as_of: Timestamp,
 }
 
 /// Finds saved segments.

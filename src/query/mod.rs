@@ -4,13 +4,25 @@
 //! Never:  changes a fact, reads a clock, keeps an answer.
 //! Start:  [`bind::bind`], [`plan::Plan`], [`evaluate`], [`explain`].
 
+pub mod behavior;
 pub mod bind;
+pub mod bind_events;
+pub mod bind_value;
 pub mod bounds;
 pub mod bucket;
+pub mod build;
 pub mod context;
+pub mod estimate;
 pub mod evaluate;
 pub mod explain;
+pub mod label;
 pub mod plan;
+pub mod prepare;
 pub mod probe;
+pub mod read;
+pub mod reader;
+pub mod sieve;
 pub mod spans;
 pub mod value_test;
+pub mod why;
+pub mod worker;

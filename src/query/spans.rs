@@ -101,6 +101,9 @@ impl CountTest {
     /// At least one.
     pub const SOME: CountTest = CountTest { least: 1, most: u64::MAX, except: None };
 
+    /// None.
+    pub const NONE: CountTest = CountTest { least: 0, most: 0, except: None };
+
     /// Whether a count passes.
     pub fn accepts(&self, count: u64) -> bool {
         (self.least..=self.most).contains(&count) && self.except != Some(count)

@@ -58,6 +58,11 @@ impl Anniversary {
         Anniversary { months, instants }
     }
 
+    /// Whether values are instants, and not days.
+    pub fn of_instants(&self) -> bool {
+        self.instants
+    }
+
     /// Whether a day's month and day are among them.
     pub fn has(&self, day: Day) -> bool {
         let (_, month, day) = day.year_month_day();

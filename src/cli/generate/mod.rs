@@ -1,4 +1,127 @@
-//! Realistic data of any size, the same for the same seed.
+//! `throng generate`: realistic data of any size, the same for the same seed.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use crate::{
+    cli::{
+        failure::Failure,
+        generate::person::{Deed, Person, person},
+        query::print,
+        show,
+    },
+    model::{currency::Currency, time::Timestamp},
+};
 
 pub mod person;
 pub mod words;
+
+/// The instant before which everything happened, unless another is named.
+pub const UNTIL: &str = "2026-05-01T00:00:00Z";
+
+/// Write realistic data of any size to files, the same for the same seed.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Writes contacts.csv (14 columns, about three tags each) and events.ndjson (about five events each).\n\
+    Countries, tags and domains follow Zipf's law, activity leans towards the present, purchases have a heavy tail.\n\n\
+    Example:\n  throng generate --contacts 10000000 --out big\n  throng import big/contacts.csv --events big/events.ndjson --data big/data"
+)]
+pub struct Generate {
+    /// How many contacts.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    contacts: u64,
+    /// The seed; the same seed gives the same bytes.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// The folder to write to; made when it is not there.
+    #[arg(long, value_name = "DIR", default_value = "generated")]
+    out: PathBuf,
+    /// Everything happened before this instant.
+    #[arg(long, value_name = "INSTANT", default_value = UNTIL, value_parser = |text: &str| Timestamp::parse(text).map_err(|error| error.to_string()))]
+    until: Timestamp,
+}
+
+impl Generate {
+    /// Writes both files.
+    pub fn run(self) -> Result<(), Failure> {
+        let cannot = |path: &Path, error: std::io::Error| {
+            Failure::operator(format!("{} cannot be written: {error}", path.display()))
+        };
+        fs::create_dir_all(&self.out).map_err(|error| cannot(&self.out, error))?;
+        let create = |name: &str| {
+            let path = self.out.join(name);
+            match File::create(&path) {
+                Ok(file) => Ok((path, BufWriter::with_capacity(1 << 20, file))),
+                Err(error) => Err(cannot(&path, error)),
+            }
+        };
+        let (contacts_path, mut contacts) = create("contacts.csv")?;
+        let (events_path, mut events) = create("events.ndjson")?;
+        let bar = show::bar(self.contacts, "contacts").with_message("generating");
+        contacts.write_all(HEADER.as_bytes()).map_err(|error| cannot(&contacts_path, error))?;
+        let (mut row, mut lines, mut written) = (Vec::new(), Vec::new(), 0);
+        for number in 0..self.contacts {
+            let (who, deeds) = person(self.seed, number, self.until);
+            row.clear();
+            lines.clear();
+            write_row(&mut row, &who);
+            for deed in &deeds {
+                write_event(&mut lines, &who.key, deed);
+            }
+            written += deeds.len() as u64;
+            contacts.write_all(&row).map_err(|error| cannot(&contacts_path, error))?;
+            events.write_all(&lines).map_err(|error| cannot(&events_path, error))?;
+            if number % 4_096 == 0 {
+                bar.set_position(number);
+            }
+        }
+        contacts.flush().map_err(|error| cannot(&contacts_path, error))?;
+        events.flush().map_err(|error| cannot(&events_path, error))?;
+        bar.finish_and_clear();
+        print(&format!("{}: {} contacts", contacts_path.display(), show::grouped(self.contacts)))?;
+        print(&format!("{}: {} events", events_path.display(), show::grouped(written)))
+    }
+}
+
+const HEADER: &str =
+    "key,name,email,phone,company,city,country,language,status,plan,tags,email_consent,lead_score,created\n";
+
+/// Appends a row of the CSV file. No generated text holds a comma or a quote.
+fn write_row(out: &mut Vec<u8>, who: &Person) {
+    let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+    let consent = who.email_consent.map_or("", |yes| if yes { "true" } else { "false" });
+    let score = who.lead_score.map_or(String::new(), |score| score.to_string());
+    writeln!(
+        out,
+        "{},{},{},{},{},{},{},{},{},{},{},{consent},{score},{}",
+        who.key,
+        who.name,
+        optional(&who.email),
+        optional(&who.phone),
+        optional(&who.company),
+        who.city,
+        who.country,
+        who.language,
+        who.status,
+        who.plan.unwrap_or_default(),
+        who.tags.join(";"),
+        who.created,
+    )
+    .expect("writing to memory cannot fail");
+}
+
+/// Appends a line of the events file. No generated text holds what JSON would escape.
+fn write_event(out: &mut Vec<u8>, key: &str, deed: &Deed) {
+    let Deed { event, at, label: (property, value), amount } = deed;
+    let amount = amount.map_or(String::new(), |cents| format!(",\"amount\":{}", Currency::USD.format_minor(cents)));
+    writeln!(
+        out,
+        "{{\"contact\":\"{key}\",\"event\":\"{event}\",\"at\":\"{at}\",\"properties\":{{\"{property}\":\"{value}\"{amount}}}}}",
+    )
+    .expect("writing to memory cannot fail");
+}

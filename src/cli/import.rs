@@ -1,0 +1,214 @@
+//! `throng import`: contacts and events from files, into a folder or a running server.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use serde_json::Value;
+
+use crate::{
+    cli::{
+        failure::Failure,
+        query::{pretty, print},
+        show,
+        target::{Target, Where, remote, reply_body},
+    },
+    db::{clock::Stopwatch, database::Database},
+    http::{
+        import::{ImportError, import},
+        records::Kind,
+    },
+    model::request::WriteMode,
+};
+
+/// What becomes of properties that a record does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// They stay.
+    Merge,
+    /// They are removed.
+    Replace,
+}
+
+/// Load contacts (CSV or NDJSON) and events (NDJSON).
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  throng import contacts.csv\n  throng import contacts.csv --events events.ndjson\n  \
+    throng import people.ndjson.gz --mode replace --url http://127.0.0.1:7171\n  cat more.csv | throng import -\n\n\
+    A CSV file has a header row with a column \"key\"; several values of one field are separated by \";\".\n\
+    An NDJSON file of contacts has one object a line with a \"key\"; one of events has\n  \
+    {\"id\":\"e-1\",\"contact\":\"u-1\",\"event\":\"purchase\",\"at\":\"2026-05-01T10:00:00Z\",\"properties\":{\"amount\":120}}\n\
+    Files ending in .gz or .zst are unpacked. Good records go in; bad ones are told by line."
+)]
+pub struct Import {
+    /// Files of contacts, .csv or .ndjson (.jsonl); `-` reads CSV from standard input.
+    contacts: Vec<PathBuf>,
+    /// Files of events, NDJSON; they are loaded after the contacts.
+    #[arg(long, value_name = "FILE")]
+    events: Vec<PathBuf>,
+    /// What becomes of properties that a record does not name.
+    #[arg(long, value_enum, default_value = "merge")]
+    mode: Mode,
+    /// Write a snapshot at the end, so that the next start is quick.
+    #[arg(long)]
+    snapshot: bool,
+    /// Print JSON for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Where,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Csv,
+    Lines,
+    Events,
+}
+
+impl Import {
+    /// Loads every file and prints what became of it.
+    pub fn run(self) -> Result<(), Failure> {
+        if self.contacts.is_empty() && self.events.is_empty() {
+            return Err(Failure::caller("name a file of contacts, or of events with --events"));
+        }
+        let contacts = self.contacts.iter().map(|path| Ok((path, content(path)?)));
+        let events = self.events.iter().map(|path| Ok((path, Content::Events)));
+        let files = contacts.chain(events).collect::<Result<Vec<_>, Failure>>()?;
+        let target = self.target.open()?;
+        let mut rejected = 0;
+        for (path, content) in files {
+            let watch = Stopwatch::start();
+            let answer = self.load(&target, path, content)?;
+            rejected += answer["rejected"].as_u64().unwrap_or(0);
+            self.tell(path, &answer, watch)?;
+        }
+        if self.snapshot {
+            target.json("POST", "/v1/snapshot", None)?;
+        }
+        match rejected {
+            0 => Ok(()),
+            n => Err(Failure::caller(format!("{} records were refused; the others went in", show::grouped(n)))),
+        }
+    }
+
+    fn load(&self, target: &Target, path: &Path, content: Content) -> Result<Value, Failure> {
+        let (file, size) = open(path)?;
+        let bar = show::byte_bar(size).with_message(path.display().to_string());
+        let counted = Counted { inner: file, bar: bar.clone() };
+        let answer = match target {
+            Target::Folder(db, _) => self.load_here(db, unpacked(path, counted)?, content),
+            Target::Server(url, agent) => {
+                let path_and_query = match content {
+                    Content::Events => "/v1/events".to_owned(),
+                    Content::Csv | Content::Lines => format!("/v1/contacts/import?mode={}", self.mode_word()),
+                };
+                let media = if content == Content::Csv { "text/csv" } else { "application/x-ndjson" };
+                let reader = unpacked(path, counted)?;
+                let reply = remote(agent, "POST", &format!("{url}{path_and_query}"), Some(media), reader)?;
+                let text = io::read_to_string(reply_body(reply)?)
+                    .map_err(|error| Failure::operator(format!("the answer broke off: {error}")))?;
+                serde_json::from_str(&text).map_err(|error| Failure::operator(error.to_string()))
+            }
+        };
+        bar.finish_and_clear();
+        answer
+    }
+
+    fn load_here(&self, db: &Database, reader: Box<dyn Read + Send>, content: Content) -> Result<Value, Failure> {
+        let mode = if self.mode == Mode::Merge { WriteMode::Merge } else { WriteMode::Replace };
+        let kind = match content {
+            Content::Csv => Kind::ContactTable(mode),
+            Content::Lines => Kind::ContactLines(mode),
+            Content::Events => Kind::EventLines(db.view().schema().zone().clone()),
+        };
+        match import(db, kind, reader, &mut |_| {}) {
+            Ok(summary) if content == Content::Events => Ok(summary.events_json()),
+            Ok(summary) => Ok(summary.contacts_json()),
+            Err(ImportError::Database(error)) => Err(error.into()),
+            Err(error) => Err(Failure::caller(error.to_string())),
+        }
+    }
+
+    fn mode_word(&self) -> &'static str {
+        if self.mode == Mode::Merge { "merge" } else { "replace" }
+    }
+
+    fn tell(&self, path: &Path, answer: &Value, watch: Stopwatch) -> Result<(), Failure> {
+        if self.json {
+            return print(&pretty(answer));
+        }
+        let number = |key: &str| answer[key].as_u64().unwrap_or(0);
+        let seconds = watch.elapsed().as_secs_f64().max(1e-6);
+        let rate = show::grouped((number("accepted") as f64 / seconds) as u64);
+        let mut parts = vec![format!("{} accepted", show::grouped(number("accepted")))];
+        for key in ["created", "updated", "duplicates", "rejected"] {
+            if number(key) > 0 {
+                parts.push(format!("{} {key}", show::grouped(number(key))));
+            }
+        }
+        print(&format!("{}: {} in {seconds:.1} s ({rate}/s)", path.display(), parts.join(", ")))?;
+        for error in answer["errors"].as_array().into_iter().flatten().take(20) {
+            let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+            let place = if text("pointer").is_empty() { String::new() } else { format!(" {}", text("pointer")) };
+            eprintln!("  line {}{place}: {}", error["line"], text("detail"));
+        }
+        Ok(())
+    }
+}
+
+fn content(path: &Path) -> Result<Content, Failure> {
+    let name = path.to_string_lossy().to_lowercase();
+    let bare = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    if bare == "-" || bare.ends_with(".csv") {
+        Ok(Content::Csv)
+    } else if [".ndjson", ".jsonl", ".json"].iter().any(|ending| bare.ends_with(ending)) {
+        Ok(Content::Lines)
+    } else {
+        Err(Failure::caller(format!("{}: a file of contacts ends in .csv, .ndjson or .jsonl", path.display())))
+    }
+}
+
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
+    if path.as_os_str() == "-" {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let cannot = |error: io::Error| Failure::caller(format!("{} cannot be read: {error}", path.display()));
+    let file = File::open(path).map_err(cannot)?;
+    let meta = file.metadata().map_err(cannot)?;
+    if meta.is_dir() {
+        return Err(Failure::caller(format!("{} is a folder; name a file", path.display())));
+    }
+    Ok((Box::new(file), meta.is_file().then_some(meta.len())))
+}
+
+/// Unpacks by the file's ending.
+fn unpacked(path: &Path, reader: Counted) -> Result<Box<dyn Read + Send>, Failure> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("gz") => Ok(Box::new(flate2::read::MultiGzDecoder::new(reader))),
+        Some("zst") => match zstd::stream::read::Decoder::new(reader) {
+            Ok(decoder) => Ok(Box::new(decoder)),
+            Err(error) => Err(Failure::caller(format!("{} cannot be unpacked: {error}", path.display()))),
+        },
+        _ => Ok(Box::new(reader)),
+    }
+}
+
+/// A reader that moves the progress bar.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    bar: ProgressBar,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.bar.inc(read as u64);
+        Ok(read)
+    }
+}

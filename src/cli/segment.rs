@@ -1,0 +1,262 @@
+//! `throng segment`: save, list, read, change and delete segments.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::{
+    failure::Failure,
+    query::{pretty, print, rule_value},
+    show,
+    target::{Target, Where, encoded},
+};
+
+/// Save, list, read, change and delete segments.
+#[derive(Args, Debug)]
+pub struct Segment {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List all segments with their counts.
+    List(Plain),
+    /// Show one segment.
+    Show(Named),
+    /// Save a segment by a rule, or a static one by a list of keys.
+    Create(Create),
+    /// Change a segment's name, description or rule.
+    Update(Update),
+    /// Delete a segment; refused while another one uses it.
+    Delete(Named),
+    /// Print the members, one a line.
+    Members(Members),
+    /// Add contacts to a static segment.
+    Add(Keys),
+    /// Take contacts out of a static segment.
+    Remove(Keys),
+    /// Show the versions of a segment's rule.
+    Versions(Named),
+}
+
+#[derive(Args, Debug)]
+struct Plain {
+    /// Print JSON for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Where,
+}
+
+#[derive(Args, Debug)]
+struct Named {
+    /// The segment's name, in any case.
+    name: String,
+    #[command(flatten)]
+    plain: Plain,
+}
+
+#[derive(Args, Debug)]
+struct Create {
+    #[command(flatten)]
+    named: Named,
+    /// The rule, as text or JSON.
+    #[arg(long, required_unless_present = "members", conflicts_with = "members")]
+    rule: Option<String>,
+    /// A static segment of the keys in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    members: Option<PathBuf>,
+    /// What it is for.
+    #[arg(long)]
+    description: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Update {
+    #[command(flatten)]
+    named: Named,
+    /// A new name.
+    #[arg(long = "rename", value_name = "NAME")]
+    new_name: Option<String>,
+    /// A new rule, as text or JSON.
+    #[arg(long)]
+    rule: Option<String>,
+    /// A new description.
+    #[arg(long)]
+    description: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Members {
+    #[command(flatten)]
+    named: Named,
+    /// Properties to print beside the key, such as name,email.
+    #[arg(long, value_name = "NAMES")]
+    fields: Option<String>,
+    /// ndjson or csv.
+    #[arg(long, default_value = "ndjson")]
+    format: String,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+struct Keys {
+    #[command(flatten)]
+    named: Named,
+    /// The contacts' keys.
+    #[arg(required = true)]
+    keys: Vec<String>,
+}
+
+impl Named {
+    fn open(&self) -> Result<(Target, String), Failure> {
+        Ok((self.plain.target.open()?, format!("/v1/segments/{}", encoded(&self.name))))
+    }
+
+    fn done(&self, answer: &Value) -> Result<(), Failure> {
+        if self.plain.json { print(&pretty(answer)) } else { print(&described(answer)) }
+    }
+}
+
+impl Segment {
+    /// Does what is asked and prints.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.action {
+            Action::List(plain) => list(&plain),
+            Action::Show(named) => {
+                let (target, path) = named.open()?;
+                named.done(&target.json("GET", &path, None)?)
+            }
+            Action::Create(create) => create.run(),
+            Action::Update(update) => update.run(),
+            Action::Delete(named) => {
+                let (target, path) = named.open()?;
+                target.json("DELETE", &path, None)?;
+                print(&format!("deleted {}", named.name))
+            }
+            Action::Members(members) => members.run(),
+            Action::Add(keys) => keys.run("add"),
+            Action::Remove(keys) => keys.run("remove"),
+            Action::Versions(named) => {
+                let (target, path) = named.open()?;
+                let answer = target.json("GET", &format!("{path}/versions"), None)?;
+                if named.plain.json {
+                    return print(&pretty(&answer));
+                }
+                let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+                let rows = answer["versions"].as_array().into_iter().flatten();
+                let rows = rows.map(|row| vec![row["version"].to_string(), text(row, "at"), text(row, "rule")]);
+                print(&show::table(&["version", "at", "rule"], rows.collect()))
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self) -> Result<(), Failure> {
+        let target = self.named.plain.target.open()?;
+        let mut body = json!({"name": self.named.name});
+        if let Some(description) = &self.description {
+            body["description"] = description.as_str().into();
+        }
+        if let Some(rule) = &self.rule {
+            body["rule"] = rule_value(rule)?;
+        }
+        if let Some(file) = &self.members {
+            let text = fs::read_to_string(file)
+                .map_err(|error| Failure::caller(format!("{} cannot be read: {error}", file.display())))?;
+            body["kind"] = "static".into();
+            body["members"] = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        }
+        let source = self.rule.clone().unwrap_or_default();
+        let answer = target.json("POST", "/v1/segments", Some(&body)).map_err(|f| f.with_caret(&source))?;
+        self.named.done(&answer)
+    }
+}
+
+impl Update {
+    fn run(self) -> Result<(), Failure> {
+        let (target, path) = self.named.open()?;
+        let mut body = json!({});
+        for (member, value) in [("name", &self.new_name), ("description", &self.description)] {
+            if let Some(value) = value {
+                body[member] = value.as_str().into();
+            }
+        }
+        if let Some(rule) = &self.rule {
+            body["rule"] = rule_value(rule)?;
+        }
+        let source = self.rule.clone().unwrap_or_default();
+        let answer = target.json("PATCH", &path, Some(&body)).map_err(|f| f.with_caret(&source))?;
+        self.named.done(&answer)
+    }
+}
+
+impl Members {
+    fn run(self) -> Result<(), Failure> {
+        let (target, path) = self.named.open()?;
+        let mut path = format!("{path}/members?format={}", encoded(&self.format));
+        for (name, value) in [("fields", self.fields.clone()), ("limit", self.limit.map(|n| n.to_string()))] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", encoded(&value)));
+            }
+        }
+        let mut members = target.call("GET", &path, None, Vec::new())?;
+        match std::io::copy(&mut members, &mut std::io::stdout().lock()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::operator(format!("the members broke off: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Keys {
+    fn run(self, edit: &str) -> Result<(), Failure> {
+        let (target, path) = self.named.open()?;
+        let answer = target.json("POST", &format!("{path}/members"), Some(&json!({edit: self.keys})))?;
+        if self.named.plain.json {
+            return print(&pretty(&answer));
+        }
+        let unknown: Vec<&str> = answer["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !unknown.is_empty() {
+            eprintln!("unknown, left out: {}", unknown.join(", "));
+        }
+        print(&format!("{} members", show::grouped(answer["count"].as_u64().unwrap_or(0))))
+    }
+}
+
+fn list(plain: &Plain) -> Result<(), Failure> {
+    let answer = plain.target.open()?.json("GET", "/v1/segments", None)?;
+    if plain.json {
+        return print(&pretty(&answer));
+    }
+    let rows = answer["segments"].as_array().into_iter().flatten().map(|segment| {
+        let text = |key: &str| segment[key].as_str().unwrap_or_default().to_owned();
+        let count = show::grouped(segment["count"].as_u64().unwrap_or(0));
+        vec![text("name"), text("kind"), count, text("rule")]
+    });
+    print(&show::table(&["segment", "kind", "count", "rule"], rows.collect()))
+}
+
+fn described(segment: &Value) -> String {
+    let text = |key: &str| segment[key].as_str().unwrap_or_default().to_owned();
+    let mut rows = vec![
+        vec!["segment".to_owned(), text("name")],
+        vec!["kind".to_owned(), text("kind")],
+        vec!["count".to_owned(), show::grouped(segment["count"].as_u64().unwrap_or(0))],
+        vec!["version".to_owned(), segment["version"].to_string()],
+        vec!["created".to_owned(), text("created")],
+        vec!["updated".to_owned(), text("updated")],
+    ];
+    for key in ["rule", "description"] {
+        if segment[key].is_string() {
+            rows.push(vec![key.to_owned(), text(key)]);
+        }
+    }
+    rows.iter().map(|row| format!("{:<12} {}", row[0], row[1])).collect::<Vec<_>>().join("\n")
+}

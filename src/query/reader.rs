@@ -1,0 +1,292 @@
+//! A test of events made ready for one index: it reads the events of a contact and says whether the test holds.
+
+use crate::{
+    index::{Index, event_group::EventGroup, event_index::EventIndex},
+    model::time::Timestamp,
+    model::{id::ContactId, schema::Function},
+    query::{
+        behavior::{Behavior, Source, whole},
+        bounds::Clock,
+        sieve::{Effort, Sieve, distinct},
+        spans::{CountTest, Interval, Wide},
+    },
+    rule::ast::End,
+};
+
+/// A test of events, its logs and its filters.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    behavior: &'a Behavior,
+    clock: &'a Clock,
+    /// For each source of the test its log; `None` when the index has none.
+    logs: Vec<Option<&'a EventIndex>>,
+    sieves: Vec<Sieve<'a>>,
+    having: Sieve<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Makes a test ready for an index.
+    pub fn new(behavior: &'a Behavior, index: &'a Index, clock: &'a Clock, effort: Effort) -> Reader<'a> {
+        let sources = behavior.sources();
+        let logs: Vec<Option<&EventIndex>> = sources.iter().map(|source| index.events().kind(source.kind)).collect();
+        let sieve = |filter, log: Option<&'a EventIndex>| match log {
+            Some(log) => Sieve::new(filter, log, &clock.zone, effort),
+            None => Sieve::All(vec![]),
+        };
+        let sieves = sources.iter().zip(&logs).map(|(source, log)| sieve(&source.filter, *log)).collect();
+        let having = match behavior {
+            Behavior::Edge { having, .. } => sieve(having, logs[0]),
+            _ => Sieve::All(vec![]),
+        };
+        Reader { behavior, clock, logs, sieves, having }
+    }
+
+    /// The test.
+    pub fn behavior(&self) -> &'a Behavior {
+        self.behavior
+    }
+
+    /// The log of the first source.
+    pub fn log(&self) -> Option<&'a EventIndex> {
+        self.logs[0]
+    }
+
+    /// The logs of all sources.
+    pub fn logs(&self) -> &[Option<&'a EventIndex>] {
+        &self.logs
+    }
+
+    /// How the contacts of a chunk are found without reading the events of each, where they can be.
+    pub fn shortcut(&self) -> Option<Shortcut> {
+        let plain = self.sieves[0].is_pass() && self.having.is_pass();
+        match self.behavior {
+            _ if !plain => None,
+            Behavior::Count(source, test) if *test == CountTest::SOME || *test == CountTest::NONE => {
+                Some(Shortcut::Window(source.first, source.last))
+            }
+            Behavior::Edge { end: End::First, first, last, .. } => Some(Shortcut::First(*first, *last)),
+            Behavior::Edge { source, end: End::Last, first, last, .. } => {
+                Some(Shortcut::Last(*first, *last, source.last))
+            }
+            _ => None,
+        }
+    }
+
+    /// The window outside of which events change nothing for a contact.
+    pub fn window(&self) -> (i64, i64) {
+        match self.behavior {
+            Behavior::Edge { first, last, .. } => (*first, *last),
+            behavior => {
+                let source = &behavior.sources()[0];
+                (source.first, source.last)
+            }
+        }
+    }
+
+    /// Whether the test holds of a contact.
+    pub fn holds(&self, contact: ContactId) -> bool {
+        self.holds_of(contact, &self.logs[0].map_or(EventGroup::empty(), |log| log.group(contact)))
+    }
+
+    /// Whether the test holds of a contact whose events of the first source's kind are at hand.
+    pub fn holds_of(&self, contact: ContactId, group: &EventGroup<'_>) -> bool {
+        match self.behavior {
+            Behavior::Count(source, test) => test.accepts(self.count(source, group, enough(test))),
+            Behavior::Aggregate { interval, negated, .. } => self.figure_in(group, interval) != *negated,
+            Behavior::Edge { first, last, .. } => self.edge(group).is_some_and(|i| {
+                let at = group.time(i).0;
+                *first <= at && at <= *last && self.having.passes(group, i)
+            }),
+            Behavior::Sequence { steps, within } => self.sequence(contact, group, steps, *within),
+            Behavior::Days(source, test) => test.accepts(self.days(source, group)),
+            Behavior::Regular { source, at_least, .. } => self.regular(source, group) >= u64::from(*at_least),
+        }
+    }
+
+    /// The events of the first source, by number, in order.
+    fn events<'s>(&'s self, source: &Source, group: &'s EventGroup<'_>) -> impl DoubleEndedIterator<Item = usize> + 's {
+        let sieve = &self.sieves[0];
+        group.between(source.first, source.last).filter(move |i| sieve.passes(group, *i))
+    }
+
+    fn count(&self, source: &Source, group: &EventGroup<'_>, enough: u64) -> u64 {
+        if self.sieves[0].is_pass() {
+            return group.between(source.first, source.last).len() as u64;
+        }
+        self.events(source, group).take(usize::try_from(enough).unwrap_or(usize::MAX)).count() as u64
+    }
+
+    /// The figure of an aggregate: a sum and the number it is to be divided by; `None` when it is missing.
+    fn figure(&self, group: &EventGroup<'_>) -> Option<(Wide, u32)> {
+        let Behavior::Aggregate { source, function, of, case_sensitive, .. } = self.behavior else {
+            return None;
+        };
+        let events = self.events(source, group);
+        let Some(of) = *of else {
+            return Some((whole(events.count() as u64), 1));
+        };
+        let values = |i: usize| group.ordered(of, i);
+        let one = |value: i128| (Wide::default().plus(value), 1);
+        match function {
+            Function::Count => Some((whole(events.filter(|i| group.is_set(of, *i)).count() as u64), 1)),
+            Function::Distinct => {
+                let dictionary = self.logs[0].and_then(|log| log.dictionary(of));
+                Some((whole(distinct(group, of, events, dictionary, *case_sensitive)), 1))
+            }
+            Function::Min => events.filter_map(values).min().map(one),
+            Function::Max => events.filter_map(values).max().map(one),
+            Function::Sum => Some((events.filter_map(values).fold(Wide::default(), Wide::plus), 1)),
+            Function::Avg => {
+                let add = |(sum, count): (Wide, u32), value| (sum.plus(value), count + 1);
+                Some(events.filter_map(values).fold((Wide::default(), 0), add)).filter(|(_, count)| *count > 0)
+            }
+        }
+    }
+
+    fn figure_in(&self, group: &EventGroup<'_>, interval: &Interval) -> bool {
+        self.figure(group).is_some_and(|(sum, count)| interval.contains(sum, count))
+    }
+
+    /// The first or last event that passes, by number.
+    fn edge(&self, group: &EventGroup<'_>) -> Option<usize> {
+        match self.behavior {
+            Behavior::Edge { source, end: End::First, .. } => self.events(source, group).next(),
+            Behavior::Edge { source, end: End::Last, .. } => self.events(source, group).next_back(),
+            _ => None,
+        }
+    }
+
+    fn days(&self, source: &Source, group: &EventGroup<'_>) -> u64 {
+        let (mut days, mut day_ends) = (0, None);
+        for i in self.events(source, group) {
+            let at = group.time(i);
+            if day_ends.is_none_or(|last| i128::from(at.0) > last) {
+                days += 1;
+                day_ends = Some(self.clock.day(self.clock.zone.day_of(at)).1);
+            }
+        }
+        days
+    }
+
+    /// How many of the rolling spans pass.
+    fn regular(&self, source: &Source, group: &EventGroup<'_>) -> u64 {
+        let Behavior::Regular { test, spans, periods, .. } = self.behavior else {
+            return 0;
+        };
+        let periods = u64::from(*periods);
+        let mut numbers = self
+            .events(source, group)
+            .filter_map(|i| spans.number(group.time(i).0))
+            .filter(|number| *number <= periods)
+            .peekable();
+        let (mut held, mut passed) = (0, 0);
+        while let Some(number) = numbers.next() {
+            let mut count = 1;
+            while numbers.next_if_eq(&number).is_some() {
+                count += 1;
+            }
+            held += 1;
+            passed += u64::from(test.accepts(count));
+        }
+        passed + if test.accepts(0) { periods - held } else { 0 }
+    }
+
+    /// Keeps, step by step, the instants at which a chain of the steps so far can end. Of the ends before an instant
+    /// the latest is the best, so each step is one walk over two ascending lists.
+    fn sequence(&self, contact: ContactId, group: &EventGroup<'_>, steps: &[Source], within: Option<i64>) -> bool {
+        let mut ends: Vec<i64> = Vec::new();
+        for (number, step) in steps.iter().enumerate() {
+            let other;
+            let events = if step.kind == steps[0].kind {
+                group
+            } else {
+                other = self.logs[number].map_or(EventGroup::empty(), |log| log.group(contact));
+                &other
+            };
+            let sieve = &self.sieves[number];
+            let times =
+                events.between(step.first, step.last).filter(|i| sieve.passes(events, *i)).map(|i| events.time(i).0);
+            if number == 0 {
+                ends = times.collect();
+            } else {
+                ends = chain(&ends, times, within);
+            }
+            if ends.is_empty() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What was found for a contact, for people: a count, a figure, an instant.
+    pub fn told(&self, contact: ContactId) -> Found {
+        let group = self.logs[0].map_or(EventGroup::empty(), |log| log.group(contact));
+        match self.behavior {
+            Behavior::Count(source, _) => Found::Count(self.count(source, &group, u64::MAX)),
+            Behavior::Days(source, _) => Found::Count(self.days(source, &group)),
+            Behavior::Regular { source, .. } => Found::Count(self.regular(source, &group)),
+            Behavior::Aggregate { .. } => {
+                self.figure(&group).map_or(Found::Missing, |(sum, count)| Found::Figure(sum, count))
+            }
+            Behavior::Edge { .. } => self.edge(&group).map_or(Found::Missing, |i| Found::At(group.time(i))),
+            Behavior::Sequence { .. } => Found::Nothing,
+        }
+    }
+}
+
+/// A way to find contacts by the columns of first and last times. Units: milliseconds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortcut {
+    /// Those with an event between two instants.
+    Window(i64, i64),
+    /// Those whose first event lies between two instants.
+    First(i64, i64),
+    /// Those whose last event up to the third instant lies between the first two.
+    Last(i64, i64, i64),
+}
+
+/// What a test of events found for one contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// So many events, days or spans.
+    Count(u64),
+    /// A sum and the number it is divided by.
+    Figure(Wide, u32),
+    /// An event at this instant.
+    At(Timestamp),
+    /// No event bears on it.
+    Missing,
+    /// Nothing that one value tells.
+    Nothing,
+}
+
+/// The times that can follow one of the ends.
+fn chain(ends: &[i64], times: impl Iterator<Item = i64>, within: Option<i64>) -> Vec<i64> {
+    let mut before = 0;
+    times
+        .filter(|at| {
+            while before < ends.len() && ends[before] < *at {
+                before += 1;
+            }
+            before > 0 && within.is_none_or(|limit| at.saturating_sub(ends[before - 1]) <= limit)
+        })
+        .collect()
+}
+
+/// The count after which more events change nothing.
+fn enough(test: &CountTest) -> u64 {
+    if test.most == u64::MAX && test.except.is_none() { test.least } else { u64::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_take_the_latest_end_before() {
+        assert_eq!(chain(&[1, 5], [1, 2, 6, 20].into_iter(), None), [2, 6, 20]);
+        assert_eq!(chain(&[1, 5], [1, 4, 6, 8].into_iter(), Some(2)), [6]);
+        assert_eq!(chain(&[5], [5].into_iter(), None), [] as [i64; 0], "strictly later");
+        assert_eq!(chain(&[1, 5], [7].into_iter(), Some(2)), [7], "the first end would be too early");
+    }
+}
