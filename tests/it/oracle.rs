@@ -64,17 +64,29 @@ fn ask(seed: u64, dice: &mut Dice, world: &World, rules: usize) -> usize {
 
 /// Both forms of a rule come back as the rule.
 fn round_trips(seed: u64, rule: &Rule, schema: &Schema) {
-    rule::check(rule, schema).unwrap_or_else(|why| panic!("seed {seed}: {why}\n{rule:?}"));
+    if trip(rule, schema).is_ok() {
+        return;
+    }
+    let mut small = rule.clone();
+    while let Some(child) = children(&small).into_iter().find(|child| trip(child, schema).is_err()) {
+        small = child;
+    }
+    panic!("seed {seed}: {}\n{small:?}", trip(&small, schema).expect_err("it was an error just now"));
+}
+
+fn trip(rule: &Rule, schema: &Schema) -> Result<(), String> {
+    rule::check(rule, schema).map_err(|why| format!("the check says {why}"))?;
     let text = rule::print(rule);
-    match rule::parse(&text, schema) {
-        Ok(back) => assert_eq!(back, *rule, "seed {seed}, by text: {text}"),
-        Err(why) => panic!("seed {seed}, by text: {}\n{rule:?}", why.render(&text)),
+    let back = rule::parse(&text, schema).map_err(|why| why.render(&text))?;
+    if back != *rule {
+        return Err(format!("by text it comes back as {back:?} from\n{text}"));
     }
     let json = rule::to_json(rule).to_string();
-    match rule::from_json(&json, schema) {
-        Ok(back) => assert_eq!(back, *rule, "seed {seed}, by JSON: {json}"),
-        Err(why) => panic!("seed {seed}, by JSON: {why}\n{json}\n{rule:?}"),
+    let back = rule::from_json(&json, schema).map_err(|why| format!("{why} in {json}"))?;
+    if back != *rule {
+        return Err(format!("by JSON it comes back as {back:?} from\n{json}"));
     }
+    Ok(())
 }
 
 fn compare(seed: u64, dice: &mut Dice, world: &World, loaded: &Loaded, rule: &Rule, now: Timestamp) {

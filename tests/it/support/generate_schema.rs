@@ -69,7 +69,7 @@ fn added_properties() -> Vec<(&'static str, ValueType, Option<Derived>)> {
         Some(Derived { source, writer: Writer::Refuse })
     };
     let plain: &[(ValueType, &[&str])] = &[
-        (ValueType::Text, &["nickname", "notes", "has_tag", "電話", "last"]),
+        (ValueType::Text, &["nickname", "notes", "has_tag", "電話"]),
         (ValueType::Category, &["code", "tier"]),
         (ValueType::Email, &["alt_email"]),
         (ValueType::Set, &["labels", "interests"]),

@@ -27,6 +27,7 @@ pub struct Loaded {
     pub schema: Schema,
     /// The facts.
     pub index: Index,
+    as_of: Timestamp,
     segments: Vec<SegmentView>,
 }
 
@@ -40,6 +41,7 @@ impl Segments for Loaded {
 pub fn load(naive: &Naive) -> Loaded {
     let schema = naive.schema.clone();
     let mut index = Index::new(&schema);
+    index.sync_events(&schema, naive.as_of);
     for contact in &naive.contacts {
         let (id, new) = index.insert(&contact.key);
         assert!(new, "keys are distinct");
@@ -60,7 +62,7 @@ pub fn load(naive: &Naive) -> Loaded {
             assert_eq!(found, wanted, "{} of {contact:#?}", property.name);
         }
     }
-    let mut loaded = Loaded { schema, index, segments: vec![] };
+    let mut loaded = Loaded { schema, index, as_of: naive.as_of, segments: vec![] };
     loaded.segments = naive.segments.iter().enumerate().map(|(n, saved)| loaded.segment(n, saved)).collect();
     loaded
 }
@@ -87,7 +89,7 @@ impl Loaded {
 
     /// Binds a rule at an instant.
     pub fn plan(&self, rule: &Rule, now: Timestamp) -> Plan {
-        let context = Context { schema: &self.schema, segments: self, now };
+        let context = Context { schema: &self.schema, segments: self, now, as_of: self.as_of };
         bind(rule, &context).unwrap_or_else(|why| panic!("{why}: {rule:?}"))
     }
 
