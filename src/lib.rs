@@ -12,4 +12,5 @@ pub mod index;
 pub mod model;
 pub mod query;
 pub mod rule;
+pub mod segment;
 pub mod storage;

@@ -80,28 +80,24 @@ impl Chunk {
             }
             len if len <= ARRAY_MAX => Chunk(Repr::Array(Arc::new(values.to_vec()))),
             len => {
-                let mut words = Words::boxed();
+                let mut words = Words::zero();
                 words.set_all(values);
-                Chunk(Repr::Words(Arc::from(words), len as u32))
+                Chunk(Repr::Words(Arc::new(words), len as u32))
             }
         }
     }
 
     /// The chunk of the set bits; a list up to [`DEMOTE_AT`].
     pub fn from_words(words: &Words) -> Chunk {
-        let len = words.count();
+        Chunk::from_counted(words, words.count())
+    }
+
+    /// As [`Chunk::from_words`], for words whose set bits were counted.
+    pub fn from_counted(words: &Words, len: u32) -> Chunk {
+        debug_assert_eq!(words.count(), len, "the count is right");
         match Chunk::from_few_bits(words, len) {
             Some(chunk) => chunk,
             None => Chunk(Repr::Words(Arc::new(*words), len)),
-        }
-    }
-
-    /// As [`Chunk::from_words`], for words on the heap, which are kept, and whose set bits were counted.
-    pub fn from_counted(words: Box<Words>, len: u32) -> Chunk {
-        debug_assert_eq!(words.count(), len, "the count is right");
-        match Chunk::from_few_bits(&words, len) {
-            Some(chunk) => chunk,
-            None => Chunk(Repr::Words(Arc::from(words), len)),
         }
     }
 
@@ -213,7 +209,7 @@ impl Chunk {
                     self.promote();
                     return self.insert(at);
                 }
-                own_array(values).insert(place, at);
+                Arc::make_mut(values).insert(place, at);
             }
             Repr::Words(words, len) => {
                 if words.get(at) {
@@ -240,9 +236,9 @@ impl Chunk {
         match &mut self.0 {
             Repr::Empty => return false,
             Repr::Full => {
-                let mut words = Box::new(Words::full());
+                let mut words = Words::full();
                 words.clear(at);
-                self.0 = Repr::Words(Arc::from(words), CHUNK as u32 - 1);
+                self.0 = Repr::Words(Arc::new(words), CHUNK as u32 - 1);
             }
             Repr::Few { len, ids } => {
                 let held = usize::from(*len);
@@ -255,7 +251,7 @@ impl Chunk {
             }
             Repr::Array(values) => {
                 let Ok(place) = values.binary_search(&at) else { return false };
-                let values = own_array(values);
+                let values = Arc::make_mut(values);
                 values.remove(place);
                 if values.len() <= FEW_AT {
                     *self = Chunk::from_sorted(&std::mem::take(values));
@@ -285,9 +281,9 @@ impl Chunk {
 
     /// Turns a list into words.
     fn promote(&mut self) {
-        let (mut words, len) = (Words::boxed(), self.len());
+        let (mut words, len) = (Words::zero(), self.len());
         self.load_into(&mut words);
-        self.0 = Repr::Words(Arc::from(words), len);
+        self.0 = Repr::Words(Arc::new(words), len);
     }
 
     /// Copies a mapped payload to the heap, in the form it has.
@@ -322,16 +318,6 @@ impl Chunk {
             _ => 0,
         }
     }
-}
-
-/// The list, to be written: its own if no one else reads it, else a copy with some room to grow.
-fn own_array(values: &mut Arc<Vec<u16>>) -> &mut Vec<u16> {
-    if Arc::get_mut(values).is_none() {
-        let mut copy = Vec::with_capacity((values.len() + values.len() / 8 + 4).min(ARRAY_MAX));
-        copy.extend_from_slice(values);
-        *values = Arc::new(copy);
-    }
-    Arc::get_mut(values).expect("no one else has it yet")
 }
 
 impl Default for Chunk {

@@ -8,6 +8,8 @@ use crate::bitmap::{
 
 /// A list this many times shorter than the other is looked up in it value by value.
 const GALLOP: usize = 32;
+/// Lists longer than this are met by way of words: a merge mispredicts at every other step.
+const MERGE_MAX: usize = 64;
 
 /// Contacts in both.
 pub(super) fn and(a: &Chunk, b: &Chunk) -> Chunk {
@@ -62,11 +64,10 @@ pub(super) fn or(a: &Chunk, b: &Chunk) -> Chunk {
         }
         (View::Words(a), View::Words(b)) => combined(a, b, kernels::or_counted),
         _ => {
-            let mut words = Words::boxed();
+            let mut words = Words::zero();
             a.load_into(&mut words);
             b.or_into(&mut words);
-            let len = words.count();
-            Chunk::from_counted(words, len)
+            Chunk::from_words(&words)
         }
     }
 }
@@ -92,11 +93,10 @@ pub(super) fn and_not(a: &Chunk, b: &Chunk) -> Chunk {
         }
         (View::Words(a), View::Words(b)) => combined(a, b, kernels::and_not_counted),
         _ => {
-            let mut words = Words::boxed();
+            let mut words = Words::zero();
             a.load_into(&mut words);
             b.and_not_into(&mut words);
-            let len = words.count();
-            Chunk::from_counted(words, len)
+            Chunk::from_words(&words)
         }
     }
 }
@@ -117,20 +117,19 @@ pub(super) fn xor(a: &Chunk, b: &Chunk) -> Chunk {
             Chunk::from_sorted(&either)
         }
         _ => {
-            let (mut words, mut other) = (Words::boxed(), Words::boxed());
+            let (mut words, mut other) = (Words::zero(), Words::zero());
             a.load_into(&mut words);
             b.load_into(&mut other);
             let len = kernels::xor_counted(&mut words.0, &other.0) as u32;
-            Chunk::from_counted(words, len)
+            Chunk::from_counted(&words, len)
         }
     }
 }
 
 fn combined(a: &Words, b: &Words, kernel: fn(&mut [u64], &[u64]) -> u64) -> Chunk {
-    let mut words = Words::boxed();
-    words.copy_from(a);
+    let mut words = *a;
     let len = kernel(&mut words.0, &b.0) as u32;
-    Chunk::from_counted(words, len)
+    Chunk::from_counted(&words, len)
 }
 
 /// Calls `f` with every value of both lists.
@@ -144,6 +143,11 @@ fn common(short: &[u16], long: &[u16], mut f: impl FnMut(u16)) {
             }
         }
         return;
+    }
+    if short.len() > MERGE_MAX {
+        let mut words = Words::zero();
+        words.set_all(long);
+        return short.iter().copied().filter(|&at| words.get(at)).for_each(f);
     }
     let (mut i, mut j) = (0, 0);
     while let (Some(&a), Some(&b)) = (short.get(i), long.get(j)) {

@@ -6,6 +6,8 @@
 
 use std::sync::LazyLock;
 
+#[cfg(target_arch = "x86_64")]
+use crate::bitmap::kernels_wide;
 use crate::bitmap::{kernels_body as body, words::Words};
 
 // The words of a mapped file are read where they lie.
@@ -98,7 +100,14 @@ fn candidates() -> Vec<Table> {
             tables.push(AVX2);
             let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
             if wide && is_x86_feature_detected!("avx512vpopcntdq") {
-                tables.push(Table { ..AVX512 });
+                tables.push(Table {
+                    mask_u8: kernels_wide::mask_u8,
+                    mask_u16: kernels_wide::mask_u16,
+                    mask_u32: kernels_wide::mask_u32,
+                    mask_u64: kernels_wide::mask_u64,
+                    mask_i64: kernels_wide::mask_i64,
+                    ..AVX512
+                });
             }
         }
     }

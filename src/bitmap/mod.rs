@@ -9,6 +9,8 @@ mod chunk_ops;
 pub mod chunk_read;
 pub mod kernels;
 mod kernels_body;
+#[cfg(target_arch = "x86_64")]
+mod kernels_wide;
 pub mod portable;
 pub mod posting;
 mod posting_image;

@@ -71,9 +71,9 @@ fn chunk_of(values: &[u16]) -> Chunk {
     if values.len() <= crate::bitmap::chunk::ARRAY_MAX {
         return Chunk::from_sorted(values);
     }
-    let mut words = Words::boxed();
+    let mut words = Words::zero();
     words.set_all(values);
-    Chunk::from_counted(words, values.len() as u32)
+    Chunk::from_counted(&words, values.len() as u32)
 }
 
 #[cfg(test)]

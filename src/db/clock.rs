@@ -27,6 +27,11 @@ impl Stopwatch {
         self.0.elapsed()
     }
 
+    /// Time since the start. Units: nanoseconds.
+    pub fn elapsed_ns(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Time since the start. Units: microseconds.
     pub fn elapsed_us(self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)

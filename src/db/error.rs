@@ -2,7 +2,9 @@
 
 use crate::{
     model::{request::Refusal, time::Timestamp},
+    query::context::BindError,
     rule::error::RuleError,
+    storage::error::{StorageError, StorageErrorKind},
 };
 
 /// Who must act on an error.
@@ -52,14 +54,6 @@ pub enum Error {
     /// More is waiting to be written than may wait.
     #[error("too many writes are waiting; try again shortly")]
     Busy,
-    /// A write is larger than one may be.
-    #[error("a write of {bytes} bytes is larger than {max}")]
-    TooLarge {
-        /// Its size, about.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
     /// The log failed while this write was on its way: it may or may not be there after a restart.
     #[error("the log failed during this write, whose outcome is unknown: {0}")]
     OutcomeUnknown(Box<str>),
@@ -88,9 +82,15 @@ pub enum Error {
         /// The one asked for.
         asked: Timestamp,
     },
+    /// A snapshot was asked of a database that is in memory alone.
+    #[error("the database is in memory alone and has no folder for a snapshot")]
+    InMemory,
+    /// The system gave no thread to write on.
+    #[error("the system gave no thread: {0}")]
+    NoThread(Box<str>),
     /// The folder could not be read or written, or is damaged.
     #[error("{0}")]
-    Storage(Box<str>),
+    Storage(Box<StorageError>),
 }
 
 impl Error {
@@ -105,13 +105,14 @@ impl Error {
             | Error::AsOfPast { .. }
             | Error::KeyReused(_)
             | Error::Busy
-            | Error::TooLarge { .. } => Who::Caller,
+            | Error::InMemory => Who::Caller,
             Error::OutcomeUnknown(_)
             | Error::ReadOnly(_)
             | Error::Closed
             | Error::NoRoom(_)
             | Error::ZoneFixed { .. }
             | Error::ClockBehind { .. }
+            | Error::NoThread(_)
             | Error::Storage(_) => Who::Operator,
         }
     }
@@ -126,5 +127,25 @@ impl From<RuleError> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Error {
         Error::Refused(refusal)
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Error {
+        match error.kind {
+            StorageErrorKind::NoSpace => Error::NoRoom(error.to_string().into()),
+            _ => Error::Storage(Box::new(error)),
+        }
+    }
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Error {
+        let code = match error {
+            BindError::UnknownSegment { .. } => "unknown_segment",
+            BindError::Cycle { .. } => "cycle",
+            _ => "bad_rule",
+        };
+        RuleError::new(code, error.to_string()).into()
     }
 }

@@ -3,13 +3,16 @@
 //! Owns:   the one writer thread, the clock, recovery, checkpoints, views and the public error.
 //! Never:  shows a bitmap or a plan; speaks HTTP.
 //! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
-#![allow(clippy::unimplemented)]
 
 pub mod answer;
+pub mod checkpoint;
 pub mod clock;
 pub mod database;
 pub mod error;
+pub mod open;
 pub mod options;
+pub mod queue;
 pub mod record;
 pub mod verify;
 pub mod view;
+pub mod writer;

@@ -119,8 +119,14 @@ pub struct Status {
     pub snapshot_lsn: Lsn,
     /// Its size. Units: bytes.
     pub snapshot_bytes: u64,
-    /// The log since the last snapshot. Units: bytes.
+    /// The log. Units: bytes.
     pub log_bytes: u64,
+    /// The part of the log that the last snapshot does not hold, about. Units: bytes.
+    pub log_bytes_since_snapshot: u64,
+    /// What may still be written to the medium, if it can tell. Units: bytes.
+    pub free_bytes: Option<u64>,
+    /// When the next event that is dated ahead comes due.
+    pub next_due: Option<Timestamp>,
     /// Requests waiting to be written.
     pub queued: u64,
     /// Why the database only reads, if it does.

@@ -1,29 +1,52 @@
 //! A view: everything as it was at one LSN, free to hold.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     db::{
         answer::Answer,
+        clock::Stopwatch,
         error::Error,
-        record::{ContactRecord, Page, Place, PlanNode, SegmentInfo, Status, VersionInfo},
+        record::{ContactRecord, Page, Place, PlanNode, RuleForms, SegmentInfo, Status, VersionInfo},
     },
-    engine::state::State,
-    model::{id::Lsn, request::RuleSource, schema::Schema, time::Timestamp},
-    rule::{ast::Rule, error::RuleError},
+    engine::{admit_segments::parse, state::State},
+    model::{
+        id::{ContactId, Lsn, PropertyId},
+        name::Name,
+        request::RuleSource,
+        schema::Schema,
+        time::Timestamp,
+    },
+    query::{
+        bind::bind,
+        explain::{Explained, explain},
+        plan::Plan,
+    },
+    rule::{self, ast::Rule, error::RuleError},
+    segment::saved::{Body, Segment},
 };
 
 /// Everything at one LSN and one instant. Cheap to clone and to keep; never blocks a writer.
 #[derive(Clone)]
 pub struct View {
-    pub(super) state: Arc<State>,
-    pub(super) now: Timestamp,
+    state: Arc<State>,
+    now: Timestamp,
+    /// The plan of every segment, bound at first use; in order of creation.
+    plans: Arc<OnceLock<Vec<(Box<str>, Plan)>>>,
 }
 
 impl View {
+    pub(super) fn new(state: Arc<State>, now: Timestamp) -> View {
+        View { state, now, plans: Arc::default() }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// The last write that this view holds.
     pub fn lsn(&self) -> Lsn {
-        unimplemented!()
+        self.state.lsn
     }
 
     /// The instant that ages, windows and periods are measured from.
@@ -40,115 +63,246 @@ impl View {
     ///
     /// Errors: [`RuleError`] with the place in the source.
     pub fn parse_rule(&self, source: &RuleSource) -> Result<Rule, Box<RuleError>> {
-        let _ = source;
-        unimplemented!()
+        let rule = parse(source, self.schema())?;
+        let named = rule::segments_named(&rule);
+        if let Some(unknown) = named.iter().find(|name| self.state.book.find(name).is_none()) {
+            return Err(Box::new(self.unknown_segment(source, unknown)));
+        }
+        if let Err(error) = bind(&rule, &self.state.context(self.now, self.now)) {
+            let place = named.first().copied().unwrap_or_default();
+            return Err(Box::new(located(RuleError::new("bad_rule", error.to_string()), source, place)));
+        }
+        Ok(rule)
+    }
+
+    fn unknown_segment(&self, source: &RuleSource, name: &str) -> RuleError {
+        let mut error = RuleError::new("unknown_segment", format!("there is no segment \"{name}\""));
+        let names = self.state.book.iter().map(|segment| &*segment.name);
+        let _ = &mut error;
+        let _: Vec<&str> = names.collect();
+        located(error, source, name)
+    }
+
+    fn plan(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<Plan, Error> {
+        let as_of = as_of.unwrap_or(self.now);
+        if as_of < self.now {
+            return Err(Error::AsOfPast { as_of, now: self.now });
+        }
+        Ok(bind(rule, &self.state.context(as_of, self.now))?)
     }
 
     /// The contacts that a rule holds for, measured from `as_of` (`None`: now).
     ///
     /// Errors: [`Error::AsOfPast`], [`Error::Rule`] when the rule names what is not there.
     pub fn query(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<Answer, Error> {
-        let _ = (rule, as_of);
-        unimplemented!()
+        let members = self.plan(rule, as_of)?.evaluate(&self.state.index);
+        Ok(Answer::new(self.clone(), members))
     }
 
     /// How many contacts a rule holds for.
     ///
     /// Errors: as [`View::query`].
     pub fn count(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<u64, Error> {
-        let _ = (rule, as_of);
-        unimplemented!()
-    }
-
-    /// How a rule is answered: its plan, with the exact count and the time of each node.
-    ///
-    /// Errors: as [`View::query`].
-    pub fn explain(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<PlanNode, Error> {
-        let _ = (rule, as_of);
-        unimplemented!()
+        Ok(self.plan(rule, as_of)?.count(&self.state.index))
     }
 
     /// Whether a rule holds for one contact, `None` when the key is unknown.
     ///
     /// Errors: as [`View::query`].
     pub fn holds(&self, rule: &Rule, key: &str) -> Result<Option<bool>, Error> {
-        let _ = (rule, key);
-        unimplemented!()
+        let plan = self.plan(rule, None)?;
+        Ok(self.id(key).map(|contact| plan.contains(&self.state.index, contact)))
+    }
+
+    /// How a rule is answered: the nodes of its plan in the order of work.
+    ///
+    /// Errors: as [`View::query`].
+    pub fn explain(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<PlanNode, Error> {
+        let plan = self.plan(rule, as_of)?;
+        let watch = Stopwatch::start();
+        Ok(node(explain(&plan, &self.state.index, &|| watch.elapsed_ns())))
     }
 
     /// Everyone, as an answer.
     pub fn everyone(&self) -> Answer {
-        unimplemented!()
+        Answer::new(self.clone(), self.state.index.live().clone())
+    }
+
+    pub(super) fn id(&self, key: &str) -> Option<ContactId> {
+        self.state.index.directory().id(key)
+    }
+
+    /// Whether there is a contact of this key.
+    pub fn has_contact(&self, key: &str) -> bool {
+        self.id(key).is_some()
     }
 
     /// A contact with its values.
     pub fn contact(&self, key: &str) -> Option<ContactRecord> {
-        let _ = key;
-        unimplemented!()
+        self.id(key).map(|contact| self.record(contact, &self.fields(None)))
     }
 
     /// Contacts in order of first sight.
     pub fn contacts(&self, after: Option<Place>, limit: usize) -> Page<ContactRecord> {
-        let _ = (after, limit);
-        unimplemented!()
+        self.everyone().contacts(after, limit, None)
+    }
+
+    /// The properties of some names (unknown ones left out), or all.
+    pub(super) fn fields(&self, names: Option<&[Name]>) -> Vec<(PropertyId, Name)> {
+        let schema = &self.state.schema;
+        match names {
+            None => schema.properties().map(|property| (property.id, property.name.clone())).collect(),
+            Some(names) => names
+                .iter()
+                .filter_map(|name| schema.property(name.as_str()))
+                .map(|property| (property.id, property.name.clone()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn record(&self, contact: ContactId, fields: &[(PropertyId, Name)]) -> ContactRecord {
+        let index = &self.state.index;
+        let value = |(id, name): &(PropertyId, Name)| index.value(*id, contact).map(|value| (name.clone(), value));
+        ContactRecord { key: index.directory().key(contact).into(), values: fields.iter().filter_map(value).collect() }
     }
 
     /// All segments in order of creation.
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        unimplemented!()
+        self.state.book.iter().map(|segment| told(segment)).collect()
     }
 
     /// A segment by name, without regard to case.
     pub fn segment(&self, name: &str) -> Option<SegmentInfo> {
-        let _ = name;
-        unimplemented!()
+        self.state.book.find(name).map(|segment| told(segment))
     }
 
     /// The versions of a dynamic segment's rule, oldest first; empty for a static one.
     pub fn versions(&self, name: &str) -> Option<Vec<VersionInfo>> {
-        let _ = name;
-        unimplemented!()
+        let segment = self.state.book.find(name)?;
+        let Body::Dynamic(dynamic) = &segment.body else { return Some(Vec::new()) };
+        let version = |version: &crate::segment::saved::Version| VersionInfo {
+            version: version.number,
+            at: version.at,
+            rule: RuleForms { text: (&*version.rule.text).into(), json: (&*version.rule.json).into() },
+        };
+        Some(dynamic.versions.iter().map(version).collect())
+    }
+
+    fn named(&self, name: &str) -> Result<Rule, Error> {
+        match self.state.book.find(name) {
+            Some(segment) => Ok(Rule::Segment(segment.name.clone())),
+            None => Err(Error::NoSegment(name.into())),
+        }
     }
 
     /// The members of a segment.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn members(&self, name: &str) -> Result<Answer, Error> {
-        let _ = name;
-        unimplemented!()
+        self.query(&self.named(name)?, None)
     }
 
     /// How many members a segment has.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn member_count(&self, name: &str) -> Result<u64, Error> {
-        let _ = name;
-        unimplemented!()
+        self.count(&self.named(name)?, None)
     }
 
     /// Whether a segment holds a contact; an unknown key is in none.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn is_member(&self, name: &str, key: &str) -> Result<bool, Error> {
-        let _ = (name, key);
-        unimplemented!()
+        Ok(self.holds(&self.named(name)?, key)?.unwrap_or(false))
     }
 
-    /// The names of all segments that hold a contact, in order of creation; `None` when the key is unknown.
+    fn plans(&self) -> &[(Box<str>, Plan)] {
+        self.plans.get_or_init(|| {
+            let context = self.state.context(self.now, self.now);
+            let plan = |segment: &Arc<Segment>| {
+                let bound = bind(&Rule::Segment(segment.name.clone()), &context);
+                (segment.name.clone(), bound.expect("saved rules were bound when they were admitted"))
+            };
+            self.state.book.iter().map(plan).collect()
+        })
+    }
+
+    /// The names of all segments that hold a contact, in order of creation; `None` when the key is unknown. The first
+    /// call on a view binds every segment; later ones only probe.
     pub fn segments_of(&self, key: &str) -> Option<Vec<Box<str>>> {
-        let _ = key;
-        unimplemented!()
+        let contact = self.id(key)?;
+        let holding = self.plans().iter().filter(|(_, plan)| plan.contains(&self.state.index, contact));
+        Some(holding.map(|(name, _)| name.clone()).collect())
     }
 
     /// Whether there is an event of this id.
     pub fn has_event(&self, id: &str) -> bool {
-        let _ = id;
-        unimplemented!()
+        self.state.index.find_event(id).is_some()
     }
 
     /// Figures about this view. Those of the log, the queue and the clock are the database's to tell
     /// ([`crate::db::database::Database::status`]).
     pub fn status(&self) -> Status {
-        unimplemented!()
+        let State { lsn, schema, index, book, .. } = &*self.state;
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            contacts: index.live().len(),
+            events: index.events().len(),
+            segments: book.len() as u64,
+            properties: schema.properties().count() as u64,
+            event_kinds: schema.events().count() as u64,
+            lsn: *lsn,
+            now: self.now,
+            manual_clock: false,
+            zone: schema.zone().name().into(),
+            memory: index.memory().into_iter().map(|(part, bytes)| (part.into(), bytes)).collect(),
+            snapshot_lsn: Lsn(0),
+            snapshot_bytes: 0,
+            log_bytes: 0,
+            log_bytes_since_snapshot: 0,
+            free_bytes: None,
+            next_due: self.state.next_due(),
+            queued: 0,
+            read_only: None,
+        }
+    }
+
+    /// Walks the laws of the data and tells the first one broken.
+    ///
+    /// Errors: which law, and where.
+    pub fn check(&self) -> Result<(), String> {
+        self.state.check()
+    }
+}
+
+fn told(segment: &Segment) -> SegmentInfo {
+    let rule = match &segment.body {
+        Body::Dynamic(dynamic) => {
+            let newest = &dynamic.newest().rule;
+            Some(RuleForms { text: (&*newest.text).into(), json: (&*newest.json).into() })
+        }
+        Body::Static(_) => None,
+    };
+    SegmentInfo {
+        name: segment.name.clone(),
+        description: segment.description.clone(),
+        rule,
+        version: segment.version(),
+        created: segment.created,
+        updated: segment.updated,
+    }
+}
+
+fn node(explained: Explained) -> PlanNode {
+    let Explained { label, using, estimate, count, nanos, children } = explained;
+    PlanNode { label, using, estimate, count, took_ns: nanos, children: children.into_iter().map(node).collect() }
+}
+
+/// The error placed where the source spells a name.
+fn located(error: RuleError, source: &RuleSource, name: &str) -> RuleError {
+    let (RuleSource::Text(text) | RuleSource::Json(text)) = source;
+    match text.find(name).filter(|_| !name.is_empty()) {
+        Some(from) => error.at(text, from, from + name.len()),
+        None => error,
     }
 }

@@ -2,6 +2,16 @@
 //!
 //! Owns:   judging requests (`admit`), applying batches (`apply`), records of the log, images of snapshots, the laws.
 //! Never:  reads a clock, a file or the network; starts a thread.
-//! Start:  [`state::State`].
+//! Start:  [`state::State`], [`admit::admit`], [`apply::apply`].
 
+pub mod admit;
+pub mod admit_facts;
+pub mod admit_segments;
+pub mod apply;
+pub mod check;
+pub mod command;
+pub mod image;
+pub mod record;
+pub mod remembered;
+pub mod sighted;
 pub mod state;

@@ -142,13 +142,13 @@ impl From<Error> for Problem {
             Error::ClockNotManual => Problem::new(StatusCode::CONFLICT, "clock_not_manual", detail),
             Error::AsOfPast { .. } => Problem::refused("as_of_past", detail),
             Error::KeyReused(_) => Problem::refused("idempotency_key_reused", detail),
-            Error::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail),
+            Error::InMemory => Problem::new(StatusCode::CONFLICT, "in_memory", detail),
             Error::Busy => unavailable("busy", detail),
             Error::OutcomeUnknown(_) => unavailable("outcome_unknown", detail),
             Error::ReadOnly(_) => unavailable("read_only", detail),
             Error::Closed => unavailable("closed", detail),
             Error::NoRoom(_) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", detail),
-            Error::ZoneFixed { .. } | Error::ClockBehind { .. } | Error::Storage(_) => {
+            Error::ZoneFixed { .. } | Error::ClockBehind { .. } | Error::Storage(_) | Error::NoThread(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", detail)
             }
         }

@@ -70,6 +70,10 @@ impl<T: bytemuck::Pod + PartialEq> Plane<T> {
     fn put(&mut self, at: usize, code: T) {
         let codes = self.own();
         if at >= codes.len() {
+            // Powers of two, so that a whole block leaves nothing unused.
+            if at >= codes.capacity() {
+                codes.reserve_exact((at + 1).next_power_of_two() - codes.len());
+            }
             codes.resize(at + 1, T::zeroed());
         }
         codes[at] = code;
@@ -316,7 +320,7 @@ impl Packed {
         };
         let pieces = whole.slice().chunks(PIECE).zip(fine.slice().chunks(PIECE)).zip(out.chunks_mut(PIECE / 64));
         for ((whole, fine), out) in pieces {
-            if let Some((code, least)) = end(lo) {
+            if let Some((code, least)) = end(lo).filter(|(_, least)| *least > 0) {
                 drop_edge(whole, fine, code, out, |left| left < least);
             }
             if let Some((code, most)) = end(hi) {

@@ -5,12 +5,14 @@
 //! Start:  [`value::Value`], [`schema::Schema`], [`request::Request`].
 
 pub mod calendar;
+pub mod convert;
 pub mod currency;
 pub mod fold;
 pub mod id;
 pub mod limits;
 pub mod name;
 pub mod number;
+pub mod patch;
 pub mod request;
 pub mod schema;
 pub mod time;

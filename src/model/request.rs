@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     calendar::Zone,
     currency::Currency,
@@ -164,18 +166,31 @@ pub struct SegmentUpdate {
     pub rule: Option<RuleSource>,
 }
 
-/// How a list of keys changes a static segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a list of keys changes a segment: a static one by its list, a dynamic one by pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MembersMode {
-    /// Add the keys.
+    /// Add the keys to a static list.
     Add,
     /// Take them away.
     Remove,
     /// Exactly these keys.
     Replace,
+    /// Pin them in, whatever a dynamic segment's rule says; undoes `Exclude`.
+    Include,
+    /// Pin them out; undoes `Include`.
+    Exclude,
+    /// Return them to the rule.
+    Clear,
 }
 
-/// A change of a static segment's list.
+impl MembersMode {
+    /// Whether it is a pin, for dynamic segments, and not a change of a static list.
+    pub fn is_pin(self) -> bool {
+        matches!(self, MembersMode::Include | MembersMode::Exclude | MembersMode::Clear)
+    }
+}
+
+/// A change of a static segment's list or of a dynamic segment's pins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembersEdit {
     /// Which segment.
@@ -205,7 +220,7 @@ pub enum Request {
     UpdateSegment(SegmentUpdate),
     /// Delete a segment.
     DeleteSegment(Box<str>),
-    /// Change a static segment's list.
+    /// Change a static segment's list or a dynamic segment's pins.
     EditMembers(MembersEdit),
     /// Move the clock ahead (manual clock), or let what is due come due.
     Tick(Timestamp),
@@ -214,7 +229,7 @@ pub enum Request {
 }
 
 /// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Applied {
     /// A contact or segment that was not there before.
     Created,
@@ -228,7 +243,7 @@ pub enum Applied {
     Duplicate,
     /// A contact, event or segment is gone.
     Removed,
-    /// A static segment's list was changed; these keys are unknown and were left out.
+    /// A segment's list or pins were changed; these keys are unknown and were left out.
     Members {
         /// Unknown keys.
         unknown: Vec<ContactKey>,
@@ -236,7 +251,7 @@ pub enum Applied {
 }
 
 /// What kind of refusal it is, which decides the status code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefusalKind {
     /// Well-formed but refused: a value of the wrong type, a bad rule.
     Invalid,
@@ -261,3 +276,40 @@ pub struct Refusal {
     /// What is wrong and what was expected, for people.
     pub detail: String,
 }
+
+/// Every code that a refusal may bear, sorted; a remembered refusal finds its code here again.
+pub const REFUSAL_CODES: [&str; 33] = [
+    "bad_amount",
+    "bad_derived",
+    "bad_event_id",
+    "bad_label",
+    "bad_name",
+    "bad_phrase",
+    "bad_rule",
+    "clock_ahead",
+    "computed",
+    "cycle",
+    "dropped",
+    "duplicate_name",
+    "founded",
+    "in_use",
+    "missing_type",
+    "name_taken",
+    "no_type",
+    "not_dynamic",
+    "not_money",
+    "not_static",
+    "not_text",
+    "phrase_taken",
+    "reserved_name",
+    "too_many",
+    "too_many_values",
+    "type_change",
+    "unknown_contact",
+    "unknown_event",
+    "unknown_property",
+    "unknown_segment",
+    "unknown_type",
+    "value_too_long",
+    "wrong_type",
+];

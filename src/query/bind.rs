@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
+    bitmap::posting::Posting,
     model::{fold::fold, id::SegmentId, schema::Property},
     query::{
         bind_value::{Subject, Tested, bind_value},
@@ -72,17 +73,30 @@ impl Binder<'_> {
             return Err(self.too_deep(LEVELS_MAX));
         }
         let node = match rule {
-            Rule::All => self.builder.constant(!negated),
-            Rule::None => self.builder.constant(negated),
-            Rule::And(rules) | Rule::Or(rules) => {
+            Rule::And(_) | Rule::Or(_) | Rule::Xor(_) | Rule::Of { .. } => self.logic(rule, negated),
+            Rule::Not(rule) => self.rule(rule, !negated),
+            Rule::Segment(name) => self.segment(name, negated),
+            _ => self.predicate(rule, negated),
+        };
+        self.level -= 1;
+        node
+    }
+
+    /// Split off so that what recursion keeps on the stack stays small.
+    fn logic(&mut self, rule: &Rule, negated: bool) -> Result<NodeId, BindError> {
+        Ok(match rule {
+            Rule::And(rules) => {
                 let nodes = self.rules(rules, negated)?;
-                if matches!(rule, Rule::And(_)) != negated { self.builder.and(nodes) } else { self.builder.or(nodes) }
+                if negated { self.builder.or(nodes) } else { self.builder.and(nodes) }
+            }
+            Rule::Or(rules) => {
+                let nodes = self.rules(rules, negated)?;
+                if negated { self.builder.and(nodes) } else { self.builder.or(nodes) }
             }
             Rule::Xor(rules) => {
                 let nodes = self.rules(rules, false)?;
                 self.builder.parity(nodes, !negated)
             }
-            Rule::Not(rule) => self.rule(rule, !negated)?,
             Rule::Of { quantity, n, rules } => {
                 let nodes = self.rules(rules, false)?;
                 let n = i64::from(*n);
@@ -93,6 +107,15 @@ impl Binder<'_> {
                 };
                 self.builder.of(nodes, least, most, !negated)
             }
+            _ => self.rule(rule, negated)?,
+        })
+    }
+
+    /// A rule that is made of no other.
+    fn predicate(&mut self, rule: &Rule, negated: bool) -> Result<NodeId, BindError> {
+        Ok(match rule {
+            Rule::All => self.builder.constant(!negated),
+            Rule::None => self.builder.constant(negated),
             Rule::Property(test) => self.property(test, negated)?,
             Rule::Tag(tag) => self.tags(std::slice::from_ref(tag), rule, negated)?,
             Rule::AnyTag(tags) => self.tags(tags, rule, negated)?,
@@ -111,17 +134,9 @@ impl Binder<'_> {
                 let leaf = Leaf::Domain(self.known(name)?.id, domains);
                 self.builder.leaf(leaf, negated, || Label::Rule(rule.clone(), false))
             }
-            Rule::Segment(name) => self.segment(name, negated)?,
             Rule::Bucket { name, of, range } => self.bucket(rule, bucket::salt(name), *of, *range, negated),
-            Rule::Event(_)
-            | Rule::Aggregate(_)
-            | Rule::Edge(_)
-            | Rule::Sequence(_)
-            | Rule::Days(_)
-            | Rule::Regularly(_) => self.behavior(rule, negated)?,
-        };
-        self.level -= 1;
-        Ok(node)
+            _ => self.behavior(rule, negated)?,
+        })
     }
 
     fn rules(&mut self, rules: &[Rule], negated: bool) -> Result<Vec<NodeId>, BindError> {
@@ -204,7 +219,13 @@ impl Binder<'_> {
             return Err(self.too_deep(SEGMENT_DEPTH_MAX));
         }
         self.path.push(segment.clone());
-        let node = self.body(&segment, negated)?;
+        let node = match &segment.body {
+            Body::Static(members) => self.listed(&segment, members, negated),
+            Body::Dynamic { rule, .. } => {
+                let node = self.rule(rule, negated)?;
+                self.pinned(&segment, node, negated)
+            }
+        };
         self.path.pop();
         self.bound.insert((segment.id, negated), node);
         if !negated {
@@ -213,31 +234,27 @@ impl Binder<'_> {
         Ok(node)
     }
 
-    fn body(&mut self, segment: &SegmentView, negated: bool) -> Result<NodeId, BindError> {
-        let (rule, include, exclude) = match &segment.body {
-            Body::Static(members) => {
-                let leaf = Leaf::Pinned(Pinned { segment: segment.id, part: Part::Members, posting: members.clone() });
-                let label = || Label::Rule(Rule::Segment(segment.name.clone()), false);
-                return Ok(self.builder.leaf(leaf, negated, label));
-            }
-            Body::Dynamic { rule, include, exclude } => (rule, include, exclude),
+    fn listed(&mut self, segment: &SegmentView, members: &Posting, negated: bool) -> NodeId {
+        let leaf = Leaf::Pinned(Pinned { segment: segment.id, part: Part::Members, posting: members.clone() });
+        self.builder.leaf(leaf, negated, || Label::Rule(Rule::Segment(segment.name.clone()), false))
+    }
+
+    /// A dynamic segment with those pinned in and out by hand; its rule is bound already.
+    fn pinned(&mut self, segment: &SegmentView, mut node: NodeId, negated: bool) -> NodeId {
+        let Body::Dynamic { include, exclude, .. } = &segment.body else {
+            return node;
         };
-        let mut node = self.rule(rule, negated)?;
         for (part, posting, what) in [(Part::Include, include, "into"), (Part::Exclude, exclude, "out of")] {
             if posting.is_empty() {
                 continue;
             }
-            let excluded = part == Part::Exclude;
+            let without = negated != (part == Part::Exclude);
             let leaf = Leaf::Pinned(Pinned { segment: segment.id, part, posting: posting.clone() });
             let label = || Label::Words(format!("pinned {what} segment \"{}\"", segment.name));
-            let pinned = self.builder.leaf(leaf, negated != excluded, label);
-            node = if negated != excluded {
-                self.builder.and(vec![node, pinned])
-            } else {
-                self.builder.or(vec![node, pinned])
-            };
+            let pinned = self.builder.leaf(leaf, without, label);
+            node = if without { self.builder.and(vec![node, pinned]) } else { self.builder.or(vec![node, pinned]) };
         }
-        Ok(node)
+        node
     }
 }
 

@@ -65,11 +65,11 @@ pub fn bind_value(test: &PropertyTest, subject: Subject<'_>, clock: &Clock) -> R
             if subject.ty != ValueType::Set {
                 return Err(subject.mismatch("`has all`"));
             }
-            let part = |text: &Box<str>| {
-                let texts = Texts::new([&**text], subject.case_sensitive);
-                (ValueTest::Texts(texts), Test::Compare(Comparison::Eq, Operand::Text(text.clone())))
+            let part = |text: &str| {
+                let texts = Texts::new([text], subject.case_sensitive);
+                (ValueTest::Texts(texts), Test::Compare(Comparison::Eq, Operand::Text(text.into())))
             };
-            vec_tested(texts.iter().map(part).collect(), false, test.missing)
+            vec_tested(texts.iter().map(|text| part(text)).collect(), false, test.missing)
         }
         Test::Text { op, negated, pattern } => {
             if !subject.has_texts() {

@@ -51,6 +51,9 @@ enum Answer {
 impl Prepared<'_> {
     /// The live contacts that a node holds.
     pub fn evaluate(&self, node: NodeId) -> Posting {
+        if let Some(posting) = self.known(node) {
+            return posting;
+        }
         let runs = self.over_chunks(|chunks| {
             let mut worker = Worker::new(self);
             let (mut words, mut few) = (Words::boxed(), Vec::new());
@@ -90,20 +93,29 @@ impl Prepared<'_> {
         counts.into_iter().sum()
     }
 
-    /// The count of a node that is stored: a posting of facts holds live contacts only.
+    /// The count of a node that is stored.
     fn known_count(&self, node: NodeId) -> Option<u64> {
-        let live = self.index.live().len();
         match self.plan.node(node) {
-            Node::All => Some(live),
-            Node::None => Some(0),
-            Node::Leaf(leaf, negated) => {
-                let (leaf, access) = (&self.plan.leaves[*leaf as usize].leaf, &self.access[*leaf as usize]);
-                let Access::Posting(posting) = access else {
-                    return None;
-                };
-                let of_facts = matches!(leaf, Leaf::Value(..) | Leaf::Domain(..));
-                of_facts.then(|| if *negated { live - posting.len() } else { posting.len() })
-            }
+            Node::Leaf(leaf, true) => Some(self.index.live().len() - self.stored(*leaf)?.len()),
+            Node::Leaf(leaf, false) => Some(self.stored(*leaf)?.len()),
+            _ => Some(self.known(node)?.len()),
+        }
+    }
+
+    /// The members of a node that are stored.
+    fn known(&self, node: NodeId) -> Option<Posting> {
+        match self.plan.node(node) {
+            Node::All => Some(self.index.live().clone()),
+            Node::None => Some(Posting::new()),
+            Node::Leaf(leaf, false) => self.stored(*leaf).cloned(),
+            _ => None,
+        }
+    }
+
+    /// The posting that is a leaf, where one of facts is: it holds live contacts only.
+    fn stored(&self, leaf: u32) -> Option<&Posting> {
+        match (&self.access[leaf as usize], &self.plan.leaves[leaf as usize].leaf) {
+            (Access::Posting(posting), Leaf::Value(..) | Leaf::Domain(..)) => Some(posting),
             _ => None,
         }
     }
@@ -250,3 +262,7 @@ fn keep(list: &[u16], words: &mut Words) {
         *word &= mask;
     }
 }
+
+#[cfg(test)]
+#[path = "evaluate_tests.rs"]
+mod tests;

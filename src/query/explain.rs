@@ -47,7 +47,10 @@ fn explain_node(prepared: &Prepared<'_>, id: NodeId, stopwatch: &dyn Fn() -> u64
     let nanos = stopwatch().saturating_sub(start);
     let order: &[NodeId] = if shown[id.index()] { &[] } else { &prepared.order[id.index()] };
     shown[id.index()] = true;
-    let children = order.iter().map(|child| explain_node(prepared, *child, stopwatch, shown)).collect();
+    let mut children = Vec::with_capacity(order.len());
+    for child in order {
+        children.push(explain_node(prepared, *child, stopwatch, shown));
+    }
     let estimate = prepared.estimates[id.index()].round() as u64;
     Explained { label: label(plan, id), using: using(prepared, id), estimate, count, nanos, children }
 }

@@ -15,6 +15,8 @@ pub mod context;
 pub mod estimate;
 pub mod evaluate;
 pub mod explain;
+#[cfg(test)]
+mod fixture;
 pub mod label;
 pub mod plan;
 pub mod prepare;

@@ -290,3 +290,7 @@ mod tests {
         assert_eq!(chain(&[1, 5], [7].into_iter(), Some(2)), [7], "the first end would be too early");
     }
 }
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod events_tests;

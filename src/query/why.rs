@@ -62,8 +62,11 @@ fn why_node(
         },
         _ => DecidedBy::Nothing,
     };
-    let children: &[NodeId] = if shown[id.index()] { &[] } else { node.children() };
+    let below: &[NodeId] = if shown[id.index()] { &[] } else { node.children() };
     shown[id.index()] = true;
-    let children = children.iter().map(|child| why_node(plan, index, contact, *child, probe, shown)).collect();
+    let mut children = Vec::with_capacity(below.len());
+    for child in below {
+        children.push(why_node(plan, index, contact, *child, probe, shown));
+    }
     Why { label: label(plan, id), holds: probe.holds(id), decided_by, children }
 }

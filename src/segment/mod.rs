@@ -1,5 +1,10 @@
 //! What are the standing answers? The book of segments.
 //!
-//! Owns:   segments by id and name, their versions and dependencies, static lists.
-//! Never:  reads a property's values; keeps time.
-//! Start:  the book, which is on its way.
+//! Owns:   segments by id and name, their rules, versions, dependencies, static lists and pins.
+//! Never:  reads a contact's values, keeps time, evaluates a rule.
+//! Start:  [`book::Book`], [`saved::Segment`].
+
+pub mod book;
+pub mod image;
+pub mod rename;
+pub mod saved;

@@ -1,44 +1,261 @@
 //! The log: groups of frames, each group durable by one write and one sync before the call returns.
-#![allow(clippy::unimplemented)]
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crate::model::id::Lsn;
+use crate::storage::disk::{Disk, DiskFile, preallocate, write_all_at};
 use crate::storage::error::StorageError;
+use crate::storage::format::HEAD_BYTES;
+use crate::storage::frame::{COMMIT_BYTES, FrameHeader, FrameKind, MAX_PAYLOAD, encode_frame, frame_size};
+use crate::storage::log_file::{LogHead, Walk};
+use crate::storage::manifest::{CleanEnd, remove_if_there, rename};
+use crate::storage::names::{SPARE, log_name};
+use crate::storage::store::{LogFile, Store};
+
+/// Positions in one group: the place in it must fit in 16 bits.
+const MAX_GROUP: usize = 1 << 16;
+/// A buffer that grew beyond this for a long payload is given back.
+const KEPT_BUFFER: usize = 4 << 20;
 
 /// The end of the log, where frames are appended. After its first error it takes nothing any more.
 pub struct Log {
-    _last: Lsn,
+    store: Store,
+    file: Box<dyn DiskFile>,
+    head: LogHead,
+    end: u64,
+    /// Bytes that are there already, so that writing them allocates nothing.
+    capacity: u64,
+    last: u64,
+    checksum: u32,
+    sealed: bool,
+    buffer: Vec<u8>,
+    failed: Option<StorageError>,
+    spare: Option<JoinHandle<io::Result<Box<dyn DiskFile>>>>,
 }
 
 impl Log {
+    /// Goes on at the end that a walk found.
+    pub(crate) fn new(store: Store, file: Box<dyn DiskFile>, head: LogHead, found: &Walk, capacity: u64) -> Log {
+        Log {
+            store,
+            file,
+            head,
+            end: found.end,
+            capacity,
+            last: found.last,
+            checksum: found.checksum,
+            sealed: found.sealed,
+            buffer: Vec::new(),
+            failed: None,
+            spare: None,
+        }
+    }
+
     /// Appends payloads with the positions that follow the last one; all of them are durable on return.
     ///
     /// Errors: the first failure is kept, and every later call fails with it; only reopening clears it.
-    pub fn append(&mut self, _frames: &[(Lsn, &[u8])]) -> Result<(), StorageError> {
-        unimplemented!()
+    /// Panics: when a position is not the next one.
+    pub fn append(&mut self, frames: &[(Lsn, &[u8])]) -> Result<(), StorageError> {
+        self.check()?;
+        for (offset, (lsn, _)) in frames.iter().enumerate() {
+            let next = self.last + 1 + offset as u64;
+            assert_eq!(lsn.0, next, "positions in the log are contiguous");
+        }
+        for group in frames.chunks(MAX_GROUP) {
+            let size: usize = group.iter().map(|(_, payload)| long_size(payload.len())).sum();
+            if self.end + size as u64 > self.capacity && self.end > HEAD_BYTES as u64 {
+                self.roll()?;
+            }
+            self.buffer.clear();
+            let mut checksum = self.checksum;
+            for (offset, (lsn, payload)) in group.iter().enumerate() {
+                checksum = encode_payload(&mut self.buffer, self.head.salt, checksum, offset as u16, lsn.0, payload);
+            }
+            let last = group.last().map_or(self.last, |(lsn, _)| lsn.0);
+            self.write(last, checksum, false)?;
+            self.prepare_spare();
+        }
+        Ok(())
     }
 
     /// Marks everything so far as durable, so that later damage to it cannot pass for a torn write. For idle moments.
     pub fn seal(&mut self) -> Result<(), StorageError> {
-        unimplemented!()
+        self.check()?;
+        if self.sealed {
+            return Ok(());
+        }
+        let payload = self.end.to_le_bytes();
+        let header = FrameHeader {
+            len: payload.len() as u32,
+            kind: FrameKind::Seal,
+            group_offset: 0,
+            lsn: self.last,
+            previous: self.checksum,
+        };
+        self.buffer.clear();
+        let checksum = encode_frame(&mut self.buffer, &header, self.head.salt, &payload);
+        self.write(self.last, checksum, true)
     }
 
-    /// Goes on in a new file, so that the one before can be removed once a snapshot covers it.
+    /// Goes on in a new file, so that the one before can be removed once a snapshot covers it. A file without
+    /// frames is gone on with as it is.
     pub fn roll(&mut self) -> Result<(), StorageError> {
-        unimplemented!()
+        self.check()?;
+        if self.end == HEAD_BYTES as u64 {
+            return Ok(());
+        }
+        self.start_next_file().map_err(|error| self.fail(error))
     }
 
     /// Seals the log and notes the clean end in the manifest.
-    pub fn close(self) -> Result<(), StorageError> {
-        unimplemented!()
+    pub fn close(mut self) -> Result<(), StorageError> {
+        self.seal()?;
+        let clean = CleanEnd { end: self.end, checksum: self.checksum };
+        self.store.publish(&mut |manifest| manifest.clean = Some(clean))
     }
 
     /// The last position appended; 0 for an empty log.
     pub fn last(&self) -> Lsn {
-        self._last
+        Lsn(self.last)
     }
 
     /// Why the log takes nothing any more, if so.
     pub fn failed(&self) -> Option<&StorageError> {
-        None
+        self.failed.as_ref()
     }
+
+    fn check(&mut self) -> Result<(), StorageError> {
+        if self.failed.is_none() {
+            self.failed = self.store.check_failed().err();
+        }
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn fail(&mut self, error: StorageError) -> StorageError {
+        let first = self.store.latch(error);
+        self.failed.get_or_insert(first).clone()
+    }
+
+    /// Writes the buffer at the end, makes it durable, and only then moves the end.
+    fn write(&mut self, last: u64, checksum: u32, sealed: bool) -> Result<(), StorageError> {
+        let path = || self.store.dir().join(log_name(self.head.sequence));
+        let written = write_all_at(&*self.file, &self.buffer, self.end)
+            .map_err(|error| StorageError::io("appending to", path(), &error).at(self.end))
+            .and_then(|()| {
+                self.file.sync_data().map_err(|error| StorageError::io("syncing", path(), &error).at(self.end))
+            });
+        if let Err(error) = written {
+            return Err(self.fail(error));
+        }
+        self.end += self.buffer.len() as u64;
+        self.capacity = self.capacity.max(self.end);
+        (self.last, self.checksum, self.sealed) = (last, checksum, sealed);
+        if self.buffer.capacity() > KEPT_BUFFER {
+            self.buffer = Vec::new();
+        }
+        let mut position = self.store.position();
+        (position.last, position.checksum) = (last, checksum);
+        position.files.last_mut().expect("the log has a file").end = self.end;
+        Ok(())
+    }
+
+    fn start_next_file(&mut self) -> Result<(), StorageError> {
+        let dir = self.store.dir().to_owned();
+        let disk = self.store.shared.disk.clone();
+        let spare = dir.join(SPARE);
+        let size = self.store.shared.options.file_bytes;
+        // A spare that could not be made ahead of time is tried again here, where a failure counts.
+        let ready = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok);
+        let file = match ready {
+            Some(file) => file,
+            None => make_spare(&*disk, &spare, size).map_err(|error| StorageError::io("creating", &spare, &error))?,
+        };
+        let sequence = self.head.sequence.checked_add(1).ok_or_else(|| {
+            let full = io::Error::other("there is no log file number left");
+            StorageError::io("creating", &spare, &full)
+        })?;
+        let head = LogHead {
+            identity: self.head.identity,
+            sequence,
+            first: self.last + 1,
+            previous_last: self.last,
+            previous_checksum: self.checksum,
+            salt: disk.entropy() as u32,
+        };
+        write_all_at(&*file, &head.encode(), 0).map_err(|error| StorageError::io("writing", &spare, &error))?;
+        file.sync_data().map_err(|error| StorageError::io("syncing", &spare, &error))?;
+        rename(&*disk, &spare, &dir.join(log_name(sequence)))?;
+        disk.sync_dir(&dir).map_err(|error| StorageError::io("syncing", &dir, &error))?;
+        self.store.publish(&mut |manifest| manifest.newest_log = sequence)?;
+        (self.file, self.head) = (file, head);
+        (self.end, self.capacity, self.sealed) = (HEAD_BYTES as u64, size, true);
+        self.store.position().files.push(LogFile { sequence, first: head.first, end: self.end });
+        Ok(())
+    }
+
+    /// Starts to make the next file once this one is half full.
+    fn prepare_spare(&mut self) {
+        let options = &self.store.shared.options;
+        if !options.background || self.spare.is_some() || self.end < options.file_bytes / 2 {
+            return;
+        }
+        let (disk, size) = (self.store.shared.disk.clone(), options.file_bytes);
+        let path = self.store.dir().join(SPARE);
+        let work = move || make_spare(&*disk as &dyn Disk, &path, size);
+        self.spare = std::thread::Builder::new().name("throng-spare".into()).spawn(work).ok();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // The worker must not meet the next opener of this folder.
+        if let Some(worker) = self.spare.take() {
+            let _unused_spare = worker.join();
+        }
+    }
+}
+
+/// Makes a file of zeros, durable except for its name.
+pub(crate) fn make_spare(disk: &dyn Disk, path: &Path, size: u64) -> io::Result<Box<dyn DiskFile>> {
+    remove_if_there(disk, path).map_err(|error| io::Error::other(error.cause))?;
+    let file = disk.create(path, 0o600)?;
+    preallocate(&*file, size)?;
+    file.sync_data()?;
+    Ok(file)
+}
+
+/// Makes the first file of a new log.
+pub(crate) fn first_log_head(disk: &Arc<dyn Disk>, identity: [u8; 16]) -> LogHead {
+    LogHead { identity, sequence: 1, first: 1, previous_last: 0, previous_checksum: 0, salt: disk.entropy() as u32 }
+}
+
+/// Bytes that a payload takes, spanning frames if need be.
+fn long_size(len: usize) -> usize {
+    if len <= MAX_PAYLOAD {
+        return frame_size(len);
+    }
+    let (whole, rest) = (len / MAX_PAYLOAD, len % MAX_PAYLOAD);
+    let rest = if rest == 0 { 0 } else { frame_size(rest) };
+    whole * frame_size(MAX_PAYLOAD) + rest + frame_size(COMMIT_BYTES)
+}
+
+/// Encodes a payload as one frame, or as parts and a commit; returns the last checksum.
+fn encode_payload(out: &mut Vec<u8>, salt: u32, mut previous: u32, group_offset: u16, lsn: u64, payload: &[u8]) -> u32 {
+    let mut put = |kind: FrameKind, bytes: &[u8]| {
+        let header = FrameHeader { len: bytes.len() as u32, kind, group_offset, lsn, previous };
+        previous = encode_frame(out, &header, salt, bytes);
+    };
+    if payload.len() <= MAX_PAYLOAD {
+        put(FrameKind::Data, payload);
+        return previous;
+    }
+    payload.chunks(MAX_PAYLOAD).for_each(|part| put(FrameKind::Part, part));
+    let mut commit = [0u8; COMMIT_BYTES];
+    commit[..8].copy_from_slice(&(payload.len() as u64).to_le_bytes());
+    commit[8..].copy_from_slice(&(payload.len().div_ceil(MAX_PAYLOAD) as u32).to_le_bytes());
+    put(FrameKind::Commit, &commit);
+    previous
 }

@@ -7,9 +7,29 @@
 pub mod disk;
 pub mod error;
 pub mod export;
+pub mod format;
+pub mod frame;
+pub mod lock;
 pub mod log;
+pub mod log_file;
+pub mod manifest;
+pub mod mmap;
+pub mod names;
+pub mod real_disk;
 pub mod recover;
+pub mod sim_disk;
+pub mod sim_ops;
 pub mod snapshot_reader;
 pub mod snapshot_writer;
 pub mod status;
 pub mod store;
+pub mod verify;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod store_tests;
+#[cfg(test)]
+mod test_bench;

@@ -1,36 +1,180 @@
 //! Writes a snapshot: blocks with checksums, then verified, renamed and published.
-#![allow(clippy::unimplemented)]
 
-use crate::codec::section::{SectionSink, SinkError};
-use crate::storage::error::StorageError;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::codec::aligned::ALIGNMENT;
+use crate::codec::checksum::crc64;
+use crate::codec::section::{SectionSink, SinkError, check_section_name};
+use crate::model::id::Lsn;
+use crate::storage::disk::{DiskFile, write_all_at};
+use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::manifest::{remove_if_there, rename};
+use crate::storage::names::{TEMP, snapshot_name};
+use crate::storage::snapshot_reader::{BLOCK_BYTES, Footer, Place, Snapshot, encode_snapshot_head};
 use crate::storage::status::SnapshotInfo;
+use crate::storage::store::{SnapshotTurn, Store};
+
+/// Bytes gathered before they are written.
+const RUN_BYTES: usize = 16 * BLOCK_BYTES;
 
 /// A snapshot being written; dropped before [`SnapshotWriter::finish`], it leaves nothing behind.
 pub struct SnapshotWriter {
-    _position: u64,
+    store: Store,
+    lsn: Lsn,
+    temp: PathBuf,
+    file: Option<Box<dyn DiskFile>>,
+    written: u64,
+    run: Vec<u8>,
+    blocks: Vec<u64>,
+    sections: BTreeMap<String, Place>,
+    open: Option<(String, u64)>,
+    failed: Option<StorageError>,
+    _turn: SnapshotTurn,
 }
 
 impl SnapshotWriter {
+    /// Starts the file; the store says whose turn it is.
+    pub(crate) fn start(store: Store, lsn: Lsn, turn: SnapshotTurn) -> Result<SnapshotWriter, StorageError> {
+        let temp = store.dir().join(format!("{}{TEMP}", snapshot_name(lsn)));
+        remove_if_there(store.disk(), &temp)?;
+        let file = store.disk().create(&temp, 0o600).map_err(|error| StorageError::io("creating", &temp, &error))?;
+        let run = encode_snapshot_head(&store.identity(), lsn);
+        Ok(SnapshotWriter {
+            store,
+            lsn,
+            temp,
+            file: Some(file),
+            written: 0,
+            run,
+            blocks: Vec::new(),
+            sections: BTreeMap::new(),
+            open: None,
+            failed: None,
+            _turn: turn,
+        })
+    }
+
+    /// Bytes so far, the head included.
+    pub fn bytes(&self) -> u64 {
+        self.written + self.run.len() as u64
+    }
+
     /// Writes the footer, syncs, verifies by reading back, publishes, and removes what is no longer needed.
-    pub fn finish(self) -> Result<SnapshotInfo, StorageError> {
-        unimplemented!()
+    pub fn finish(mut self) -> Result<SnapshotInfo, StorageError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.end_section();
+        self.pad(ALIGNMENT)?;
+        self.write_run()?;
+        let sections = std::mem::take(&mut self.sections);
+        let footer = Footer { body: self.written, sections, blocks: std::mem::take(&mut self.blocks) };
+        let bytes = footer.encode();
+        let file = self.file.take().expect("the file is there until finish");
+        write_all_at(&*file, &bytes, footer.body).map_err(|error| self.io("writing", &error))?;
+        file.set_mode(0o400).map_err(|error| self.io("protecting", &error))?;
+        file.sync_data().map_err(|error| self.io("syncing", &error))?;
+        drop(file);
+        let disk = self.store.disk();
+        let (info, _) = Snapshot::verify(disk, &self.temp, &self.store.identity(), self.lsn)?;
+        if info.total != footer.total() || info.bytes != footer.body + bytes.len() as u64 {
+            let cause = "what was read back is not what was written";
+            return Err(StorageError::new(StorageErrorKind::CorruptSnapshot, "verifying", &self.temp, cause));
+        }
+        self.store.publish_snapshot(info, &mut |name: &Path| {
+            rename(disk, &self.temp, name)?;
+            let dir = self.store.dir();
+            disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))
+        })
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        while !bytes.is_empty() {
+            let room = RUN_BYTES - self.run.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.run.extend_from_slice(now);
+            bytes = later;
+            if self.run.len() == RUN_BYTES {
+                self.write_run()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_run(&mut self) -> Result<(), StorageError> {
+        self.blocks.extend(self.run.chunks(BLOCK_BYTES).map(crc64));
+        let file = self.file.as_ref().expect("the file is there until finish");
+        if let Err(error) = write_all_at(&**file, &self.run, self.written) {
+            let error = self.io("writing", &error);
+            self.failed = Some(error.clone());
+            return Err(error);
+        }
+        self.written += self.run.len() as u64;
+        self.run.clear();
+        Ok(())
+    }
+
+    fn pad(&mut self, to: usize) -> Result<(), StorageError> {
+        let at = self.bytes();
+        let padding = (at.next_multiple_of(to as u64) - at) as usize;
+        self.take(&[0; ALIGNMENT][..padding])
+    }
+
+    fn end_section(&mut self) {
+        if let Some((name, offset)) = self.open.take() {
+            let len = self.bytes() - offset;
+            self.sections.insert(name, Place { offset, len });
+        }
+    }
+
+    fn io(&self, doing: &'static str, error: &std::io::Error) -> StorageError {
+        StorageError::io(doing, &self.temp, error).at(self.written)
     }
 }
 
+impl Drop for SnapshotWriter {
+    fn drop(&mut self) {
+        self.file = None;
+        // Once published the file has another name, and nothing is removed here.
+        if let Err(error) = remove_if_there(self.store.disk(), &self.temp) {
+            tracing::warn!(%error, "an unfinished snapshot stays until the next start");
+        }
+    }
+}
+
+fn sink_error(error: StorageError) -> SinkError {
+    SinkError { what: error.to_string() }
+}
+
 impl SectionSink for SnapshotWriter {
-    fn begin(&mut self, _name: &str) -> Result<(), SinkError> {
-        unimplemented!()
+    fn begin(&mut self, name: &str) -> Result<(), SinkError> {
+        check_section_name(name)?;
+        self.end_section();
+        if self.sections.contains_key(name) {
+            return Err(SinkError { what: format!("section {name:?} is there already") });
+        }
+        self.pad(ALIGNMENT).map_err(sink_error)?;
+        self.open = Some((name.to_owned(), self.bytes()));
+        Ok(())
     }
 
-    fn put(&mut self, _bytes: &[u8]) -> Result<(), SinkError> {
-        unimplemented!()
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        if self.open.is_none() {
+            return Err(SinkError { what: "bytes were put before a section began".into() });
+        }
+        self.take(bytes).map_err(sink_error)
     }
 
-    fn align(&mut self, _to: usize) -> Result<(), SinkError> {
-        unimplemented!()
+    fn align(&mut self, to: usize) -> Result<(), SinkError> {
+        debug_assert!(to.is_power_of_two() && to <= ALIGNMENT, "sections align to powers of two up to 64, not {to}");
+        self.pad(to).map_err(sink_error)
     }
 
     fn position(&self) -> u64 {
-        self._position
+        self.open.as_ref().map_or(0, |(_, offset)| self.bytes() - offset)
     }
 }

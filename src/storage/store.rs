@@ -1,18 +1,23 @@
 //! The data folder as a whole: opened once, shared by the log, the snapshots and whoever asks how it is.
-#![allow(clippy::unimplemented)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::model::id::Lsn;
-use crate::storage::disk::Disk;
-use crate::storage::error::StorageError;
-use crate::storage::export::Exported;
+use crate::storage::disk::{Disk, read_whole};
+use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::export::{Exported, export_folder};
+use crate::storage::format::{Identity, identity_text};
+use crate::storage::lock::FolderLock;
 use crate::storage::log::Log;
-use crate::storage::recover::Recovery;
+use crate::storage::log_file::{LogHead, Stop, walk};
+use crate::storage::manifest::{Manifest, remove_if_there};
+use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
+use crate::storage::recover::{Recovery, open_folder};
 use crate::storage::snapshot_reader::Snapshot;
 use crate::storage::snapshot_writer::SnapshotWriter;
-use crate::storage::status::StorageStatus;
+use crate::storage::status::{SnapshotInfo, StorageStatus};
 
 /// How to open a data folder.
 #[derive(Clone, Debug)]
@@ -21,7 +26,7 @@ pub struct StoreOptions {
     pub create: bool,
     /// Maps snapshots instead of reading them into memory.
     pub mmap: bool,
-    /// Size of a log file in bytes, header included.
+    /// Size of a log file in bytes, head included; a longer write makes one file longer.
     pub file_bytes: u64,
     /// Prepares the next log file on a thread of its own.
     pub background: bool,
@@ -58,45 +63,286 @@ pub struct Opened {
 
 impl Opened {
     /// Hands every payload after the snapshot to `apply`, in order; returns how many. An error of `apply` stops it.
-    pub fn replay(&self, _apply: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), String>) -> Result<u64, StorageError> {
-        unimplemented!()
+    pub fn replay(&self, apply: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), String>) -> Result<u64, StorageError> {
+        let base = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.lsn().0);
+        let files = self.store.position().files.clone();
+        let mut count = 0;
+        for (place, file) in files.iter().enumerate() {
+            if files.get(place + 1).is_some_and(|next| next.first <= base + 1) {
+                continue;
+            }
+            let path = self.store.dir().join(log_name(file.sequence));
+            let bytes = self
+                .store
+                .disk()
+                .open(&path)
+                .and_then(|file| read_whole(&*file))
+                .map_err(|error| StorageError::io("reading", &path, &error))?;
+            let head = LogHead::decode(&path, &bytes)?;
+            let end = (file.end as usize).min(bytes.len());
+            let found = walk(&path, &bytes[..end], &head, &mut |lsn, payload| {
+                if lsn > base {
+                    apply(Lsn(lsn), payload)?;
+                    count += 1;
+                }
+                Ok(())
+            });
+            if let Stop::Damaged(error) = found.stop {
+                return Err(error);
+            }
+        }
+        Ok(count)
     }
+}
+
+/// A log file as the folder knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogFile {
+    pub(crate) sequence: u32,
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+}
+
+/// The durable end of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Position {
+    /// Never empty; the last one is being appended to.
+    pub(crate) files: Vec<LogFile>,
+    pub(crate) last: u64,
+    pub(crate) checksum: u32,
+}
+
+impl Position {
+    /// The file that holds (or will hold) a position.
+    fn file_of(&self, lsn: u64) -> u32 {
+        let after = self.files.partition_point(|file| file.first <= lsn);
+        self.files[after.saturating_sub(1)].sequence
+    }
+}
+
+/// The manifest on disk and the one to go on from; they differ after opening from the previous snapshot.
+pub(crate) struct Manifests {
+    pub(crate) published: Manifest,
+    pub(crate) current: Manifest,
+}
+
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: StoreOptions,
+    pub(crate) identity: Identity,
+    pub(crate) manifests: Mutex<Manifests>,
+    pub(crate) position: Mutex<Position>,
+    pub(crate) failed: Mutex<Option<StorageError>>,
+    pub(crate) snapshot_busy: Arc<AtomicBool>,
+    /// Held while a snapshot gets its name and its place in the manifest, and while files are removed: between the
+    /// two a snapshot would look like a leftover.
+    pub(crate) placing: Mutex<()>,
+    /// Held for reading while files are copied out; the removal of files needs it for writing.
+    pub(crate) copying: RwLock<()>,
+    pub(crate) _lock: FolderLock,
 }
 
 /// The data folder.
 #[derive(Clone)]
 pub struct Store {
-    _dir: Arc<PathBuf>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The right to write a snapshot; one at a time.
+pub(crate) struct SnapshotTurn(Arc<AtomicBool>);
+
+impl Drop for SnapshotTurn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Store {
     /// Opens a data folder: takes the lock, reads the manifest, verifies the snapshot and the log, cuts a torn tail.
-    pub fn open(_disk: Arc<dyn Disk>, _dir: &Path, _options: StoreOptions) -> Result<Opened, StorageError> {
-        unimplemented!()
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Opened, StorageError> {
+        open_folder(disk, dir, options)
     }
 
     /// Starts a snapshot of the state at `lsn`. One at a time; may be used on another thread while the log goes on.
-    pub fn start_snapshot(&self, _lsn: Lsn) -> Result<SnapshotWriter, StorageError> {
-        unimplemented!()
+    ///
+    /// Errors: when one is being written, when `lsn` is not between the live snapshot and the end of the log, or
+    /// when the medium has no room for 1.2 times the live one.
+    pub fn start_snapshot(&self, lsn: Lsn) -> Result<SnapshotWriter, StorageError> {
+        self.check_failed()?;
+        let refused = |kind, cause: String| Err(StorageError::new(kind, "starting a snapshot in", self.dir(), cause));
+        let live = locked(&self.shared.manifests).current.snapshot;
+        let durable = self.position().last;
+        let least = live.map_or(0, |live| live.lsn.0);
+        if lsn.0 < least || lsn.0 > durable {
+            let cause =
+                format!("lsn {lsn} is not between the live snapshot ({least}) and the end of the log ({durable})");
+            return refused(StorageErrorKind::Config, cause);
+        }
+        let needed = live.map_or(0, |live| live.bytes / 5 * 6);
+        let free = self.disk().free_space(self.dir());
+        let free = free.map_err(|error| StorageError::io("looking at", self.dir(), &error))?;
+        if free < needed {
+            let cause = format!("{free} bytes are free, a snapshot may need {needed}");
+            return refused(StorageErrorKind::NoSpace, cause);
+        }
+        if self.shared.snapshot_busy.swap(true, Ordering::Acquire) {
+            return refused(StorageErrorKind::Config, "another snapshot is being written".into());
+        }
+        SnapshotWriter::start(self.clone(), lsn, SnapshotTurn(self.shared.snapshot_busy.clone()))
+    }
+
+    /// Makes a written and verified snapshot the live one. `place` gives the file its name.
+    pub(crate) fn publish_snapshot(
+        &self,
+        info: SnapshotInfo,
+        place: &mut dyn FnMut(&Path) -> Result<(), StorageError>,
+    ) -> Result<SnapshotInfo, StorageError> {
+        let live = locked(&self.shared.manifests).current.snapshot;
+        if let Some(live) = live.filter(|live| live.lsn == info.lsn) {
+            return Ok(live);
+        }
+        self.check_failed()?;
+        let placing = locked(&self.shared.placing);
+        place(&self.dir().join(snapshot_name(info.lsn)))?;
+        let needed = self.position().file_of(live.map_or(0, |live| live.lsn.0) + 1);
+        self.publish(&mut |manifest| {
+            manifest.previous = manifest.snapshot;
+            manifest.snapshot = Some(info);
+            manifest.oldest_log = manifest.oldest_log.max(needed);
+        })?;
+        drop(placing);
+        self.collect();
+        Ok(info)
     }
 
     /// Removes log files that hold nothing after `up_to` and that no kept snapshot needs; returns how many.
-    pub fn trim(&self, _up_to: Lsn) -> Result<u64, StorageError> {
-        unimplemented!()
+    pub fn trim(&self, up_to: Lsn) -> Result<u64, StorageError> {
+        let current = locked(&self.shared.manifests).current;
+        let kept = current.previous.or(current.snapshot).map_or(0, |snapshot| snapshot.lsn.0);
+        let needed = self.position().file_of(up_to.0.min(kept).saturating_add(1));
+        if needed <= current.oldest_log {
+            return Ok(0);
+        }
+        self.publish(&mut |manifest| manifest.oldest_log = manifest.oldest_log.max(needed))?;
+        self.collect();
+        Ok(u64::from(needed - current.oldest_log))
     }
 
     /// Gives up the spare snapshot, the log files only it needs and saved torn tails (for erasure).
     pub fn forget_previous(&self) -> Result<(), StorageError> {
-        unimplemented!()
+        let live = locked(&self.shared.manifests).current.snapshot.map_or(0, |live| live.lsn.0);
+        let needed = self.position().file_of(live.saturating_add(1));
+        self.publish(&mut |manifest| {
+            manifest.previous = None;
+            manifest.oldest_log = manifest.oldest_log.max(needed);
+        })?;
+        self.collect();
+        self.remove_where(&mut |name| matches!(name, FileName::Torn))
     }
 
     /// Copies the live snapshot and the log after it to an empty folder, while writing goes on.
-    pub fn export(&self, _to: &Path) -> Result<Exported, StorageError> {
-        unimplemented!()
+    pub fn export(&self, to: &Path) -> Result<Exported, StorageError> {
+        export_folder(self, to)
     }
 
     /// Positions and sizes.
     pub fn status(&self) -> StorageStatus {
-        unimplemented!()
+        let current = locked(&self.shared.manifests).current;
+        let position = self.position();
+        let base = current.snapshot.map_or(0, |snapshot| snapshot.lsn.0);
+        let since = position.file_of(base + 1);
+        let bytes = |from: u32| position.files.iter().filter(|f| f.sequence >= from).map(|f| f.end).sum();
+        StorageStatus {
+            dir: self.dir().to_owned(),
+            uuid: identity_text(&self.shared.identity),
+            durable: Lsn(position.last),
+            log_first: Lsn(position.files[0].first),
+            log_files: position.files.len() as u64,
+            log_bytes: bytes(0),
+            log_bytes_since_snapshot: bytes(since),
+            snapshot: current.snapshot,
+            previous: current.previous,
+            free_bytes: self.disk().free_space(self.dir()).ok(),
+            failed: locked(&self.shared.failed).as_ref().map(StorageError::to_string),
+        }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// The medium.
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.shared.disk
+    }
+
+    /// The identity of the database.
+    pub fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    pub(crate) fn position(&self) -> MutexGuard<'_, Position> {
+        locked(&self.shared.position)
+    }
+
+    pub(crate) fn manifest(&self) -> Manifest {
+        locked(&self.shared.manifests).current
+    }
+
+    /// Fails with the first failure, once there was one.
+    pub(crate) fn check_failed(&self) -> Result<(), StorageError> {
+        locked(&self.shared.failed).clone().map_or(Ok(()), Err)
+    }
+
+    /// Keeps the first failure of log or manifest; nothing may be acknowledged any more.
+    pub(crate) fn latch(&self, error: StorageError) -> StorageError {
+        locked(&self.shared.failed).get_or_insert(error).clone()
+    }
+
+    /// Publishes a changed manifest; a failure is latched, since either one may now be on disk.
+    pub(crate) fn publish(&self, change: &mut dyn FnMut(&mut Manifest)) -> Result<(), StorageError> {
+        let mut manifests = locked(&self.shared.manifests);
+        self.check_failed()?;
+        let mut next = manifests.current;
+        next.clean = None;
+        next.generation += 1;
+        next.floor = Lsn(self.position().last);
+        change(&mut next);
+        next.publish(self.disk(), self.dir(), Some(&manifests.published)).map_err(|error| self.latch(error))?;
+        *manifests = Manifests { published: next, current: next };
+        Ok(())
+    }
+
+    /// Removes what the manifest no longer needs; while files are being copied out, the next time.
+    fn collect(&self) {
+        let Ok(_none_copied) = self.shared.copying.try_write() else { return };
+        let _none_placed = locked(&self.shared.placing);
+        let manifest = self.manifest();
+        let oldest = manifest.oldest_log;
+        self.position().files.retain(|file| file.sequence >= oldest);
+        let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
+        let removed = self.remove_where(&mut |name| match name {
+            FileName::Log(sequence) => sequence < oldest,
+            FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),
+            _ => false,
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "files that are no longer needed stay until the next start");
+        }
+    }
+
+    fn remove_where(&self, wanted: &mut dyn FnMut(FileName) -> bool) -> Result<(), StorageError> {
+        let names = self.disk().list(self.dir());
+        let names = names.map_err(|error| StorageError::io("listing", self.dir(), &error))?;
+        for name in names.iter().filter(|name| wanted(parse_name(name))) {
+            remove_if_there(self.disk(), &self.dir().join(name))?;
+        }
+        self.disk().sync_dir(self.dir()).map_err(|error| StorageError::io("syncing", self.dir(), &error))
     }
 }

@@ -1,0 +1,232 @@
+//! The one writer: admit, stamp, log, sync, publish, answer. What waits together shares one sync.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use crate::{
+    db::{
+        checkpoint,
+        clock::Stopwatch,
+        database::{Callback, Shared, Write},
+        error::Error,
+        queue::{Job, Taken, Work},
+        record::Written,
+    },
+    engine::{
+        admit::{Admitted, OnceKey, admit},
+        command::Stamp,
+        record,
+        state::State,
+    },
+    model::{
+        id::Lsn,
+        request::{Applied, Request},
+        time::Timestamp,
+    },
+    storage::{error::StorageError, log::Log},
+};
+
+/// The longest sleep while something is to come due: a clock that is set ahead is noticed by then.
+const NAP: Duration = Duration::from_secs(30);
+/// How long an erased contact may stay in an old snapshot before a new one is made by itself.
+const ERASED_WITHIN: Duration = Duration::from_secs(12 * 3_600);
+
+/// The writer's own things.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    /// `None` in memory alone.
+    pub(super) log: Option<Log>,
+    /// Bytes logged since the last snapshot began. Units: bytes.
+    pub(super) logged: u64,
+    /// Runs since the first erasure that no snapshot holds yet.
+    pub(super) erased: Option<Stopwatch>,
+}
+
+/// A group of entries on its way to one sync.
+struct Group {
+    state: State,
+    frames: Vec<(Lsn, Vec<u8>)>,
+    answers: Vec<(Callback, Result<Written, Error>)>,
+    erased: bool,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty, then closes the log.
+    pub(super) fn run(mut self) {
+        let guard = Abandon(Arc::clone(&self.shared));
+        loop {
+            match self.shared.queue.take(self.patience()) {
+                Taken::Jobs(jobs) => self.group(jobs),
+                Taken::Timeout => self.wake(),
+                Taken::Closed => break,
+            }
+        }
+        let closed = self.log.take().map_or(Ok(()), Log::close);
+        self.shared.release(closed.map_err(Error::from));
+        drop(guard);
+    }
+
+    /// How long to wait for entries before something else is to be done.
+    fn patience(&self) -> Option<Duration> {
+        let state = self.shared.published.load();
+        let due = match (state.next_due(), self.shared.is_manual()) {
+            (Some(due), false) => {
+                let now = self.shared.now(&state);
+                Some(Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0)).min(NAP))
+            }
+            _ => None,
+        };
+        let erased = self.erased.map(|since| ERASED_WITHIN.saturating_sub(since.elapsed()));
+        due.into_iter().chain(erased).min()
+    }
+
+    fn wake(&mut self) {
+        let state = self.shared.published.load();
+        let now = self.shared.now(&state);
+        if !self.shared.is_manual() && state.next_due().is_some_and(|due| due <= now) {
+            drop(state);
+            self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
+        }
+        if self.erased.is_some_and(|since| since.elapsed() >= ERASED_WITHIN) {
+            if self.shared.erased.load(Ordering::Relaxed) {
+                self.checkpoint();
+            } else {
+                self.erased = None;
+            }
+        }
+    }
+
+    /// Does everything of some entries with one sync.
+    pub(super) fn group(&mut self, jobs: Vec<Job>) {
+        let mut group = Group {
+            state: State::clone(&self.shared.published.load()),
+            frames: Vec::new(),
+            answers: Vec::with_capacity(jobs.len()),
+            erased: false,
+        };
+        for Job { work, done } in jobs {
+            let result = match (self.shared.failure(), work) {
+                (Some(error), _) => Err(error),
+                (None, Work::Write(write)) => self.write(&mut group, &write),
+                (None, Work::Move(to)) => self.move_clock(&mut group, to),
+                (None, Work::Roll) => self.roll(&group),
+            };
+            group.answers.push((done, result));
+        }
+        let Group { state, frames, answers, erased } = group;
+        if !frames.is_empty() {
+            if let Err(error) = self.append(&frames) {
+                self.shared.fail(&error);
+                let error = Error::OutcomeUnknown(error.to_string().into());
+                answers.into_iter().for_each(|(done, _)| done(Err(error.clone())));
+                return;
+            }
+            self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            self.shared.published.store(Arc::new(state));
+            if erased {
+                self.shared.erased.store(true, Ordering::Relaxed);
+                self.erased.get_or_insert_with(Stopwatch::start);
+            }
+        }
+        answers.into_iter().for_each(|(done, result)| done(result));
+        if self.snapshot_is_due() {
+            self.checkpoint();
+        }
+    }
+
+    fn append(&mut self, frames: &[(Lsn, Vec<u8>)]) -> Result<(), StorageError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let frames: Vec<(Lsn, &[u8])> = frames.iter().map(|(lsn, bytes)| (*lsn, bytes.as_slice())).collect();
+        log.append(&frames)
+    }
+
+    fn write(&self, group: &mut Group, write: &Write) -> Result<Written, Error> {
+        let at = self.shared.now(&group.state);
+        if let Some(once) = &write.once
+            && let Some(kept) = group.state.memory.find(&once.key, at)
+        {
+            if kept.digest != once.digest {
+                return Err(Error::KeyReused(once.key.clone()));
+            }
+            return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
+        }
+        let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
+        Ok(self.admit(group, at, &write.requests, once))
+    }
+
+    fn admit(&self, group: &mut Group, at: Timestamp, requests: &[Request], once: Option<OnceKey<'_>>) -> Written {
+        let stamp = Stamp { lsn: Lsn(group.state.lsn.0 + 1), at };
+        let Admitted { batch, results, outcome } = admit(&mut group.state, stamp, requests, once);
+        if !batch.commands.is_empty() {
+            let bytes = if self.log.is_some() { record::encode(at, &batch) } else { Vec::new() };
+            group.frames.push((stamp.lsn, bytes));
+            group.erased |= outcome.erased > 0;
+        }
+        Written { lsn: group.state.lsn, results, replayed: false }
+    }
+
+    fn move_clock(&self, group: &mut Group, to: Timestamp) -> Result<Written, Error> {
+        let now = group.state.as_of;
+        if !self.shared.is_manual() {
+            return Err(Error::ClockNotManual);
+        }
+        if to < now {
+            return Err(Error::ClockBack { now, to });
+        }
+        if to == now {
+            return Ok(Written { lsn: group.state.lsn, results: vec![Ok(Applied::Unchanged)], replayed: false });
+        }
+        Ok(self.admit(group, to, &[Request::Tick(to)], None))
+    }
+
+    /// Begins a new log file if nothing of this group was to go to the old one.
+    fn roll(&mut self, group: &Group) -> Result<Written, Error> {
+        if let Some(log) = self.log.as_mut().filter(|_| group.frames.is_empty()) {
+            log.roll().map_err(|error| {
+                self.shared.fail(&error);
+                Error::from(error)
+            })?;
+        }
+        self.logged = 0;
+        // Should the snapshot fail, the flag stays up and the time runs anew.
+        self.erased = self.erased.map(|_| Stopwatch::start());
+        Ok(Written { lsn: group.state.lsn, results: Vec::new(), replayed: false })
+    }
+
+    fn snapshot_is_due(&self) -> bool {
+        let options = &self.shared.options;
+        let half = self.shared.snapshot_bytes.load(Ordering::Relaxed) / 2;
+        options.auto_snapshot && self.log.is_some() && self.logged > options.snapshot_log_bytes.max(half)
+    }
+
+    /// Starts a snapshot of what is published, on a thread of its own.
+    fn checkpoint(&mut self) {
+        let group = Group {
+            state: State::clone(&self.shared.published.load()),
+            frames: Vec::new(),
+            answers: Vec::new(),
+            erased: false,
+        };
+        if self.shared.failure().is_some() || self.roll(&group).is_err() {
+            return;
+        }
+        checkpoint::start(&self.shared);
+    }
+}
+
+/// Should the writer stop by a panic, everyone who waits is told.
+struct Abandon(Arc<Shared>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail_with("the writer stopped by a fault of the program".into());
+        }
+        for Job { done, .. } in self.0.queue.abandon() {
+            done(Err(Error::Closed));
+        }
+        self.0.release(Ok(()));
+    }
+}

@@ -1,0 +1,221 @@
+//! Admission of segments: names, rules, dependencies, lists.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{
+        admit::{Session, not_found, refusal},
+        command::{Command, SegmentBody, SegmentChange, SegmentCommand},
+    },
+    model::{
+        id::{ContactId, SegmentId},
+        limits,
+        name::ContactKey,
+        request::{
+            Applied, MembersEdit, Refusal, RefusalKind, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate,
+        },
+        schema::Schema,
+    },
+    query::{
+        bind::bind,
+        context::{BindError, Context},
+    },
+    rule::{self, ast::Rule, error::RuleError},
+    segment::{
+        book::{Book, posting_of},
+        saved::{Body, Dynamic, RuleText, Segment, Version},
+    },
+};
+
+/// Reads a rule in either form.
+///
+/// Errors: the rule's.
+pub fn parse(source: &RuleSource, schema: &Schema) -> Result<Rule, RuleError> {
+    match source {
+        RuleSource::Text(text) => rule::parse(text, schema),
+        RuleSource::Json(json) => rule::from_json(json, schema),
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn create_segment(&mut self, create: &SegmentCreate) -> Result<Applied, Refusal> {
+        let name = self.free_name(&create.name, None)?;
+        if self.state.book.len() >= limits::SEGMENTS_MAX {
+            let detail = format!("at most {} segments can be saved", limits::SEGMENTS_MAX);
+            return Err(refusal(RefusalKind::TooLarge, "too_many", "", detail));
+        }
+        let id = self.state.book.next_id();
+        let body = match &create.source {
+            SegmentSource::Members(keys) => SegmentBody::List(self.known(keys).0),
+            SegmentSource::Rule(source) => {
+                let rule = self.rule(source)?;
+                let text = RuleText::of(&rule);
+                let mut draft = self.state.book.clone();
+                draft.insert(self.drafted(id, name, rule, text.clone()));
+                self.judge_graph(&draft, id)?;
+                SegmentBody::Rule(text)
+            }
+        };
+        let description = create.description.clone().filter(|text| !text.is_empty());
+        self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, body }));
+        Ok(Applied::Created)
+    }
+
+    fn drafted(&self, id: SegmentId, name: &str, rule: Rule, text: RuleText) -> Segment {
+        let at = self.at();
+        let body = Body::Dynamic(Dynamic {
+            rule: Arc::new(rule),
+            versions: vec![Version { number: 1, at, rule: text }],
+            include: Default::default(),
+            exclude: Default::default(),
+        });
+        Segment { id, name: name.into(), description: None, created: at, updated: at, body }
+    }
+
+    /// A name that no other segment has, without white space around it.
+    fn free_name<'n>(&self, name: &'n str, own: Option<SegmentId>) -> Result<&'n str, Refusal> {
+        let name = name.trim();
+        if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
+            return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
+        }
+        match self.state.book.find(name) {
+            Some(other) if Some(other.id) != own => {
+                let detail = format!("there is already a segment \"{}\"", other.name);
+                Err(refusal(RefusalKind::Conflict, "name_taken", "/name", detail))
+            }
+            _ => Ok(name),
+        }
+    }
+
+    fn rule(&self, source: &RuleSource) -> Result<Rule, Refusal> {
+        parse(source, &self.state.schema)
+            .map_err(|error| refusal(RefusalKind::Invalid, "bad_rule", "/rule", error.message))
+    }
+
+    /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
+    fn judge_graph(&self, draft: &Book, id: SegmentId) -> Result<(), Refusal> {
+        let context = Context { schema: &self.state.schema, segments: draft, now: self.at(), as_of: self.at() };
+        for id in std::iter::once(id).chain(draft.all_dependents(id)) {
+            let segment = draft.get(id).expect("dependents are in the book");
+            bind(&Rule::Segment(segment.name.clone()), &context).map_err(|error| {
+                let code = match error {
+                    BindError::UnknownSegment { .. } => "unknown_segment",
+                    BindError::Cycle { .. } => "cycle",
+                    _ => "bad_rule",
+                };
+                refusal(RefusalKind::Invalid, code, "/rule", error.to_string())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn segment(&self, name: &str) -> Result<Arc<Segment>, Refusal> {
+        self.state.book.find(name).cloned().ok_or_else(|| not_found("segment", name))
+    }
+
+    pub(super) fn update_segment(&mut self, update: &SegmentUpdate) -> Result<Applied, Refusal> {
+        let segment = self.segment(&update.segment)?;
+        let id = segment.id;
+        let name = match &update.name {
+            Some(name) => Some(self.free_name(name, Some(id))?).filter(|name| **name != *segment.name),
+            None => None,
+        };
+        let description = update.description.clone().map(|text| text.filter(|text| !text.is_empty()));
+        let description = description.filter(|text| *text != segment.description);
+        let rule = match (&update.rule, &segment.body) {
+            (None, _) => None,
+            (Some(_), Body::Static(_)) => {
+                let detail = format!("segment \"{}\" is a static list and has no rule", segment.name);
+                return Err(refusal(RefusalKind::Conflict, "not_dynamic", "/rule", detail));
+            }
+            (Some(source), Body::Dynamic(dynamic)) => {
+                let rule = self.rule(source)?;
+                let text = RuleText::of(&rule);
+                (dynamic.newest().rule != text).then_some((rule, text))
+            }
+        };
+        if name.is_none() && description.is_none() && rule.is_none() {
+            return Ok(Applied::Unchanged);
+        }
+        if let Some((rule, text)) = &rule {
+            let mut draft = self.state.book.clone();
+            draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
+            self.judge_graph(&draft, id)?;
+        }
+        let (name, rule) = (name.map(Into::into), rule.map(|(_, text)| text));
+        self.perform(Command::UpdateSegment(SegmentChange { id, name, description, rule }));
+        Ok(Applied::Updated)
+    }
+
+    pub(super) fn delete_segment(&mut self, name: &str) -> Result<Applied, Refusal> {
+        let segment = self.segment(name)?;
+        let users: Vec<String> =
+            self.state.book.dependents(segment.id).iter().map(|user| format!("\"{}\"", user.name)).collect();
+        if !users.is_empty() {
+            let detail = format!("segment \"{}\" is used by {}", segment.name, users.join(", "));
+            return Err(refusal(RefusalKind::Conflict, "in_use", "", detail));
+        }
+        self.perform(Command::DeleteSegment(segment.id));
+        Ok(Applied::Removed)
+    }
+
+    /// The contacts of known keys, and the keys that are unknown.
+    fn known(&self, keys: &[ContactKey]) -> (Vec<ContactId>, Vec<ContactKey>) {
+        let mut contacts = Vec::with_capacity(keys.len());
+        let mut unknown = Vec::new();
+        for key in keys {
+            match self.contact(key) {
+                Some(contact) => contacts.push(contact),
+                None => unknown.push(key.clone()),
+            }
+        }
+        (contacts, unknown)
+    }
+
+    pub(super) fn edit_members(&mut self, edit: &MembersEdit) -> Result<Applied, Refusal> {
+        let segment = self.segment(&edit.segment)?;
+        let is_static = matches!(segment.body, Body::Static(_));
+        if let Some((mode, _)) = edit.edits.iter().find(|(mode, _)| mode.is_pin() == is_static) {
+            let (code, what) = if mode.is_pin() {
+                ("not_dynamic", "is a static list: add and remove contacts, there is no rule to pin against")
+            } else {
+                ("not_static", "is dynamic: its rule decides, and contacts can only be pinned in or out")
+            };
+            let detail = format!("segment \"{}\" {what}", segment.name);
+            return Err(refusal(RefusalKind::Conflict, code, "", detail));
+        }
+        let mut unknown = Vec::new();
+        for (mode, keys) in &edit.edits {
+            let (mut contacts, missing) = self.known(keys);
+            if edit.create {
+                for key in &missing {
+                    // A key may be listed twice.
+                    let contact = match self.contact(key) {
+                        Some(contact) => contact,
+                        None => {
+                            self.room_for_contact()?;
+                            self.sight(key)
+                        }
+                    };
+                    contacts.push(contact);
+                }
+            } else {
+                unknown.extend(missing);
+            }
+            self.edit_list(&segment, *mode, contacts);
+        }
+        Ok(Applied::Members { unknown })
+    }
+
+    fn edit_list(&mut self, segment: &Segment, mode: crate::model::request::MembersMode, contacts: Vec<ContactId>) {
+        use crate::model::request::MembersMode::Replace;
+        let same = match (&segment.body, mode) {
+            (Body::Static(list), Replace) => *list == posting_of(&contacts),
+            _ => contacts.is_empty(),
+        };
+        if !same {
+            self.perform(Command::EditMembers { segment: segment.id, mode, contacts });
+        }
+    }
+}

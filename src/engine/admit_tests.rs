@@ -1,0 +1,312 @@
+//! Tests of admission and of applying what was admitted.
+
+use crate::{
+    codec::section::MemoryImage,
+    engine::{
+        admit::{Admitted, OnceKey, admit},
+        apply::apply,
+        command::{Batch, Stamp},
+        record,
+        state::State,
+    },
+    model::{
+        calendar::Zone,
+        id::{ContactId, Lsn},
+        name::{ContactKey, Name},
+        number::Number,
+        request::{
+            Applied, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request, SegmentCreate,
+            SegmentSource, WriteMode,
+        },
+        time::Timestamp,
+        value::{Value, ValueType},
+    },
+};
+
+/// A database that logs what it admits.
+struct Bench {
+    state: State,
+    log: Vec<(Stamp, Vec<u8>)>,
+}
+
+const START: i64 = 1_777_593_600_000; // 2026-05-01T00:00:00Z
+
+impl Bench {
+    fn new() -> Bench {
+        let mut bench = Bench { state: State::empty(), log: Vec::new() };
+        bench.run(START, vec![Request::Found(Zone::utc())]);
+        bench
+    }
+
+    fn run(&mut self, at: i64, requests: Vec<Request>) -> Vec<Result<Applied, Refusal>> {
+        let stamp = Stamp { lsn: Lsn(self.state.lsn.0 + 1), at: Timestamp(at) };
+        let Admitted { batch, results, .. } = admit(&mut self.state, stamp, &requests, None);
+        if batch.commands.is_empty() {
+            assert_ne!(self.state.lsn, stamp.lsn, "nothing admitted, nothing moved");
+        } else {
+            self.log.push((stamp, record::encode(stamp.at, &batch)));
+        }
+        self.state.check().unwrap();
+        results
+    }
+
+    fn one(&mut self, request: Request) -> Result<Applied, Refusal> {
+        let at = self.state.as_of.0;
+        self.run(at, vec![request]).remove(0)
+    }
+
+    fn value(&self, key: &str, property: &str) -> Option<Value> {
+        let property = self.state.schema.property(property).unwrap().id;
+        self.state.index.value(property, self.state.index.directory().id(key).unwrap())
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn key(text: &str) -> ContactKey {
+    ContactKey::new(text).unwrap()
+}
+
+fn text(text: &str) -> Input {
+    Input::Text(text.into())
+}
+
+fn number(n: i64) -> Input {
+    Input::Number(Number::from_int(n))
+}
+
+fn tags(names: &[&str]) -> Input {
+    Input::List(names.iter().map(|name| text(name)).collect())
+}
+
+fn contact(who: &str, mode: WriteMode, values: Vec<(&str, Input)>) -> Request {
+    let values = values.into_iter().map(|(property, input)| (name(property), input)).collect();
+    Request::Contact(ContactWrite { key: key(who), mode, values })
+}
+
+fn merge(who: &str, values: Vec<(&str, Input)>) -> Request {
+    contact(who, WriteMode::Merge, values)
+}
+
+fn event(id: Option<&str>, who: &str, what: &str, at: Option<i64>, properties: Vec<(&str, Input)>) -> Request {
+    Request::Event(EventWrite {
+        id: id.map(Into::into),
+        contact: key(who),
+        event: name(what),
+        at: at.map(Timestamp),
+        properties: properties.into_iter().map(|(property, input)| (name(property), input)).collect(),
+    })
+}
+
+fn image(state: &State) -> MemoryImage {
+    let mut image = MemoryImage::new();
+    state.encode(&mut image).unwrap();
+    image
+}
+
+fn code(result: Result<Applied, Refusal>) -> &'static str {
+    result.unwrap_err().code
+}
+
+#[test]
+fn contacts_are_made_merged_and_replaced() {
+    let mut bench = Bench::new();
+    let values = vec![("name", text("Ann")), ("tags", tags(&["VIP", "New"])), ("lead_score", number(7))];
+    assert_eq!(bench.one(merge("u1", values)), Ok(Applied::Created));
+    assert_eq!(bench.value("u1", "created"), Some(Value::Time(Timestamp(START))));
+    let edit = Input::Edit { add: vec![text("vip"), text("Old")], remove: vec![text("NEW")] };
+    assert_eq!(bench.one(merge("u1", vec![("tag", edit), ("name", Input::Null)])), Ok(Applied::Updated));
+    assert_eq!(bench.value("u1", "tags"), Some(Value::Set(vec!["VIP".into(), "Old".into()])));
+    assert_eq!(bench.value("u1", "name"), None);
+    bench.run(START + 9, vec![contact("u1", WriteMode::Replace, vec![("name", text("Bo"))])]);
+    assert_eq!(bench.value("u1", "lead_score"), None);
+    assert_eq!(bench.value("u1", "created"), Some(Value::Time(Timestamp(START))), "first sight stays");
+    let twice = vec![("created_at", text("2020-01-01")), ("created", text("2021-01-01"))];
+    assert_eq!(code(bench.one(merge("u2", twice))), "duplicate_name");
+    assert_eq!(bench.state.index.directory().id("u2"), None, "a refused record leaves no trace");
+    let created = vec![("created", text("2020-01-01"))];
+    bench.one(merge("u2", created)).unwrap();
+    assert_eq!(bench.value("u2", "created"), Some(Value::Time(Timestamp::parse("2020-01-01T00:00:00Z").unwrap())));
+}
+
+#[test]
+fn each_request_is_judged_by_itself_in_order() {
+    let mut bench = Bench::new();
+    let results = bench.run(
+        START,
+        vec![
+            merge("a", vec![("lead_score", number(1))]),
+            merge("b", vec![("lead_score", text("x"))]),
+            merge("a", vec![("tags", Input::Edit { add: vec![text("T")], remove: vec![] })]),
+            event(Some("e1"), "c", "purchase", None, vec![("amount", number(5))]),
+            event(Some("e1"), "c", "purchase", None, vec![("amount", number(5))]),
+            Request::Erase(key("a")),
+            merge("a", vec![]),
+        ],
+    );
+    let told: Vec<_> = results.iter().map(|result| result.as_ref().map_err(|refusal| refusal.code)).collect();
+    let expected = [
+        Ok(&Applied::Created),
+        Err("wrong_type"),
+        Ok(&Applied::Updated),
+        Ok(&Applied::Recorded),
+        Ok(&Applied::Duplicate),
+        Ok(&Applied::Removed),
+        Ok(&Applied::Created),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(bench.value("c", "purchase_total"), Some(Value::Money(500)));
+    assert_eq!(bench.value("a", "lead_score"), None, "a contact of the same key is another one");
+    assert_eq!(code(bench.one(Request::Erase(key("nobody")))), "unknown_contact");
+    assert_eq!(code(bench.one(Request::RemoveEvent("nothing".into()))), "unknown_event");
+    assert_eq!(code(bench.one(Request::Found(Zone::utc()))), "founded");
+    assert_eq!(code(bench.one(Request::Tick(Timestamp(START + 1)))), "clock_ahead");
+}
+
+#[test]
+fn unknown_names_are_declared_once_by_all_values_of_the_batch() {
+    let mut bench = Bench::new();
+    let results = bench.run(
+        START,
+        vec![
+            merge("a", vec![("zip", Input::Cell("12345".into())), ("score", Input::Cell("5".into()))]),
+            merge("b", vec![("zip", Input::Cell("01234".into())), ("score", Input::Cell("".into()))]),
+            event(None, "a", "visit", None, vec![("pages", number(3)), ("junk", Input::Null)]),
+            event(None, "b", "visit", None, vec![("pages", number(4))]),
+            merge("c", vec![("nested", Input::Object)]),
+        ],
+    );
+    assert!(results[..4].iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(results[4].as_ref().unwrap_err().code, "no_type");
+    let schema = &bench.state.schema;
+    assert_eq!(schema.property("zip").unwrap().ty, ValueType::Text);
+    assert_eq!(schema.property("score").unwrap().ty, ValueType::Number);
+    assert!(schema.property("nested").is_none());
+    let visit = schema.event("visit").unwrap();
+    assert_eq!((visit.properties.len(), visit.properties[0].ty), (1, ValueType::Number));
+    assert_eq!(code(bench.one(merge("a", vec![("score", text("high"))]))), "wrong_type");
+}
+
+#[test]
+fn future_events_come_due_with_any_later_batch() {
+    let mut bench = Bench::new();
+    bench.one(event(Some("f"), "a", "purchase", Some(START + 1_000), vec![("amount", number(3))])).unwrap();
+    assert_eq!(bench.value("a", "purchase_total"), None);
+    assert_eq!(bench.state.next_due(), Some(Timestamp(START + 1_000)));
+    bench.run(START + 999, vec![merge("b", vec![])]);
+    assert_eq!(bench.value("a", "purchase_total"), None);
+    bench.run(START + 1_000, vec![Request::Tick(Timestamp(START + 1_000))]);
+    assert_eq!(bench.value("a", "purchase_total"), Some(Value::Money(300)));
+    assert_eq!(bench.state.next_due(), None);
+    bench.one(Request::RemoveEvent("f".into())).unwrap();
+    assert_eq!(bench.value("a", "purchase_total"), None);
+}
+
+#[test]
+fn static_lists_take_keys_and_tell_unknown_ones() {
+    let mut bench = Bench::new();
+    bench.run(START, ["a", "b", "c"].map(|who| merge(who, vec![])).into());
+    let create = |name: &str, members: &[&str]| {
+        let source = SegmentSource::Members(members.iter().map(|who| key(who)).collect());
+        Request::CreateSegment(SegmentCreate { name: name.into(), description: None, source })
+    };
+    assert_eq!(bench.one(create("VIP", &["a", "zz"])), Ok(Applied::Created));
+    assert_eq!(code(bench.one(create(" vip ", &[]))), "name_taken");
+    assert_eq!(code(bench.one(create(" ", &[]))), "bad_name");
+    let edit = |edits: Vec<(MembersMode, Vec<&str>)>, create| {
+        let edits = edits.into_iter().map(|(mode, keys)| (mode, keys.into_iter().map(key).collect())).collect();
+        Request::EditMembers(MembersEdit { segment: "vip".into(), edits, create })
+    };
+    let both = vec![(MembersMode::Add, vec!["b", "y"]), (MembersMode::Remove, vec!["a"])];
+    assert_eq!(bench.one(edit(both, false)), Ok(Applied::Members { unknown: vec![key("y")] }));
+    let members = |bench: &Bench| {
+        let segment = bench.state.book.find("VIP").unwrap().clone();
+        let crate::segment::saved::Body::Static(list) = &segment.body else { panic!("it is static") };
+        list.iter().map(|id| bench.state.index.directory().key(ContactId(id)).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(members(&bench), ["b"]);
+    bench.one(edit(vec![(MembersMode::Replace, vec!["c", "new", "new"])], true)).unwrap();
+    assert_eq!(members(&bench), ["c", "new"]);
+    bench.one(Request::Erase(key("c"))).unwrap();
+    assert_eq!(members(&bench), ["new"]);
+    assert_eq!(code(bench.one(edit(vec![(MembersMode::Include, vec!["a"])], false))), "not_dynamic");
+    assert_eq!(bench.one(Request::DeleteSegment("Vip".into())), Ok(Applied::Removed));
+    assert_eq!(code(bench.one(Request::DeleteSegment("Vip".into()))), "unknown_segment");
+}
+
+#[test]
+fn outcomes_are_remembered_in_the_same_batch() {
+    let mut bench = Bench::new();
+    let stamp = Stamp { lsn: Lsn(2), at: Timestamp(START) };
+    let once = OnceKey { key: "retry", digest: 9 };
+    let admitted = admit(&mut bench.state, stamp, &[merge("a", vec![("name", number(1))])], Some(once));
+    assert_eq!(admitted.batch.commands.len(), 1, "refused, but remembered");
+    let kept = bench.state.memory.find("retry", stamp.at).unwrap();
+    assert_eq!((kept.digest, kept.lsn, kept.results()), (9, Lsn(2), admitted.results));
+}
+
+#[test]
+fn one_log_gives_one_state_byte_for_byte() {
+    let mut bench = Bench::new();
+    for round in 0..40i64 {
+        let who = |n: i64| format!("u{}", (round * 7 + n) % 23);
+        bench.run(
+            START + round * 500,
+            vec![
+                merge(&who(0), vec![("tags", tags(&["a", "b"])), ("lead_score", number(round)), ("extra", text("x"))]),
+                merge(&who(1), vec![("lead_score", text("no"))]),
+                event(
+                    Some(&format!("e{}", round % 31)),
+                    &who(2),
+                    "purchase",
+                    Some(START + round * 900),
+                    vec![("amount", number(round))],
+                ),
+                contact(&who(3), WriteMode::Replace, vec![("open_ticket", Input::Flag(true))]),
+                event(None, &who(3), "ticket_opened", None, vec![]),
+                Request::Erase(key(&who(5))),
+            ],
+        );
+    }
+    let mut replayed = State::empty();
+    let mut from_image = None;
+    for (place, (stamp, bytes)) in bench.log.iter().enumerate() {
+        let (at, batch): (Timestamp, Batch) = record::decode(bytes).unwrap();
+        assert_eq!(at, stamp.at);
+        apply(&mut replayed, *stamp, &batch);
+        if let Some(state) = &mut from_image {
+            apply(state, *stamp, &batch);
+        } else if place == 20 {
+            from_image = Some(State::decode(&image(&replayed)).unwrap());
+        }
+    }
+    assert!(image(&replayed) == image(&bench.state), "replaying gives the same bytes");
+    let from_image = from_image.unwrap();
+    from_image.check().unwrap();
+    for contact in bench.state.index.live().iter().map(ContactId) {
+        for property in bench.state.schema.properties() {
+            let value = |state: &State| state.index.value(property.id, contact);
+            assert_eq!(value(&from_image), value(&bench.state), "{contact} {}", property.name);
+        }
+    }
+    assert!(image(&State::decode(&image(&replayed)).unwrap()) == image(&replayed), "an image is read and written back");
+}
+
+#[test]
+fn erasure_leaves_no_trace() {
+    let mut bench = Bench::new();
+    let canary = "canary-4711";
+    let values = vec![("name", text(canary)), ("tags", tags(&[canary])), ("odd", text(canary))];
+    bench.one(merge(canary, values)).unwrap();
+    bench.one(event(Some(canary), canary, "form_submitted", None, vec![("form", text(canary))])).unwrap();
+    let holds = |bench: &Bench| {
+        let image = image(&bench.state);
+        let any = image.sections().values().any(|bytes| bytes.windows(canary.len()).any(|w| w == canary.as_bytes()));
+        any
+    };
+    assert!(holds(&bench));
+    bench.one(Request::Erase(key(canary))).unwrap();
+    assert!(!holds(&bench));
+}

@@ -1,0 +1,73 @@
+//! Images: the whole state as sections, the same state always as the same bytes, read in place where it is big.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codec::{
+        damage::Damage,
+        pack::{pack, unpack},
+        section::{SectionSink, SectionSource, SinkError},
+    },
+    engine::{
+        remembered::{Memory, Remembered},
+        state::State,
+    },
+    index::Index,
+    model::{id::Lsn, schema::Schema, time::Timestamp},
+    segment::book::Book,
+};
+
+/// The version that is written; every older one is still read.
+pub const IMAGE_VERSION: u32 = 1;
+
+const STATE: &str = "state";
+const SCHEMA: &str = "schema";
+const MEMORY: &str = "memory";
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    lsn: Lsn,
+    as_of: Timestamp,
+}
+
+impl State {
+    /// Writes the state.
+    ///
+    /// Errors: the sink's.
+    pub fn encode(&self, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
+        sink.begin(STATE)?;
+        sink.put(&pack(&Head { version: IMAGE_VERSION, lsn: self.lsn, as_of: self.as_of }))?;
+        sink.begin(SCHEMA)?;
+        sink.put(&pack(&*self.schema))?;
+        sink.begin(MEMORY)?;
+        sink.put(&pack(&self.memory.entries()))?;
+        self.book.encode(sink)?;
+        self.index.encode(sink)
+    }
+
+    /// Reads what [`State::encode`] wrote.
+    ///
+    /// Errors: [`Damage`] when a section is missing or is not what it should be.
+    pub fn decode(source: &dyn SectionSource) -> Result<State, Damage> {
+        let head: Head = unpack(&source.section(STATE)?)?;
+        if head.version != IMAGE_VERSION {
+            let detail = format!("image version {} is not known; {IMAGE_VERSION} is the newest", head.version);
+            return Err(Damage::new(detail));
+        }
+        let schema: Schema = unpack(&source.section(SCHEMA)?)?;
+        let memory: BTreeMap<Box<str>, Remembered> = unpack(&source.section(MEMORY)?)?;
+        let book = Book::decode(&schema, source)?;
+        let index = Index::decode(&schema, source)?;
+        Ok(State {
+            lsn: head.lsn,
+            as_of: head.as_of,
+            schema: Arc::new(schema),
+            index,
+            book,
+            memory: Memory::from_entries(memory),
+        })
+    }
+}

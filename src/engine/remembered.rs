@@ -1,0 +1,195 @@
+//! Outcomes kept under idempotency keys, so that a retried call is answered as the first time.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::{
+    id::Lsn,
+    request::{Applied, REFUSAL_CODES, Refusal, RefusalKind},
+    time::Timestamp,
+};
+
+/// How long an outcome is kept, by the instants of the log. Units: milliseconds.
+pub const KEPT_MS: i64 = 86_400_000;
+/// Parts that are copied one at a time on a write.
+const SHARDS: usize = 256;
+/// Outcomes of one part; beyond that the oldest goes.
+const SHARD_MAX: usize = 2_048;
+
+/// The outcome of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// A digest of the call.
+    pub digest: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Where it stands in the log.
+    pub lsn: Lsn,
+    results: Vec<Outcome>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Outcome {
+    Applied(Applied),
+    Refused { kind: RefusalKind, code: Box<str>, pointer: String, detail: String },
+}
+
+impl Remembered {
+    /// An outcome to keep.
+    pub fn new(digest: u64, at: Timestamp, lsn: Lsn, results: &[Result<Applied, Refusal>]) -> Remembered {
+        let outcome = |result: &Result<Applied, Refusal>| match result {
+            Ok(applied) => Outcome::Applied(applied.clone()),
+            Err(Refusal { kind, code, pointer, detail }) => {
+                Outcome::Refused { kind: *kind, code: (*code).into(), pointer: pointer.clone(), detail: detail.clone() }
+            }
+        };
+        Remembered { digest, at, lsn, results: results.iter().map(outcome).collect() }
+    }
+
+    /// The results as they were answered.
+    pub fn results(&self) -> Vec<Result<Applied, Refusal>> {
+        let result = |outcome: &Outcome| match outcome {
+            Outcome::Applied(applied) => Ok(applied.clone()),
+            Outcome::Refused { kind, code, pointer, detail } => Err(Refusal {
+                kind: *kind,
+                code: REFUSAL_CODES.iter().find(|known| ***known == **code).copied().unwrap_or("refused"),
+                pointer: pointer.clone(),
+                detail: detail.clone(),
+            }),
+        };
+        self.results.iter().map(result).collect()
+    }
+
+    /// Whether the outcome spells a key.
+    fn mentions(&self, key: &str) -> bool {
+        self.results.iter().any(|outcome| match outcome {
+            Outcome::Applied(Applied::Members { unknown }) => unknown.iter().any(|unknown| unknown.as_str() == key),
+            Outcome::Applied(_) => false,
+            Outcome::Refused { detail, .. } => detail.contains(key),
+        })
+    }
+}
+
+type Shard = BTreeMap<Box<str>, Remembered>;
+
+/// All outcomes kept. Cloning is cheap.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Empty, or [`SHARDS`] long.
+    shards: Arc<Vec<Arc<Shard>>>,
+}
+
+fn shard_of(key: &str) -> usize {
+    xxh3_64(key.as_bytes()) as usize % SHARDS
+}
+
+impl Memory {
+    /// The outcome under a key, unless it is too old.
+    pub fn find(&self, key: &str, now: Timestamp) -> Option<&Remembered> {
+        let kept = self.shards.get(shard_of(key))?.get(key)?;
+        (now.0.saturating_sub(kept.at.0) < KEPT_MS).then_some(kept)
+    }
+
+    /// Keeps an outcome, and forgets those that are too old or too many beside it.
+    pub fn keep(&mut self, key: &str, outcome: Remembered) {
+        let shards = Arc::make_mut(&mut self.shards);
+        shards.resize_with(SHARDS, Arc::default);
+        let shard = Arc::make_mut(&mut shards[shard_of(key)]);
+        let now = outcome.at.0;
+        shard.retain(|_, kept| now.saturating_sub(kept.at.0) < KEPT_MS);
+        if shard.len() >= SHARD_MAX {
+            let oldest = shard.iter().min_by_key(|(_, kept)| kept.lsn).map(|(key, _)| key.clone());
+            oldest.and_then(|oldest| shard.remove(&oldest));
+        }
+        shard.insert(key.into(), outcome);
+    }
+
+    /// Forgets the outcomes that spell a contact's key.
+    pub fn erase(&mut self, contact_key: &str) {
+        if !self.iter().any(|(_, kept)| kept.mentions(contact_key)) {
+            return;
+        }
+        for shard in Arc::make_mut(&mut self.shards) {
+            if shard.values().any(|kept| kept.mentions(contact_key)) {
+                Arc::make_mut(shard).retain(|_, kept| !kept.mentions(contact_key));
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Box<str>, &Remembered)> {
+        self.shards.iter().flat_map(|shard| shard.iter())
+    }
+
+    /// All outcomes, by key.
+    pub fn entries(&self) -> BTreeMap<Box<str>, Remembered> {
+        self.iter().map(|(key, kept)| (key.clone(), kept.clone())).collect()
+    }
+
+    /// The memory of some outcomes.
+    pub fn from_entries(entries: BTreeMap<Box<str>, Remembered>) -> Memory {
+        if entries.is_empty() {
+            return Memory::default();
+        }
+        let mut shards: Vec<Shard> = vec![Shard::new(); SHARDS];
+        for (key, kept) in entries {
+            shards[shard_of(&key)].insert(key, kept);
+        }
+        Memory { shards: Arc::new(shards.into_iter().map(Arc::new).collect()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::ContactKey;
+
+    fn outcome(at: i64, results: &[Result<Applied, Refusal>]) -> Remembered {
+        Remembered::new(7, Timestamp(at), Lsn(at as u64), results)
+    }
+
+    #[test]
+    fn outcomes_come_back_for_a_day() {
+        let refusal = Refusal {
+            kind: RefusalKind::Invalid,
+            code: "wrong_type",
+            pointer: "/x".into(),
+            detail: "\"x\" expects a number".into(),
+        };
+        let results = vec![Ok(Applied::Created), Err(refusal)];
+        let mut memory = Memory::default();
+        memory.keep("k", outcome(1_000, &results));
+        assert_eq!(memory.find("k", Timestamp(1_000 + KEPT_MS - 1)).unwrap().results(), results);
+        assert_eq!(memory.find("k", Timestamp(1_000 + KEPT_MS)), None);
+        assert_eq!(memory.find("other", Timestamp(1_000)), None);
+        assert_eq!(Memory::from_entries(memory.entries()), memory);
+    }
+
+    #[test]
+    fn old_and_surplus_outcomes_go() {
+        let mut memory = Memory::default();
+        memory.keep("old", outcome(0, &[]));
+        for n in 0..1_000 {
+            memory.keep(&format!("k{n}"), outcome(KEPT_MS + n, &[]));
+        }
+        let entries = memory.entries();
+        assert!(!entries.contains_key("old") || entries.len() == 1_001, "its shard was written to again");
+        assert_eq!(memory.find("old", Timestamp(KEPT_MS)), None);
+    }
+
+    #[test]
+    fn erasure_reaches_it() {
+        let unknown = vec![ContactKey::new("canary").unwrap()];
+        let mut memory = Memory::default();
+        memory.keep("a", outcome(1, &[Ok(Applied::Members { unknown })]));
+        memory.keep("b", outcome(1, &[Ok(Applied::Removed)]));
+        memory.erase("canary");
+        assert_eq!(memory.entries().into_keys().collect::<Vec<_>>(), ["b".into()]);
+    }
+
+    #[test]
+    fn codes_are_sorted() {
+        assert!(REFUSAL_CODES.is_sorted());
+    }
+}

@@ -1,0 +1,441 @@
+//! A disk in memory for tests: it keeps what is durable apart from what is seen, and fails, tears and forgets on demand.
+//!
+//! The model is harsher than real disks: of everything that was not synced any subset may survive a power cut, names
+//! as well as bytes, a write may survive up to any byte or in any of its sectors, and a failed sync loses what it had
+//! to sync while reads go on showing it until the cache is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::codec::aligned::aligned_copy;
+use crate::storage::disk::{Disk, DiskFile, Lock};
+use crate::storage::sim_ops::{DataOp, NameOp};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It returns the error and did nothing, or half of a write.
+    Error(io::ErrorKind),
+    /// It returns the error although it was done.
+    ErrorAfter(io::ErrorKind),
+    /// A read or write does only half of what was asked, and says so; other calls are not disturbed.
+    Short,
+}
+
+/// Which call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The number of the call, from 0.
+    pub at: u64,
+    /// All later calls fail, too.
+    pub sticky: bool,
+    /// How.
+    pub kind: FaultKind,
+}
+
+/// A disk in memory; clones are the same disk.
+#[derive(Clone, Default)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    files: Vec<Contents>,
+    live: BTreeMap<PathBuf, usize>,
+    durable: BTreeMap<PathBuf, usize>,
+    names: Vec<NameOp>,
+    dirs: BTreeMap<PathBuf, u32>,
+    locks: BTreeSet<PathBuf>,
+    /// Counts power cuts and restarts; files opened before are dead.
+    epoch: u64,
+    calls: u64,
+    fault: Option<Fault>,
+    entropy: u64,
+}
+
+#[derive(Clone, Default)]
+struct Contents {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<DataOp>,
+    mode: u32,
+}
+
+struct SimFile {
+    disk: SimDisk,
+    path: PathBuf,
+    file: usize,
+    epoch: u64,
+    writable: bool,
+}
+
+struct SimLock {
+    disk: SimDisk,
+    path: PathBuf,
+    epoch: u64,
+}
+
+/// What a call has to do about a planned fault.
+enum Plan {
+    Go,
+    Half,
+    Fail(io::ErrorKind),
+    FailAfter(io::ErrorKind),
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new() -> SimDisk {
+        SimDisk::default()
+    }
+
+    /// A second disk with the same state; handles of this one do not reach it.
+    pub fn fork(&self) -> SimDisk {
+        let copy = self.state().clone();
+        SimDisk { state: Arc::new(Mutex::new(copy)) }
+    }
+
+    /// File calls so far.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    /// Plans a fault, or none.
+    pub fn plan(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    /// The process dies, the machine goes on: nothing that was written is lost, except what a failed sync lost.
+    pub fn restart(&self) {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.locks.clear();
+        state.fault = None;
+    }
+
+    /// The machine dies: of what was not synced survives what `choose(n)` (a number below n) picks.
+    pub fn power_cut(&self, choose: &mut dyn FnMut(usize) -> usize) {
+        self.restart();
+        let mut state = self.state();
+        for op in std::mem::take(&mut state.names) {
+            if choose(2) == 1 {
+                op.apply(&mut state.durable);
+            }
+        }
+        for contents in &mut state.files {
+            for op in std::mem::take(&mut contents.unsynced) {
+                op.survive(&mut contents.durable, choose);
+            }
+            contents.live = contents.durable.clone();
+        }
+        state.live = state.durable.clone();
+    }
+
+    /// The bytes of a file as a reader sees them.
+    pub fn contents(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.state();
+        state.live.get(path).map(|&file| state.files[file].live.clone())
+    }
+
+    /// Puts a durable file in place, or takes one away; not counted as a call.
+    pub fn set_contents(&self, path: &Path, bytes: Option<Vec<u8>>) {
+        let mut state = self.state();
+        let Some(bytes) = bytes else {
+            state.live.remove(path);
+            state.durable.remove(path);
+            return;
+        };
+        let mode = state.live.get(path).map_or(0o600, |&file| state.files[file].mode);
+        let file = state.files.len();
+        state.files.push(Contents { live: bytes.clone(), durable: bytes, unsynced: Vec::new(), mode });
+        state.live.insert(path.to_owned(), file);
+        state.durable.insert(path.to_owned(), file);
+    }
+
+    /// Changes the permission bits of a folder.
+    pub fn set_dir_mode(&self, dir: &Path, mode: u32) {
+        self.state().dirs.insert(dir.to_owned(), mode);
+    }
+
+    /// The names in a folder; not counted as a call.
+    pub fn names(&self, dir: &Path) -> Vec<String> {
+        names_in(&self.state(), dir)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handle(&self, path: &Path, writable: bool) -> io::Result<Box<dyn DiskFile>> {
+        let (file, epoch) = self.call(|state| Ok((*state.live.get(path).ok_or_else(not_found)?, state.epoch)))?;
+        Ok(Box::new(SimFile { disk: self.clone(), path: path.to_owned(), file, epoch, writable }))
+    }
+
+    /// Counts a call and carries it out or fails it as planned.
+    fn call<T>(&self, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.state();
+        match state.next_plan() {
+            Plan::Go | Plan::Half => work(&mut state),
+            Plan::Fail(kind) => Err(kind.into()),
+            Plan::FailAfter(kind) => work(&mut state).and(Err(kind.into())),
+        }
+    }
+}
+
+fn names_in(state: &State, dir: &Path) -> Vec<String> {
+    let inside = state.live.keys().filter(|path| path.parent() == Some(dir));
+    inside.filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl State {
+    fn next_plan(&mut self) -> Plan {
+        let number = self.calls;
+        self.calls += 1;
+        match self.fault {
+            Some(fault) if number == fault.at || (fault.sticky && number > fault.at) => match fault.kind {
+                FaultKind::Error(kind) => Plan::Fail(kind),
+                FaultKind::ErrorAfter(kind) => Plan::FailAfter(kind),
+                FaultKind::Short => Plan::Half,
+            },
+            _ => Plan::Go,
+        }
+    }
+
+    fn change_names(&mut self, op: NameOp) {
+        op.apply(&mut self.live);
+        self.names.push(op);
+    }
+}
+
+impl Disk for SimDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.call(|state| {
+            state.dirs.entry(dir.to_owned()).or_insert(0o700);
+            Ok(())
+        })
+    }
+
+    fn mode(&self, path: &Path) -> io::Result<Option<u32>> {
+        self.call(|state| match (state.dirs.get(path), state.live.get(path)) {
+            (Some(&mode), _) => Ok(Some(mode)),
+            (None, Some(&file)) => Ok(Some(state.files[file].mode)),
+            _ => Err(not_found()),
+        })
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.call(|state| if state.dirs.contains_key(dir) { Ok(names_in(state, dir)) } else { Err(not_found()) })
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
+        let (file, epoch) = self.call(|state| {
+            if state.live.contains_key(path) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let file = state.files.len();
+            state.files.push(Contents { mode, ..Contents::default() });
+            state.change_names(NameOp::Link { path: path.to_owned(), file });
+            Ok((file, state.epoch))
+        })?;
+        Ok(Box::new(SimFile { disk: self.clone(), path: path.to_owned(), file, epoch, writable: true }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.handle(path, false)
+    }
+
+    fn open_for_writing(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.handle(path, true)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(|state| {
+            let file = *state.live.get(from).ok_or_else(not_found)?;
+            state.change_names(NameOp::Rename { from: from.to_owned(), to: to.to_owned(), file });
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.call(|state| {
+            if !state.live.contains_key(path) {
+                return Err(not_found());
+            }
+            state.change_names(NameOp::Unlink { path: path.to_owned() });
+            Ok(())
+        })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.call(|state| {
+            let (now, later): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut state.names).into_iter().partition(|op| op.dir() == Some(dir));
+            now.iter().for_each(|op| op.apply(&mut state.durable));
+            state.names = later;
+            Ok(())
+        })
+    }
+
+    fn free_space(&self, _dir: &Path) -> io::Result<u64> {
+        self.call(|_| Ok(u64::MAX))
+    }
+
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<Lock> {
+        let taken = self.call(|state| {
+            let epoch = state.epoch;
+            let file = match state.live.get(path) {
+                Some(&file) => file,
+                None => {
+                    let file = state.files.len();
+                    state.files.push(Contents { mode: 0o600, ..Contents::default() });
+                    state.change_names(NameOp::Link { path: path.to_owned(), file });
+                    file
+                }
+            };
+            if !state.locks.insert(path.to_owned()) {
+                return Ok(Err(String::from_utf8_lossy(&state.files[file].live).into_owned()));
+            }
+            state.files[file].live = owner.as_bytes().to_vec();
+            Ok(Ok(epoch))
+        })?;
+        Ok(match taken {
+            Ok(epoch) => Lock::Taken(Box::new(SimLock { disk: self.clone(), path: path.to_owned(), epoch })),
+            Err(owner) => Lock::Held(owner),
+        })
+    }
+
+    fn entropy(&self) -> u128 {
+        let mut state = self.state();
+        state.entropy += 1;
+        // A fixed scramble of a counter: different every time, the same in every run.
+        u128::from(state.entropy).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    }
+}
+
+impl SimFile {
+    fn call<T>(&self, work: impl FnOnce(&mut Contents, bool) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.disk.state();
+        if state.epoch != self.epoch {
+            return Err(io::Error::other("this file was opened before the machine or process died"));
+        }
+        let plan = state.next_plan();
+        let contents = &mut state.files[self.file];
+        match plan {
+            Plan::Go => work(contents, false),
+            Plan::Half => work(contents, true),
+            Plan::Fail(kind) => Err(kind.into()),
+            Plan::FailAfter(kind) => work(contents, false).and(Err(kind.into())),
+        }
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        match self.writable {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{:?} is read-only", self.path))),
+        }
+    }
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.call(|contents, half| {
+            let rest = contents.live.get(offset as usize..).unwrap_or_default();
+            let mut count = rest.len().min(buffer.len());
+            if half && count > 1 {
+                count /= 2;
+            }
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        })
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.check_writable()?;
+        let put = |contents: &mut Contents, bytes: &[u8]| {
+            let op = DataOp::Write { at: offset as usize, bytes: bytes.to_vec() };
+            op.apply(&mut contents.live);
+            contents.unsynced.push(op);
+            Ok(bytes.len())
+        };
+        let written = self.call(|contents, half| {
+            let count = if half && bytes.len() > 1 { bytes.len() / 2 } else { bytes.len() };
+            put(contents, &bytes[..count])
+        });
+        if written.is_err() {
+            // A failed write may have written something.
+            let mut state = self.disk.state();
+            if state.epoch == self.epoch {
+                let _half = put(&mut state.files[self.file], &bytes[..bytes.len() / 2]);
+            }
+        }
+        written
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.call(|contents, _| Ok(contents.live.len() as u64))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.check_writable()?;
+        self.call(|contents, _| {
+            let op = DataOp::Resize(len as usize);
+            op.apply(&mut contents.live);
+            contents.unsynced.push(op);
+            Ok(())
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let synced = self.call(|contents, _| {
+            for op in std::mem::take(&mut contents.unsynced) {
+                op.apply(&mut contents.durable);
+            }
+            Ok(())
+        });
+        if synced.is_err() {
+            // The system takes the pages for clean although they never got to the medium.
+            let mut state = self.disk.state();
+            if state.epoch == self.epoch {
+                state.files[self.file].unsynced.clear();
+            }
+        }
+        synced
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.call(|contents, _| {
+            contents.mode = mode;
+            Ok(())
+        })
+    }
+
+    fn drop_cache(&self) -> io::Result<()> {
+        self.call(|contents, _| {
+            contents.live = contents.durable.clone();
+            contents.unsynced.iter().for_each(|op| op.apply(&mut contents.live));
+            Ok(())
+        })
+    }
+
+    fn map(&self) -> io::Result<Bytes> {
+        self.call(|contents, _| Ok(aligned_copy(&contents.live)))
+    }
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut state = self.disk.state();
+        if state.epoch == self.epoch {
+            state.locks.remove(&self.path);
+        }
+    }
+}
