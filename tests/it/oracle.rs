@@ -105,7 +105,10 @@ fn compare(seed: u64, dice: &mut Dice, world: &World, loaded: &Loaded, rule: &Ru
         let held = world.naive.matches(rule, contact, now);
         if probed != held {
             let text = rule::print(rule);
-            panic!("seed {seed} at {now}: the probe says {probed} of {contact:#?}\n{text}\n{}", probes(world, loaded, rule, now, place));
+            panic!(
+                "seed {seed} at {now}: the probe says {probed} of {contact:#?}\n{text}\n{}",
+                probes(world, loaded, rule, now, place)
+            );
         }
     }
 }

@@ -84,13 +84,16 @@ impl Almanac {
         ms + self.offset(ms)
     }
 
-    /// The day number on the wall at an instant.
+    /// The day number on the wall at an instant. The last day there is has no end, nor the first a beginning.
     pub fn day_of(&self, ms: i128) -> i64 {
-        self.wall(ms).div_euclid(DAY_MS) as i64
+        (self.wall(ms).div_euclid(DAY_MS) as i64).clamp(Day::MIN.0.into(), Day::MAX.0.into())
     }
 
     /// The first instant at which the wall shows the day (or, where the day was skipped, a later one).
     pub fn start_of(&self, day: i64) -> i128 {
+        if day > i64::from(Day::MAX.0) {
+            return FAR;
+        }
         if let Some(start) = self.starts.borrow().get(&day) {
             return *start;
         }
