@@ -124,7 +124,7 @@ fn change(posting: &mut Posting, set: &mut BTreeSet<u32>, changes: &[Change]) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn operations_agree_with_sets(a in any_set(), b in any_set()) {

@@ -50,7 +50,7 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let copy = aligned_copy(&bytes);
             assert_eq!(&copy[..], &bytes[..]);
-            assert!(len == 0 || copy.as_ptr().addr() % ALIGNMENT == 0);
+            assert!(copy.is_empty() || copy.as_ptr().addr().is_multiple_of(ALIGNMENT));
         }
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
 }
 
 fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recovered, Error> {
-    let store_options = StoreOptions { mmap: options.mmap, ..StoreOptions::default() };
+    let store_options =
+        StoreOptions { mmap: options.mmap, file_bytes: options.log_file_bytes, ..StoreOptions::default() };
     let opened = Store::open(disk, dir, store_options)?;
     let damaged = |what: String| StorageError::new(StorageErrorKind::CorruptSnapshot, "reading", dir, what);
     let mut state = match &opened.snapshot {

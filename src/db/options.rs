@@ -30,6 +30,8 @@ pub struct Options {
     /// The log's growth since the last snapshot that makes a new one due, if it is more than half the last snapshot.
     /// Units: bytes.
     pub snapshot_log_bytes: u64,
+    /// The size of a new log file. Units: bytes.
+    pub log_file_bytes: u64,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             mmap: true,
             auto_snapshot: true,
             snapshot_log_bytes: 256 << 20,
+            log_file_bytes: 64 << 20,
         }
     }
 }

@@ -78,8 +78,7 @@ impl View {
     fn unknown_segment(&self, source: &RuleSource, name: &str) -> RuleError {
         let mut error = RuleError::new("unknown_segment", format!("there is no segment \"{name}\""));
         let names = self.state.book.iter().map(|segment| &*segment.name);
-        let _ = &mut error;
-        let _: Vec<&str> = names.collect();
+        error.suggestion = rule::suggest::nearest(name, names);
         located(error, source, name)
     }
 

@@ -90,7 +90,7 @@ impl Session<'_> {
 
     fn rule(&self, source: &RuleSource) -> Result<Rule, Refusal> {
         parse(source, &self.state.schema)
-            .map_err(|error| refusal(RefusalKind::Invalid, "bad_rule", "/rule", error.message))
+            .map_err(|error| refusal(RefusalKind::Invalid, "bad_rule", "/rule", error.message.into()))
     }
 
     /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.

@@ -15,8 +15,8 @@ use crate::{
         name::{ContactKey, Name},
         number::Number,
         request::{
-            Applied, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request, SegmentCreate,
-            SegmentSource, WriteMode,
+            Applied, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request, RuleSource,
+            SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
         },
         time::Timestamp,
         value::{Value, ValueType},
@@ -309,4 +309,53 @@ fn erasure_leaves_no_trace() {
     assert!(holds(&bench));
     bench.one(Request::Erase(key(canary))).unwrap();
     assert!(!holds(&bench));
+}
+
+fn rule_segment(name: &str, rule: &str) -> Request {
+    let source = SegmentSource::Rule(RuleSource::Text(rule.into()));
+    Request::CreateSegment(SegmentCreate { name: name.into(), description: None, source })
+}
+
+fn update(segment: &str, name: Option<&str>, rule: Option<&str>) -> Request {
+    Request::UpdateSegment(SegmentUpdate {
+        segment: segment.into(),
+        name: name.map(Into::into),
+        description: None,
+        rule: rule.map(|rule| RuleSource::Text(rule.into())),
+    })
+}
+
+#[test]
+fn rules_of_segments_are_judged_with_what_they_name() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.one(rule_segment("A", "lead_score > 5")), Ok(Applied::Created));
+    assert_eq!(bench.one(rule_segment("B", "in segment \"a\"")), Ok(Applied::Created));
+    assert_eq!(code(bench.one(rule_segment("C", "in segment \"nope\""))), "unknown_segment");
+    assert_eq!(code(bench.one(rule_segment("C", "lead_score contains \"x\""))), "bad_rule");
+    let cycle = bench.one(update("a", None, Some("in segment \"B\""))).unwrap_err();
+    assert_eq!(cycle.code, "cycle");
+    assert!(cycle.detail.contains("A → B → A"), "{}", cycle.detail);
+    assert_eq!(code(bench.one(rule_segment("Own", "in segment \"own\""))), "cycle");
+    let used = bench.one(Request::DeleteSegment("A".into())).unwrap_err();
+    assert_eq!((used.code, used.detail.contains("\"B\"")), ("in_use", true));
+    assert_eq!(bench.one(update("A", Some("Alpha"), None)), Ok(Applied::Updated));
+    assert_eq!(bench.one(update("alpha", Some("Alpha"), None)), Ok(Applied::Unchanged));
+    assert_eq!(code(bench.one(update("Alpha", Some("b"), None))), "name_taken");
+    assert_eq!(bench.one(Request::DeleteSegment("B".into())), Ok(Applied::Removed));
+    assert_eq!(bench.one(update("Alpha", None, Some("lead_score > 6"))), Ok(Applied::Updated));
+    assert_eq!(bench.state.book.find("alpha").unwrap().version(), 2);
+}
+
+#[test]
+fn a_schema_change_that_saved_rules_do_not_fit_is_refused() {
+    let mut bench = Bench::new();
+    bench.one(rule_segment("Cities", "city = \"Rome\"")).unwrap();
+    let drop_city = || Request::Schema(SchemaPatch { properties: vec![(name("city"), None)], events: vec![] });
+    let refusal = bench.one(drop_city()).unwrap_err();
+    assert_eq!((refusal.code, refusal.detail.contains("\"Cities\"")), ("in_use", true));
+    bench.one(Request::DeleteSegment("cities".into())).unwrap();
+    bench.one(merge("a", vec![("city", text("Rome"))])).unwrap();
+    assert_eq!(bench.one(drop_city()), Ok(Applied::Updated));
+    assert_eq!(bench.one(merge("a", vec![("city", number(4))])), Ok(Applied::Updated), "declared anew, by inference");
+    assert_eq!(bench.value("a", "city"), Some(Value::Number(Number::from_int(4))));
 }

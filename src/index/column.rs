@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::{
-    bitmap::{
-        CHUNK,
-        chunk::{Chunk, View},
-        kernels,
-        posting::Posting,
-        words::Words,
-    },
-    index::packed::Packed,
+use crate::bitmap::{
+    CHUNK,
+    chunk::{Chunk, View},
+    kernels,
+    posting::Posting,
+    words::Words,
 };
+use crate::index::packed::Packed;
 
 /// Rows of one block.
 pub const BLOCK_ROWS: usize = 4_096;

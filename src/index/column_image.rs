@@ -6,17 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::{
-    bitmap::{CHUNK, posting::Posting},
-    codec::{
-        cursor::{Cursor, Writer},
-        damage::Damage,
-        section::{SectionSink, SinkError},
-    },
-    index::{
-        column::{BLOCK_ROWS, BLOCKS, Block, Column, Node, held_in, last_in},
-        packed::Packed,
-    },
+use crate::bitmap::{CHUNK, posting::Posting};
+use crate::codec::{
+    cursor::{Cursor, Writer},
+    damage::Damage,
+    section::{SectionSink, SinkError},
+};
+use crate::index::{
+    column::{BLOCK_ROWS, BLOCKS, Block, Column, Node, held_in, last_in},
+    packed::Packed,
 };
 
 /// What is written of a block besides its values.

@@ -143,10 +143,12 @@ impl EventIds {
     pub fn encode(&self, name: &str, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
         self.texts.encode(&format!("{name}/texts"), sink)?;
         sink.begin(&format!("{name}/places"))?;
-        for reference in 0..self.texts.code_end() {
-            let (leaf, at) = (reference as usize / LEAF, reference as usize % LEAF);
+        let end = self.texts.code_end() as usize;
+        for start in (0..end).step_by(LEAF) {
+            let leaf = start / LEAF;
             let held = self.branches.get(leaf / BRANCH).and_then(|branch| branch.get(leaf % BRANCH));
-            sink.put(&held.map_or(FREE, |leaf| leaf.get(at)).to_le_bytes())?;
+            let places = (0..(end - start).min(LEAF)).map(|at| held.map_or(FREE, |leaf| leaf.get(at)));
+            sink.put(&places.flat_map(u64::to_le_bytes).collect::<Vec<u8>>())?;
         }
         Ok(())
     }

@@ -351,7 +351,7 @@ impl EventIndex {
         }
         self.first.set(contact.0, bounds.map(|(first, _)| i128::from(first)));
         self.last.set(contact.0, bounds.map(|(_, last)| i128::from(last)));
-        self.events -= taken.len() as u64;
+        self.events = self.events.saturating_sub(taken.len() as u64);
         taken
     }
 

@@ -16,6 +16,7 @@ use crate::{
     model::{
         id::{ContactId, PropertyId},
         schema::{Property, Schema},
+        time::Timestamp,
         value::Value,
     },
 };
@@ -25,6 +26,8 @@ pub mod column;
 mod column_image;
 pub mod derive;
 pub mod derive_plan;
+#[cfg(test)]
+mod derive_tests;
 pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
@@ -39,10 +42,16 @@ pub mod event_plane;
 pub mod event_record;
 pub mod event_store;
 pub mod event_tail;
+#[cfg(test)]
+mod event_tests;
 pub mod flag;
 pub mod grams;
 pub mod hash_index;
+#[cfg(test)]
+mod index_tests;
 pub mod lexicon;
+#[cfg(test)]
+mod lexicon_tests;
 pub mod lists;
 pub mod mapped;
 pub mod matching;
@@ -53,9 +62,13 @@ mod packed_image;
 pub mod pending;
 pub mod property;
 pub mod rows;
+#[cfg(test)]
+mod rows_tests;
 pub mod set;
 pub mod strings;
 pub mod text;
+#[cfg(test)]
+mod text_tests;
 pub mod tree;
 
 /// Every fact of every contact. Cloning is cheap; a clone stays as it was while the original is written to.
@@ -71,6 +84,7 @@ impl Index {
     pub fn new(schema: &Schema) -> Index {
         let mut index = Index::default();
         index.sync_schema(schema);
+        index.sync_events(schema, Timestamp::MIN);
         index
     }
 

@@ -5,10 +5,8 @@
 
 use bytes::Bytes;
 
-use crate::{
-    bitmap::kernels::{self, Code},
-    index::packed_fit::{FINE, Fit, Span, Width},
-};
+use crate::bitmap::kernels::{self, Code};
+use crate::index::packed_fit::{FINE, Fit, Span, Width};
 
 /// The most positions of one `Packed`.
 pub const PACKED_MAX: usize = 65_536;

@@ -5,17 +5,15 @@
 
 use bytes::Bytes;
 
-use crate::{
-    codec::{
-        aligned::aligned_copy,
-        cursor::{Cursor, Writer},
-        damage::Damage,
-        section::{SectionSink, SinkError},
-    },
-    index::{
-        packed::{Codes, PACKED_MAX, Packed, Plane},
-        packed_fit::FINE,
-    },
+use crate::codec::{
+    aligned::aligned_copy,
+    cursor::{Cursor, Writer},
+    damage::Damage,
+    section::{SectionSink, SinkError},
+};
+use crate::index::{
+    packed::{Codes, PACKED_MAX, Packed, Plane},
+    packed_fit::FINE,
 };
 
 impl Packed {

@@ -48,10 +48,11 @@ impl RuleError {
         let from = floor_boundary(source, from);
         let to = floor_boundary(source, to.max(from));
         let before = &source[..from];
+        let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
         self.offset = from;
         self.length = to - from;
         self.line = before.matches('\n').count() + 1;
-        self.column = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count() + 1;
+        self.column = line.chars().count() + 1;
         self
     }
 

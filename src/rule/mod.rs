@@ -2,56 +2,76 @@
 //!
 //! Owns:   both forms of the rule language, the tree, its canonical printing, every check that needs the schema alone.
 //! Never:  looks at data, knows which segments exist, evaluates.
-//! Start:  [`ast::Rule`], [`parse`], [`from_json`], [`error::RuleError`].
-
-#![allow(clippy::unimplemented)]
+//! Start:  [`ast::Rule`], [`parse()`], [`from_json`], [`error::RuleError`].
 
 use crate::{
-    model::schema::Schema,
+    model::{fold::fold, schema::Schema},
     rule::{ast::Rule, error::RuleError},
 };
 
+#[cfg(test)]
+mod arbitrary;
 pub mod ast;
+pub mod check;
 pub mod error;
+pub mod json;
+pub mod json_in;
+pub mod json_out;
+pub mod parse;
+pub mod print;
+pub mod shape;
+pub mod suggest;
+#[cfg(test)]
+mod tests;
+pub mod token;
 
-/// Reads the text form. What comes back has passed [`check`].
+/// Reads the text form. What comes back has passed [`check()`].
 ///
 /// Errors: one [`RuleError`] that points into `text`.
 pub fn parse(text: &str, schema: &Schema) -> Result<Rule, RuleError> {
-    let _ = (text, schema);
-    unimplemented!()
+    parse::text(text, schema)
 }
 
-/// Reads the JSON form. What comes back has passed [`check`].
+/// Reads the JSON form. What comes back has passed [`check()`].
 ///
-/// Errors: one [`RuleError`] with a `pointer` into the document.
+/// Errors: one [`RuleError`] that points into `text` and has a `pointer` into the document.
 pub fn from_json(text: &str, schema: &Schema) -> Result<Rule, RuleError> {
-    let _ = (text, schema);
-    unimplemented!()
+    json_in::document(text, schema)
 }
 
 /// Writes the canonical text; `parse(print(rule)) == rule`.
 pub fn print(rule: &Rule) -> String {
-    let _ = rule;
-    unimplemented!()
+    print::rule(rule)
 }
 
 /// Writes the canonical JSON; `from_json(to_json(rule)) == rule`.
 pub fn to_json(rule: &Rule) -> serde_json::Value {
-    let _ = rule;
-    unimplemented!()
+    json_out::rule(rule)
 }
 
 /// Judges a rule by the schema: names, types, currencies, empty things, limits. Whether segments exist is not asked.
 ///
-/// Errors: one [`RuleError`] without a place in a text; its `pointer` names the place in the canonical JSON.
+/// Errors: one [`RuleError`] without a place.
 pub fn check(rule: &Rule, schema: &Schema) -> Result<(), RuleError> {
-    let _ = (rule, schema);
-    unimplemented!()
+    check::rule(rule, schema)
 }
 
 /// The names of the segments that a rule is made of, as written, in order, each once (without regard to case).
 pub fn segments_named(rule: &Rule) -> Vec<&str> {
-    let _ = rule;
-    unimplemented!()
+    let mut names = Vec::new();
+    name_segments(rule, &mut names);
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(fold(name).into_owned()));
+    names
+}
+
+fn name_segments<'a>(rule: &'a Rule, names: &mut Vec<&'a str>) {
+    match rule {
+        Rule::Segment(name) => names.push(name),
+        Rule::And(rules) | Rule::Or(rules) | Rule::Xor(rules) | Rule::Of { rules, .. } => {
+            rules.iter().for_each(|rule| name_segments(rule, names));
+        }
+        Rule::Not(rule) => name_segments(rule, names),
+        _ => {}
+    }
 }

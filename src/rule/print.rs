@@ -1,0 +1,562 @@
+//! Writing the canonical text form, so that any schema that knows the names reads the same tree back.
+//!
+//! Why names of one word stand in back-ticks in some places: a schema may also know a longer name that begins the
+//! same way and goes on with the language's own words, and the longest name wins. A name of several words is safe,
+//! since it is written with `_`, and a word with `_` is a whole name.
+
+use std::fmt::Write;
+
+use crate::{
+    model::{calendar::Length, currency::Currency, name::Name},
+    rule::{
+        ast::{
+            AggregateBound, AggregateTest, BucketRange, Comparison, Counts, EdgeTest, End, EventTest, Moment, Operand,
+            PropertyTest, Quantity, RegularTest, Rule, SequenceTest, Test, TextOp, Where, Window,
+        },
+        parse::start::SAMPLE_BUCKETS,
+    },
+};
+
+/// Words that mean something by themselves, so that a name like that is put in back-ticks.
+const WORDS: [&str; 56] = [
+    "ago",
+    "ahead",
+    "all",
+    "and",
+    "any",
+    "anniversary",
+    "at",
+    "avg",
+    "before",
+    "after",
+    "between",
+    "birthday",
+    "bucket",
+    "contains",
+    "count",
+    "did",
+    "distinct",
+    "does",
+    "domain",
+    "during",
+    "ends",
+    "everyone",
+    "exactly",
+    "excluding",
+    "false",
+    "first",
+    "has",
+    "having",
+    "in",
+    "including",
+    "is",
+    "last",
+    "least",
+    "matches",
+    "max",
+    "min",
+    "most",
+    "next",
+    "no",
+    "not",
+    "of",
+    "on",
+    "once",
+    "or",
+    "sample",
+    "segment",
+    "since",
+    "starts",
+    "sum",
+    "then",
+    "this",
+    "true",
+    "twice",
+    "where",
+    "within",
+    "xor",
+];
+
+/// Writes a rule.
+pub fn rule(rule: &Rule) -> String {
+    let mut text = String::new();
+    write_rule(&mut text, rule, Strength::Loosest);
+    text
+}
+
+/// How tightly what stands around binds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    Loosest,
+    /// Inside an `and`, `or`, `xor`, where every compound stands in parentheses.
+    Item,
+    /// After `not`, where also tests of properties do, lest `not name` is taken for a phrase.
+    Negated,
+}
+
+fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
+    match rule {
+        Rule::All => out.push_str("everyone"),
+        Rule::None => out.push_str("no one"),
+        Rule::And(list) => compound(out, list, " and ", around),
+        Rule::Or(list) => compound(out, list, " or ", around),
+        Rule::Xor(list) => compound(out, list, " xor ", around),
+        Rule::Not(inner) => negation(out, inner),
+        Rule::Of { quantity, n, rules } => {
+            let word = match quantity {
+                Quantity::AtLeast => "at least",
+                Quantity::AtMost => "at most",
+                Quantity::Exactly => "exactly",
+            };
+            let _ = write!(out, "{word} {n} of ");
+            parenthesized(out, rules, |out, rule| write_rule(out, rule, Strength::Loosest));
+        }
+        Rule::Property(test) if around == Strength::Negated => {
+            out.push('(');
+            property_test(out, test);
+            out.push(')');
+        }
+        Rule::Property(test) => property_test(out, test),
+        Rule::Tag(tag) => {
+            out.push_str("has tag ");
+            quoted(out, tag);
+        }
+        Rule::AnyTag(tags) => {
+            out.push_str("has any tag of ");
+            parenthesized(out, tags, |out, tag| quoted(out, tag));
+        }
+        Rule::AllTags(tags) => {
+            out.push_str("has all tags of ");
+            parenthesized(out, tags, |out, tag| quoted(out, tag));
+        }
+        Rule::EmailDomain { property, domains } => email_domain(out, property.as_ref(), domains),
+        Rule::Event(test) => event(out, test),
+        Rule::Days(test) => days(out, test),
+        Rule::Aggregate(test) => aggregate(out, test),
+        Rule::Edge(test) => edge(out, test),
+        Rule::Sequence(test) => sequence(out, test),
+        Rule::Regularly(test) => regularly(out, test),
+        Rule::Segment(name) => {
+            out.push_str("in segment ");
+            quoted(out, name);
+        }
+        Rule::Bucket { name, of, range } => bucket(out, name, *of, *range),
+    }
+}
+
+fn compound(out: &mut String, list: &[Rule], joint: &str, around: Strength) {
+    if around > Strength::Loosest {
+        out.push('(');
+    }
+    joined(out, list, joint, |out, rule| write_rule(out, rule, Strength::Item));
+    if around > Strength::Loosest {
+        out.push(')');
+    }
+}
+
+fn joined<T>(out: &mut String, items: &[T], joint: &str, mut write: impl FnMut(&mut String, &T)) {
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            out.push_str(joint);
+        }
+        write(out, item);
+    }
+}
+
+fn parenthesized<T>(out: &mut String, items: &[T], write: impl FnMut(&mut String, &T)) {
+    out.push('(');
+    joined(out, items, ", ", write);
+    out.push(')');
+}
+
+fn negation(out: &mut String, inner: &Rule) {
+    match inner {
+        Rule::Tag(tag) => {
+            out.push_str("no tag ");
+            quoted(out, tag);
+        }
+        Rule::Event(_) | Rule::Days(_) | Rule::Sequence(_) | Rule::Regularly(_) => {
+            let at = out.len();
+            write_rule(out, inner, Strength::Negated);
+            out.insert_str(at + "did".len(), " not");
+        }
+        _ => {
+            out.push_str("not ");
+            write_rule(out, inner, Strength::Negated);
+        }
+    }
+}
+
+// Names and values.
+
+/// Whether a name can stand bare wherever names of several words can.
+fn plain(name: &Name) -> bool {
+    let text = name.as_str();
+    text.starts_with(char::is_alphabetic)
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !text.ends_with("_not")
+        && !WORDS.contains(&text)
+}
+
+fn name(out: &mut String, name: &Name) {
+    if plain(name) { out.push_str(name.as_str()) } else { ticked(out, name) }
+}
+
+/// A name where one of a single word could be read together with what follows or goes before.
+fn guarded(out: &mut String, name: &Name) {
+    if plain(name) && name.as_str().contains('_') { out.push_str(name.as_str()) } else { ticked(out, name) }
+}
+
+fn ticked(out: &mut String, name: &Name) {
+    let _ = write!(out, "`{name}`");
+}
+
+/// A quoted string.
+fn quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            _ if c.is_control() => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn operand(out: &mut String, value: &Operand) {
+    let _ = match value {
+        Operand::Text(text) => {
+            quoted(out, text);
+            Ok(())
+        }
+        Operand::Flag(flag) => write!(out, "{flag}"),
+        Operand::Number(number) => write!(out, "{number}"),
+        Operand::Money(minor, currency) => {
+            money(out, *minor, *currency);
+            Ok(())
+        }
+        Operand::Date(day) => write!(out, "{day}"),
+        Operand::Instant(at) => write!(out, "{at}"),
+    };
+}
+
+fn money(out: &mut String, minor: i64, currency: Currency) {
+    let amount = currency.format_minor(minor);
+    let _ = match (currency.sign(), amount.strip_prefix('-')) {
+        (Some(sign), Some(amount)) => write!(out, "-{sign}{amount}"),
+        (Some(sign), None) => write!(out, "{sign}{amount}"),
+        (None, _) => write!(out, "{amount} {currency}"),
+    };
+}
+
+fn moment(out: &mut String, moment: Moment) {
+    let _ = match moment {
+        Moment::Date(day) => write!(out, "{day}"),
+        Moment::Instant(at) => write!(out, "{at}"),
+    };
+}
+
+fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Eq => "=",
+        Comparison::Ne => "!=",
+        Comparison::Lt => "<",
+        Comparison::Le => "<=",
+        Comparison::Gt => ">",
+        Comparison::Ge => ">=",
+    }
+}
+
+// Properties.
+
+fn property_test(out: &mut String, test: &PropertyTest) {
+    match test.test {
+        Test::Anniversary(_) => guarded(out, &test.property),
+        _ => name(out, &test.property),
+    }
+    out.push(' ');
+    let _ = match &test.test {
+        Test::IsSet => write!(out, "is set"),
+        Test::IsNotSet => write!(out, "is not set"),
+        Test::Compare(comparison, value) => {
+            let _ = write!(out, "{} ", sign(*comparison));
+            operand(out, value);
+            Ok(())
+        }
+        Test::Between(low, high) => {
+            out.push_str("is between ");
+            operand(out, low);
+            out.push_str(" and ");
+            operand(out, high);
+            Ok(())
+        }
+        Test::In { negated, values } => {
+            out.push_str(if *negated { "not in " } else { "in " });
+            parenthesized(out, values, operand);
+            Ok(())
+        }
+        Test::HasAll(values) => {
+            out.push_str("has all of ");
+            parenthesized(out, values, |out, value| quoted(out, value));
+            Ok(())
+        }
+        Test::Text { op, negated, pattern } => {
+            text_test(out, *op, *negated, pattern);
+            Ok(())
+        }
+        Test::Age(comparison, n) => write!(out, "{} {n} ago", sign(*comparison)),
+        Test::Ahead(comparison, n) => write!(out, "{} {n} ahead", sign(*comparison)),
+        Test::Within(n) => write!(out, "within last {n}"),
+        Test::Next(n) => write!(out, "in next {n}"),
+        Test::On(day) => write!(out, "on {day}"),
+        Test::Before(at) => {
+            out.push_str("is before ");
+            moment(out, *at);
+            Ok(())
+        }
+        Test::After(at) => {
+            out.push_str("is after ");
+            moment(out, *at);
+            Ok(())
+        }
+        Test::InPeriod(period) => write!(out, "is {}", period.name().replace('_', " ")),
+        Test::Anniversary(0) => write!(out, "anniversary is today"),
+        Test::Anniversary(n) => {
+            write!(out, "anniversary in next {}", Length { n: *n, unit: crate::model::calendar::Unit::Day })
+        }
+    };
+    match test.missing {
+        Some(true) => out.push_str(" including missing"),
+        Some(false) => out.push_str(" excluding missing"),
+        None => {}
+    }
+}
+
+fn text_test(out: &mut String, op: TextOp, negated: bool, pattern: &str) {
+    out.push_str(match (op, negated) {
+        (TextOp::Contains, false) => "contains ",
+        (TextOp::Contains, true) => "does not contain ",
+        (TextOp::StartsWith, false) => "starts with ",
+        (TextOp::StartsWith, true) => "does not start with ",
+        (TextOp::EndsWith, false) => "ends with ",
+        (TextOp::EndsWith, true) => "does not end with ",
+        (TextOp::Glob | TextOp::Regex, false) => "matches ",
+        (TextOp::Glob | TextOp::Regex, true) => "does not match ",
+    });
+    if op != TextOp::Regex {
+        quoted(out, pattern);
+    } else if pattern.contains("\\/") || pattern.contains(char::is_control) || pattern.ends_with('\\') {
+        out.push_str("regex ");
+        quoted(out, pattern);
+    } else {
+        let _ = write!(out, "/{}/", pattern.replace('/', "\\/"));
+    }
+}
+
+fn email_domain(out: &mut String, property: Option<&Name>, domains: &[Box<str>]) {
+    match property {
+        None => out.push_str("email"),
+        Some(property) => guarded(out, property),
+    }
+    out.push_str(" domain ");
+    match domains {
+        [domain] => {
+            out.push_str("is ");
+            quoted(out, domain);
+        }
+        _ => {
+            out.push_str("in ");
+            parenthesized(out, domains, |out, domain| quoted(out, domain));
+        }
+    }
+}
+
+fn bucket(out: &mut String, label: &str, of: u32, range: BucketRange) {
+    match range {
+        BucketRange::Below(n) if of == SAMPLE_BUCKETS => {
+            let _ = write!(out, "sample {}", n / 100);
+            if n % 100 != 0 {
+                let hundredths = format!("{:02}", n % 100);
+                let _ = write!(out, ".{}", hundredths.trim_end_matches('0'));
+            }
+            out.push('%');
+            if label != "sample" {
+                out.push_str(" of ");
+                quoted(out, label);
+            }
+        }
+        _ => {
+            out.push_str("bucket(");
+            quoted(out, label);
+            let _ = match range {
+                BucketRange::Below(n) => write!(out, ", {of}) < {n}"),
+                BucketRange::Between(low, high) => write!(out, ", {of}) between {low} and {high}"),
+            };
+        }
+    }
+}
+
+// Events.
+
+fn window(out: &mut String, span: Option<&Window>) {
+    let Some(span) = span else { return };
+    let _ = match span {
+        Window::Last(n) => write!(out, " in last {n}"),
+        Window::MoreThanAgo(n) => write!(out, " more than {n} ago"),
+        Window::InPeriod(period) => write!(out, " during {}", period.name().replace('_', " ")),
+        Window::Since(at) | Window::Before(at) | Window::After(at) => {
+            out.push_str(match span {
+                Window::Since(_) => " since ",
+                Window::Before(_) => " before ",
+                _ => " after ",
+            });
+            moment(out, *at);
+            Ok(())
+        }
+        Window::Between(low, high) => {
+            out.push_str(" between ");
+            moment(out, *low);
+            out.push_str(" and ");
+            moment(out, *high);
+            Ok(())
+        }
+    };
+}
+
+fn filter(out: &mut String, word: &str, conditions: &[Where]) {
+    if conditions.is_empty() {
+        return;
+    }
+    let _ = write!(out, " {word} (");
+    joined(out, conditions, " and ", |out, item| condition(out, item, conditions.len() > 1));
+    out.push(')');
+}
+
+fn condition(out: &mut String, item: &Where, inside: bool) {
+    let group = |out: &mut String, items: &[Where], joint: &str| {
+        if inside {
+            out.push('(');
+        }
+        joined(out, items, joint, |out, item| condition(out, item, true));
+        if inside {
+            out.push(')');
+        }
+    };
+    match item {
+        Where::Test(test) => property_test(out, test),
+        Where::And(items) => group(out, items, " and "),
+        Where::Or(items) => group(out, items, " or "),
+        Where::Not(inner) => {
+            out.push_str("not ");
+            condition(out, inner, true);
+        }
+    }
+}
+
+/// Writes ` at least 2 and at most 5 times`.
+fn counts(out: &mut String, bounds: &Counts, noun: &str) {
+    let mut last = 0;
+    for (place, (comparison, n)) in bounds.iter().enumerate() {
+        let words = match comparison {
+            Comparison::Eq => "exactly",
+            Comparison::Ne => "not exactly",
+            Comparison::Lt => "fewer than",
+            Comparison::Le => "at most",
+            Comparison::Gt => "more than",
+            Comparison::Ge => "at least",
+        };
+        let _ = write!(out, "{} {words} {n}", if place > 0 { " and" } else { "" });
+        last = *n;
+    }
+    if !bounds.is_empty() {
+        let _ = write!(out, " {noun}{}", if last == 1 { "" } else { "s" });
+    }
+}
+
+fn event(out: &mut String, test: &EventTest) {
+    out.push_str("did ");
+    let risky = matches!(test.window, Some(Window::InPeriod(_))) || test.counts.keys().next() == Some(&Comparison::Ne);
+    if risky {
+        guarded(out, &test.event)
+    } else {
+        name(out, &test.event)
+    }
+    filter(out, "where", &test.filter);
+    counts(out, &test.counts, "time");
+    window(out, test.window.as_ref());
+}
+
+fn days(out: &mut String, test: &EventTest) {
+    out.push_str("did ");
+    guarded(out, &test.event);
+    filter(out, "where", &test.filter);
+    out.push_str(" on");
+    let least = Counts::from([(Comparison::Ge, 1)]);
+    counts(out, if test.counts.is_empty() { &least } else { &test.counts }, "day");
+    window(out, test.window.as_ref());
+}
+
+fn aggregate(out: &mut String, test: &AggregateTest) {
+    let _ = write!(out, "{}(", test.function.name());
+    name(out, &test.event);
+    if let Some(of) = &test.of {
+        out.push('.');
+        let single = plain(of) && !of.as_str().contains('_');
+        if single && test.function != crate::model::schema::Function::Count { name(out, of) } else { ticked(out, of) }
+    }
+    filter(out, "where", &test.filter);
+    out.push(')');
+    window(out, test.window.as_ref());
+    match &test.test {
+        AggregateBound::Compare(comparison, value) => {
+            let _ = write!(out, " {} ", sign(*comparison));
+            operand(out, value);
+        }
+        AggregateBound::Between(low, high) => {
+            out.push_str(" between ");
+            operand(out, low);
+            out.push_str(" and ");
+            operand(out, high);
+        }
+    }
+}
+
+fn edge(out: &mut String, test: &EdgeTest) {
+    out.push_str(match test.end {
+        End::First => "first ",
+        End::Last => "last ",
+    });
+    guarded(out, &test.event);
+    filter(out, "where", &test.filter);
+    filter(out, "having", &test.having);
+    window(out, test.window.as_ref());
+}
+
+fn sequence(out: &mut String, test: &SequenceTest) {
+    out.push_str("did ");
+    joined(out, &test.steps, " then ", |out, step| {
+        guarded(out, &step.event);
+        filter(out, "where", &step.filter);
+    });
+    if let Some(within) = test.within {
+        let _ = write!(out, " within {within}");
+    }
+    window(out, test.window.as_ref());
+}
+
+fn regularly(out: &mut String, test: &RegularTest) {
+    out.push_str("did ");
+    guarded(out, &test.event);
+    filter(out, "where", &test.filter);
+    counts(out, &test.counts, "time");
+    let _ = write!(out, " in at least {} of the last ", test.at_least);
+    let _ = match test.every {
+        Length { n: 1, unit } => write!(out, "{}", Length { n: test.periods, unit }),
+        every => write!(out, "{} periods of {every}", test.periods),
+    };
+}
