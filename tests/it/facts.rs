@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 /// What the index has of a contact is what the naive database has.
-fn same(seed: u64, naive: &Naive, index: &Index) {
+pub fn same(seed: u64, naive: &Naive, index: &Index) {
     let schema: &Schema = &naive.schema;
     index.check().unwrap_or_else(|law| panic!("seed {seed}: {law}"));
     assert_eq!(index.live().len(), naive.contacts.len() as u64, "seed {seed}");

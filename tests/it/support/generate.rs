@@ -65,7 +65,7 @@ pub const ZONES: &[&str] = &[
 ];
 
 /// Instants worth being at: DST changes, month ends, 29 February, a day that Apia skipped, year ends.
-const NOWS: &[&str] = &[
+pub const NOWS: &[&str] = &[
     "2026-05-01T10:00:00Z",
     "2026-03-29T01:30:00Z",
     "2026-10-25T00:59:59.999Z",

@@ -7,8 +7,8 @@ use throng::{
         name::{ContactKey, Name},
         number::{Number, ONE},
         request::{
-            ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource, SegmentCreate, SegmentSource,
-            SegmentUpdate, WriteMode,
+            ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource, SegmentCreate,
+            SegmentSource, SegmentUpdate, WriteMode,
         },
         schema::{EventKind, Property},
         value::{Value, ValueType},
@@ -91,7 +91,12 @@ fn contact(dice: &mut Dice, naive: &Naive) -> ContactWrite {
 fn unknown(dice: &mut Dice, naive: &Naive) -> (Name, Input) {
     let all = [ValueType::Text, ValueType::Boolean, ValueType::Number, ValueType::Timestamp, ValueType::Set];
     let ty = *dice.pick(&all);
-    (name(&format!("new_{}_{}", ty.name(), dice.below(2))), plain(generate::value(dice, naive, ty, false)))
+    let value = match ty {
+        // A batch may hold several; none of them may read as a time.
+        ValueType::Text => Value::Text(format!("plain {}", dice.below(5)).into()),
+        ty => generate::value(dice, naive, ty, false),
+    };
+    (name(&format!("new_{}_{}", ty.name(), dice.below(2))), plain(value))
 }
 
 fn input(dice: &mut Dice, naive: &Naive, ty: ValueType, sensitive: bool) -> Input {
@@ -131,8 +136,9 @@ fn plain(value: Value) -> Input {
 fn event(dice: &mut Dice, naive: &Naive) -> EventWrite {
     let kinds: Vec<&EventKind> = naive.schema.events().collect();
     let kind = *dice.pick(&kinds);
+    let fresh = dice.chance(3);
     let mut properties: Vec<(Name, Input)> = vec![];
-    for property in kind.properties.iter().filter(|property| !property.dropped) {
+    for property in kind.properties.iter().filter(|property| !property.dropped && !fresh) {
         if !dice.chance(30) {
             let input = match dice.below(30) {
                 0 => Input::Null,
@@ -151,7 +157,7 @@ fn event(dice: &mut Dice, naive: &Naive) -> EventWrite {
     EventWrite {
         id: dice.chance(50).then(|| event_id(dice)),
         contact: key(dice),
-        event: if dice.chance(3) { name(&format!("new_kind_{}", dice.below(3))) } else { kind.name.clone() },
+        event: if fresh { name(&format!("new_kind_{}", dice.below(3))) } else { kind.name.clone() },
         at: dice.chance(85).then(|| generate::instant(dice, naive)),
         properties,
     }

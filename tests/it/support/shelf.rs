@@ -111,9 +111,7 @@ impl Naive {
     pub(super) fn edit_members(&mut self, edit: &MembersEdit) -> Judged {
         let place = self.shelved(&edit.segment).ok_or(RefusalKind::NotFound)?;
         let listed = matches!(self.segments[place].members, Members::List(_));
-        let pins = |mode: MembersMode| {
-            matches!(mode, MembersMode::Include | MembersMode::Exclude | MembersMode::Clear)
-        };
+        let pins = |mode: MembersMode| matches!(mode, MembersMode::Include | MembersMode::Exclude | MembersMode::Clear);
         if edit.edits.iter().any(|(mode, _)| pins(*mode) == listed) {
             return Err(RefusalKind::Conflict);
         }

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use throng::{
-    model::{
-        currency::Currency,
-        id::{EventKindId, PropertyId},
-        name::{ContactKey, Name},
-        number::ONE,
-        request::{Applied, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
-        schema::{EventKind, EventProperty, Property, Schema, Writer},
-        time::{Day, Timestamp},
-        value::{Value, ValueType},
-    },
+use throng::model::{
+    currency::Currency,
+    id::{EventKindId, PropertyId},
+    name::{ContactKey, Name},
+    number::ONE,
+    request::{Applied, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
+    schema::{EventKind, EventProperty, Property, Schema, Writer},
+    time::{Day, Timestamp},
+    value::{Value, ValueType},
 };
 
 use crate::support::{
@@ -199,7 +197,11 @@ impl Naive {
             }
             (ValueType::Money(currency), Input::Text(text)) => some(amount(currency, text).map(Value::Money)),
             (ValueType::Text | ValueType::Email | ValueType::Category, Input::Text(text)) => {
-                if text.len() > 16_384 { Err(RefusalKind::TooLarge) } else { Ok(Some(Value::Text(text.clone()))) }
+                if text.len() > 16_384 {
+                    Err(RefusalKind::TooLarge)
+                } else {
+                    Ok(Some(Value::Text(text.clone())))
+                }
             }
             (ValueType::Timestamp, Input::Text(text)) => {
                 let start = |day: Day| Timestamp(self.almanac.start_of(i64::from(day.0)) as i64);
@@ -260,7 +262,7 @@ fn inferred(input: &Input) -> Option<ValueType> {
         Input::Flag(_) => Some(ValueType::Boolean),
         Input::Number(_) => Some(ValueType::Number),
         Input::Text(text) if text.is_empty() => None,
-        Input::Text(text) if Timestamp::parse(text).is_ok() => Some(ValueType::Timestamp),
+        Input::Text(text) if Timestamp::parse(text).is_ok() || Day::parse(text).is_ok() => Some(ValueType::Timestamp),
         Input::Text(_) => Some(ValueType::Text),
         Input::List(items) if !items.is_empty() => Some(ValueType::Set),
         _ => None,
