@@ -9,7 +9,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::{
     db::{
@@ -75,6 +75,8 @@ pub type Callback = Box<dyn FnOnce(Result<Written, Error>) + Send>;
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) published: ArcSwap<State>,
+    /// The view given out last, until something is published.
+    pub(super) latest: ArcSwapOption<View>,
     pub(super) queue: Queue,
     /// `None` in memory alone, and once the database is closed.
     store: Mutex<Option<Store>>,
@@ -103,6 +105,7 @@ impl Shared {
         Shared {
             options,
             published: ArcSwap::from_pointee(state),
+            latest: ArcSwapOption::empty(),
             queue: Queue::default(),
             is_stored: store.is_some(),
             store: Mutex::new(store),
@@ -221,7 +224,14 @@ impl Database {
         let shared = &self.handle.shared;
         let state = shared.published.load_full();
         let now = shared.now(&state);
-        View::new(state, now)
+        // Within one write and one millisecond everyone shares a view, and with it the plans bound for it.
+        let latest = shared.latest.load();
+        if let Some(view) = latest.as_ref().filter(|view| view.lsn() == state.lsn && view.now() == now) {
+            return View::clone(view);
+        }
+        let view = View::new(state, now);
+        shared.latest.store(Some(Arc::new(view.clone())));
+        view
     }
 
     /// Writes a batch and waits until it is durable and visible.

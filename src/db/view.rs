@@ -305,3 +305,7 @@ fn located(error: RuleError, source: &RuleSource, name: &str) -> RuleError {
         None => error,
     }
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

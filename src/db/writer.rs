@@ -125,6 +125,7 @@ impl Writer {
             }
             self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             self.shared.published.store(Arc::new(state));
+            self.shared.latest.store(None);
             if erased {
                 self.shared.erased.store(true, Ordering::Relaxed);
                 self.erased.get_or_insert_with(Stopwatch::start);

@@ -154,7 +154,7 @@ impl Session<'_> {
             let Body::Dynamic(dynamic) = &segment.body else { continue };
             if let Err(error) = rule::check(&dynamic.rule, after) {
                 broken.push(format!("\"{}\"", segment.name));
-                reason = error.message.into();
+                reason = error.message;
             }
         }
         if broken.is_empty() {

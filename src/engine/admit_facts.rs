@@ -218,7 +218,7 @@ impl Session<'_> {
         let mut new = Vec::new();
         for (name, input) in &write.properties {
             if named.contains(&name) {
-                return Err(twice(name, name)).map_err(in_properties);
+                return Err(in_properties(twice(name, name)));
             }
             named.push(name);
             let Some((position, property)) = kind.and_then(|kind| kind.property(name.as_str())) else {

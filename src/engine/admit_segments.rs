@@ -12,7 +12,8 @@ use crate::{
         limits,
         name::ContactKey,
         request::{
-            Applied, MembersEdit, Refusal, RefusalKind, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate,
+            Applied, MembersEdit, MembersMode, Refusal, RefusalKind, RuleSource, SegmentCreate, SegmentSource,
+            SegmentUpdate,
         },
         schema::Schema,
     },
@@ -37,6 +38,15 @@ pub fn parse(source: &RuleSource, schema: &Schema) -> Result<Rule, RuleError> {
     }
 }
 
+fn unbound(error: BindError) -> Refusal {
+    let code = match error {
+        BindError::UnknownSegment { .. } => "unknown_segment",
+        BindError::Cycle { .. } => "cycle",
+        _ => "bad_rule",
+    };
+    refusal(RefusalKind::Invalid, code, "/rule", error.to_string())
+}
+
 impl Session<'_> {
     pub(super) fn create_segment(&mut self, create: &SegmentCreate) -> Result<Applied, Refusal> {
         let name = self.free_name(&create.name, None)?;
@@ -50,9 +60,11 @@ impl Session<'_> {
             SegmentSource::Rule(source) => {
                 let rule = self.rule(source)?;
                 let text = RuleText::of(&rule);
-                let mut draft = self.state.book.clone();
-                draft.insert(self.drafted(id, name, rule, text.clone()));
-                self.judge_graph(&draft, id)?;
+                if !self.stands_alone(&rule)? {
+                    let mut draft = self.state.book.clone();
+                    draft.insert(self.drafted(id, name, rule, text.clone()));
+                    self.judge_graph(&draft, id)?;
+                }
                 SegmentBody::Rule(text)
             }
         };
@@ -90,7 +102,16 @@ impl Session<'_> {
 
     fn rule(&self, source: &RuleSource) -> Result<Rule, Refusal> {
         parse(source, &self.state.schema)
-            .map_err(|error| refusal(RefusalKind::Invalid, "bad_rule", "/rule", error.message.into()))
+            .map_err(|error| refusal(RefusalKind::Invalid, "bad_rule", "/rule", error.message))
+    }
+
+    /// Whether a rule names no segment, and so can make no cycle and no depth; it binds, or is refused.
+    fn stands_alone(&self, rule: &Rule) -> Result<bool, Refusal> {
+        if !rule::segments_named(rule).is_empty() {
+            return Ok(false);
+        }
+        bind(rule, &self.state.context(self.at(), self.at())).map_err(unbound)?;
+        Ok(true)
     }
 
     /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
@@ -98,14 +119,7 @@ impl Session<'_> {
         let context = Context { schema: &self.state.schema, segments: draft, now: self.at(), as_of: self.at() };
         for id in std::iter::once(id).chain(draft.all_dependents(id)) {
             let segment = draft.get(id).expect("dependents are in the book");
-            bind(&Rule::Segment(segment.name.clone()), &context).map_err(|error| {
-                let code = match error {
-                    BindError::UnknownSegment { .. } => "unknown_segment",
-                    BindError::Cycle { .. } => "cycle",
-                    _ => "bad_rule",
-                };
-                refusal(RefusalKind::Invalid, code, "/rule", error.to_string())
-            })?;
+            bind(&Rule::Segment(segment.name.clone()), &context).map_err(unbound)?;
         }
         Ok(())
     }
@@ -138,7 +152,9 @@ impl Session<'_> {
         if name.is_none() && description.is_none() && rule.is_none() {
             return Ok(Applied::Unchanged);
         }
-        if let Some((rule, text)) = &rule {
+        if let Some((rule, text)) = &rule
+            && !self.stands_alone(rule)?
+        {
             let mut draft = self.state.book.clone();
             draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
             self.judge_graph(&draft, id)?;
@@ -208,10 +224,9 @@ impl Session<'_> {
         Ok(Applied::Members { unknown })
     }
 
-    fn edit_list(&mut self, segment: &Segment, mode: crate::model::request::MembersMode, contacts: Vec<ContactId>) {
-        use crate::model::request::MembersMode::Replace;
+    fn edit_list(&mut self, segment: &Segment, mode: MembersMode, contacts: Vec<ContactId>) {
         let same = match (&segment.body, mode) {
-            (Body::Static(list), Replace) => *list == posting_of(&contacts),
+            (Body::Static(list), MembersMode::Replace) => *list == posting_of(&contacts),
             _ => contacts.is_empty(),
         };
         if !same {

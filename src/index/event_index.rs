@@ -81,11 +81,11 @@ impl EventIndex {
             let texts = ty.is_some_and(|ty| ty.is_text() || ty == ValueType::Set);
             self.dictionaries[position] = texts.then(|| Arc::new(Dictionary::new(property.case_sensitive)));
         }
-        if let Some(dictionary) = self.dictionaries[position].as_mut() {
-            if dictionary.case_sensitive() != property.case_sensitive {
-                Arc::make_mut(dictionary).set_case_sensitive(property.case_sensitive);
-                return true;
-            }
+        if let Some(dictionary) = self.dictionaries[position].as_mut()
+            && dictionary.case_sensitive() != property.case_sensitive
+        {
+            Arc::make_mut(dictionary).set_case_sensitive(property.case_sensitive);
+            return true;
         }
         changed
     }

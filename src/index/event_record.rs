@@ -51,7 +51,6 @@ impl Index {
 
     /// Records an event of a kind that the schema has. `values` go by property position; the same id twice counts once.
     /// Derived properties take in at once what is not dated after `as_of`.
-    #[expect(clippy::too_many_arguments, reason = "an event has this many parts; a struct would only rename them")]
     pub fn record_event(
         &mut self,
         schema: &Schema,

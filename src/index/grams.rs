@@ -56,9 +56,12 @@ fn gram(bytes: &[u8]) -> u32 {
     u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2])
 }
 
-/// Appends the trigrams of a key, each with its block, for [`Grams::extend`].
-pub fn collect(key: &[u8], block: u32, out: &mut Vec<u64>) {
-    out.extend(key.windows(3).map(|bytes| u64::from(gram(bytes)) << 32 | u64::from(block)));
+/// Blocks that are covered at once.
+pub const STEP: u32 = 64;
+
+/// Appends the trigrams of a key, each with the place of its block among those that [`Grams::extend`] is to cover.
+pub fn collect(key: &[u8], place: u32, out: &mut Vec<u32>) {
+    out.extend(key.windows(3).map(|bytes| gram(bytes) << 8 | place));
 }
 
 impl Grams {
@@ -67,17 +70,19 @@ impl Grams {
         self.blocks
     }
 
-    /// Covers the blocks up to `blocks`, given all pairs of trigram and block there.
-    pub fn extend(&mut self, blocks: u32, pairs: &mut Vec<u64>) {
+    /// Covers the next `more` blocks, at most [`STEP`], given what [`collect`] made of all texts there.
+    pub fn extend(&mut self, more: u32, pairs: &mut Vec<u32>) {
         pairs.sort_unstable();
         pairs.dedup();
-        for run in pairs.chunk_by(|a, b| a >> 32 == b >> 32) {
-            let posting = self.posting_mut((run[0] >> 32) as u32);
+        let first = self.blocks;
+        for run in pairs.chunk_by(|a, b| a >> 8 == b >> 8) {
+            let posting = self.posting_mut(run[0] >> 8);
             run.iter().for_each(|pair| {
-                posting.insert(*pair as u32);
+                posting.insert(first + (pair & 0xff));
             });
         }
-        self.blocks = blocks;
+        self.blocks += more;
+        pairs.clear();
     }
 
     /// Adds a block to trigrams.

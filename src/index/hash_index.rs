@@ -1,7 +1,9 @@
-//! From the hash of a text to the ids that may have it: buckets that split one at a time, over a mapped sorted table.
+//! From the hash of a text to the ids that may have it: sorted runs, each at least four times as long as the next.
 //!
-//! Source: W. Litwin, Linear Hashing: A New Tool for File and Table Addressing, VLDB 1980. Buckets are told apart by the
-//! leading bits of the hash, so that walking them in bit-reversed order gives the entries in the order of their hashes.
+//! A run is never written to, only merged, so that a writer whose state is shared copies nothing but the few newest
+//! entries; a tree of buckets would copy one for every entry of a growing set. An image is a run, used in place.
+
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -11,42 +13,51 @@ use crate::{
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
-    index::{mapped, tree::Tree},
+    index::mapped,
 };
 
-/// Mean entries of a bucket.
-const BUCKET: usize = 128;
-/// Mean entries of the sorted table between two marks of its directory, as a power of two.
-const MARK_BITS: u32 = 4;
+/// Slots of the newest entries; a power of two. Half of them are filled before they become a run.
+const SLOTS: usize = 2_048;
+/// A run is merged into the one before unless that is so many times as long.
+const RATIO: usize = 4;
+/// Mean entries between two marks of a run's directory, as a power of two.
+const MARK_BITS: u32 = 3;
+/// A slot never used.
+const EMPTY: u64 = u64::MAX;
+/// A slot whose entry was removed.
+const REMOVED: u64 = u64::MAX - 1;
 
-/// Ids by hash. Several ids may have one hash; whoever asks compares the texts.
-#[derive(Clone, Debug)]
+/// Ids by hash. Several ids may have one hash; whoever asks compares the texts. An entry is `hash << 32 | id`.
+#[derive(Clone, Debug, Default)]
 pub struct HashIndex {
-    base: Base,
-    buckets: Tree<Bucket>,
-    /// Entries in the buckets.
+    /// The longest first.
+    runs: Vec<Run>,
+    newest: Newest,
     len: usize,
 }
 
+/// Entries in an open table, the place of each by its hash.
 #[derive(Clone, Debug, Default)]
-struct Bucket {
-    hashes: Vec<u32>,
-    ids: Vec<u32>,
+struct Newest {
+    slots: Arc<Vec<u64>>,
+    used: usize,
 }
 
-/// The entries of the last image, ascending by hash and id.
-#[derive(Clone, Debug, Default)]
-struct Base {
-    entries: Bytes,
-    directory: Bytes,
+/// Entries ascending, and where those begin that share their leading bits.
+#[derive(Clone, Debug)]
+struct Run {
+    entries: Array,
+    marks: Array,
     bits: u32,
+    /// Places of entries that were removed.
     removed: Posting,
 }
 
-impl Default for HashIndex {
-    fn default() -> HashIndex {
-        HashIndex { base: Base::default(), buckets: [Bucket::default()].into_iter().collect(), len: 0 }
-    }
+#[derive(Clone, Debug)]
+enum Array {
+    Longs(Arc<Vec<u64>>),
+    Shorts(Arc<Vec<u32>>),
+    Mapped(Bytes),
 }
 
 impl HashIndex {
@@ -54,7 +65,8 @@ impl HashIndex {
     #[inline]
     pub fn find(&self, hash: u64, mut same: impl FnMut(u32) -> bool) -> Option<u32> {
         let hash = hash as u32;
-        self.bucket(hash).and_then(|bucket| bucket.find(hash, &mut same)).or_else(|| self.base.find(hash, &mut same))
+        let newest = self.newest.find(hash, |entry| same(entry as u32)).map(|slot| self.newest.slots[slot] as u32);
+        newest.or_else(|| self.runs.iter().find_map(|run| run.find(hash, &mut same)))
     }
 
     /// Every id under the hash.
@@ -69,96 +81,83 @@ impl HashIndex {
 
     /// Adds an id that is not there under this hash.
     pub fn insert(&mut self, hash: u64, id: u32) {
-        let hash = hash as u32;
-        if let Some(at) = self.base.place(hash, id) {
-            self.base.removed.remove(at);
+        let entry = u64::from(hash as u32) << 32 | u64::from(id);
+        self.len += 1;
+        if let Some((run, at)) = self.place(entry) {
+            self.runs[run].removed.remove(at);
             return;
         }
-        let place = place(hash, self.buckets.len());
-        self.buckets.get_mut(place).expect("a place is below the number of buckets").push(hash, id);
-        self.len += 1;
-        if self.len > self.buckets.len() * BUCKET {
-            self.split();
+        self.newest.push(entry);
+        if self.newest.used >= SLOTS / 2 {
+            self.settle();
         }
     }
 
     /// Takes an id away from under the hash.
     pub fn remove(&mut self, hash: u64, id: u32) {
-        let hash = hash as u32;
-        if let Some(at) = self.base.place(hash, id) {
-            self.base.removed.insert(at);
-            return;
-        }
-        let place = place(hash, self.buckets.len());
-        let found = self.buckets.get(place).and_then(|bucket| bucket.position(hash, id));
-        if let (Some(at), Some(bucket)) = (found, self.buckets.get_mut(place)) {
-            bucket.hashes.swap_remove(at);
-            bucket.ids.swap_remove(at);
+        let entry = u64::from(hash as u32) << 32 | u64::from(id);
+        if let Some(slot) = self.newest.find(hash as u32, |other| other == entry) {
+            Arc::make_mut(&mut self.newest.slots)[slot] = REMOVED;
+            self.len -= 1;
+        } else if let Some((run, at)) = self.place(entry)
+            && self.runs[run].removed.insert(at)
+        {
             self.len -= 1;
         }
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.len + self.base.len() - self.base.removed.len() as usize
+        self.len
     }
 
     /// Returns whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
-    fn bucket(&self, hash: u32) -> Option<&Bucket> {
-        self.buckets.get(place(hash, self.buckets.len()))
+    /// The run and the place of an entry, removed or not.
+    fn place(&self, entry: u64) -> Option<(usize, u32)> {
+        self.runs.iter().enumerate().find_map(|(number, run)| {
+            let at = run.range((entry >> 32) as u32).find(|at| run.entries.long(*at) == entry)?;
+            Some((number, at as u32))
+        })
     }
 
-    fn split(&mut self) {
-        let new = self.buckets.len();
-        let level = new.ilog2();
-        let Some(from) = self.buckets.get_mut(new - (1 << level)) else { return };
-        let whole = std::mem::take(from);
-        let mut moved = Bucket::default();
-        for (hash, id) in whole.hashes.into_iter().zip(whole.ids) {
-            let goes = hash.reverse_bits() >> level & 1 == 1;
-            if goes { &mut moved } else { &mut *from }.push(hash, id);
+    /// Makes a run of the newest entries, and one of it and the runs before that are not much longer.
+    fn settle(&mut self) {
+        let mut entries = self.newest.sorted();
+        self.newest = Newest::default();
+        while self.runs.last().is_some_and(|run| run.len() < RATIO * entries.len()) {
+            let run = self.runs.pop().expect("it was just looked at");
+            let mut merged = Vec::with_capacity(run.len() + entries.len());
+            merge(run.live(), entries.iter().copied(), |entry| merged.push(entry));
+            entries = merged;
         }
-        self.buckets.push(moved);
-    }
-
-    /// Calls `f` with the buckets' entries in the order of hash and id, each `hash << 32 | id`.
-    fn each_sorted(&self, f: &mut dyn FnMut(u64)) {
-        self.visit(0, 0, f);
-    }
-
-    fn visit(&self, bucket: usize, level: u32, f: &mut dyn FnMut(u64)) {
-        let sibling = bucket + (1usize << level);
-        if sibling < self.buckets.len() {
-            self.visit(bucket, level + 1, f);
-            self.visit(sibling, level + 1, f);
-        } else if let Some(bucket) = self.buckets.get(bucket) {
-            let pairs = bucket.hashes.iter().zip(&bucket.ids);
-            let mut entries: Vec<u64> = pairs.map(|(hash, id)| u64::from(*hash) << 32 | u64::from(*id)).collect();
-            entries.sort_unstable();
-            entries.into_iter().for_each(f);
+        if !entries.is_empty() {
+            self.runs.push(Run::new(entries));
         }
     }
 
     /// Bytes of heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        let bucket = |bucket: &Bucket| 4 * (bucket.hashes.capacity() + bucket.ids.capacity()) as u64;
-        let buckets: u64 = self.buckets.iter().map(bucket).sum();
-        self.buckets.memory_bytes() + buckets + self.base.removed.memory_bytes() as u64
+        let run = |run: &Run| run.entries.memory_bytes() + run.marks.memory_bytes() + run.removed.memory_bytes() as u64;
+        8 * self.newest.slots.len() as u64 + self.runs.iter().map(run).sum::<u64>()
     }
 
-    /// Writes the entries as a sorted table in sections whose names begin with `name`.
+    /// Writes the entries as one run in sections whose names begin with `name`.
     pub fn encode(&self, name: &str, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
         sink.begin(&format!("{name}/entries"))?;
-        let bits = self.len().checked_ilog2().unwrap_or(0).saturating_sub(MARK_BITS);
-        let mut marks: Vec<u32> = vec![0; (1 << bits) + 1];
+        let mut marks = Marks::new(self.len);
         let mut buffer = Vec::with_capacity(1 << 16);
         let mut outcome = Ok(());
-        let mut put = |entry: u64| {
-            marks[(entry >> 32 >> (32 - bits)) as usize + 1] += 1;
+        let newest = self.newest.sorted();
+        let mut all: Box<dyn Iterator<Item = u64> + '_> = Box::new(newest.into_iter());
+        for run in self.runs.iter().rev() {
+            all = Box::new(Merged { a: run.live().peekable(), b: all.peekable() });
+        }
+        all.for_each(|entry| {
+            marks.count(entry);
             buffer.extend_from_slice(&entry.to_le_bytes());
             if buffer.len() >= 1 << 16 {
                 if outcome.is_ok() {
@@ -166,113 +165,180 @@ impl HashIndex {
                 }
                 buffer.clear();
             }
-        };
-        let mut base = (0..self.base.len()).filter(|at| !self.base.removed.contains(*at as u32));
-        let mut next = base.next().map(|at| self.base.entry(at));
-        self.each_sorted(&mut |entry| {
-            while let Some(earlier) = next.filter(|earlier| *earlier < entry) {
-                put(earlier);
-                next = base.next().map(|at| self.base.entry(at));
-            }
-            put(entry);
         });
-        while let Some(entry) = next {
-            put(entry);
-            next = base.next().map(|at| self.base.entry(at));
-        }
         outcome?;
         sink.put(&buffer)?;
-        let mut sum = 0;
-        marks.iter_mut().for_each(|mark| {
-            sum += *mark;
-            *mark = sum;
-        });
         sink.begin(&format!("{name}/marks"))?;
-        sink.put(&mapped::u32_bytes(marks))
+        sink.put(&mapped::u32_bytes(marks.finish()))
     }
 
     /// Reads what [`HashIndex::encode`] wrote.
     pub fn decode(name: &str, source: &dyn SectionSource) -> Result<HashIndex, Damage> {
         let entries = source.section(&format!("{name}/entries"))?;
-        let directory = source.section(&format!("{name}/marks"))?;
-        mapped::items(name, &entries, 8)?;
-        let marks = mapped::items(name, &directory, 4)?;
-        let bits = marks.saturating_sub(1).checked_ilog2().unwrap_or(0);
-        if marks != (1 << bits) + 1 || bits > 32 {
-            return Err(Damage::at(name, 0, "a power of two of marks, and one", marks));
+        let marks = source.section(&format!("{name}/marks"))?;
+        let (len, count) = (mapped::items(name, &entries, 8)?, mapped::items(name, &marks, 4)?);
+        let bits = count.saturating_sub(1).checked_ilog2().unwrap_or(0);
+        if count != (1 << bits) + 1 || bits > 32 {
+            return Err(Damage::at(name, 0, "a power of two of marks, and one", count));
         }
-        Ok(HashIndex { base: Base { entries, directory, bits, removed: Posting::new() }, ..HashIndex::default() })
+        let run = Run { entries: Array::Mapped(entries), marks: Array::Mapped(marks), bits, removed: Posting::new() };
+        let runs = if len == 0 { vec![] } else { vec![run] };
+        Ok(HashIndex { runs, newest: Newest::default(), len })
     }
 }
 
-/// The bucket of a hash among `buckets`: by as many leading bits as tell them apart.
-#[inline]
-fn place(hash: u32, buckets: usize) -> usize {
-    let leading = hash.reverse_bits() as usize;
-    let level = buckets.ilog2();
-    let place = leading & ((2usize << level) - 1);
-    if place < buckets { place } else { leading & ((1usize << level) - 1) }
+/// Two ascending iterators as one.
+struct Merged<A: Iterator<Item = u64>, B: Iterator<Item = u64>> {
+    a: std::iter::Peekable<A>,
+    b: std::iter::Peekable<B>,
 }
 
-impl Bucket {
-    /// Compares sixteen hashes at a time.
+impl<A: Iterator<Item = u64>, B: Iterator<Item = u64>> Iterator for Merged<A, B> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        match (self.a.peek(), self.b.peek()) {
+            (Some(a), Some(b)) if b < a => self.b.next(),
+            (Some(_), _) => self.a.next(),
+            (None, _) => self.b.next(),
+        }
+    }
+}
+
+fn merge(a: impl Iterator<Item = u64>, b: impl Iterator<Item = u64>, f: impl FnMut(u64)) {
+    Merged { a: a.peekable(), b: b.peekable() }.for_each(f);
+}
+
+impl Newest {
+    /// The slot of the first entry under the hash that `same` recognizes.
     #[inline]
+    fn find(&self, hash: u32, mut same: impl FnMut(u64) -> bool) -> Option<usize> {
+        let slots = self.slots.as_slice();
+        if slots.is_empty() {
+            return None;
+        }
+        let mut slot = hash as usize % SLOTS;
+        while slots[slot] != EMPTY {
+            let entry = slots[slot];
+            if (entry >> 32) as u32 == hash && entry != REMOVED && same(entry) {
+                return Some(slot);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        None
+    }
+
+    fn push(&mut self, entry: u64) {
+        let slots = Arc::make_mut(&mut self.slots);
+        slots.resize(SLOTS, EMPTY);
+        let mut slot = (entry >> 32) as usize % SLOTS;
+        while slots[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        slots[slot] = entry;
+        self.used += 1;
+    }
+
+    fn sorted(&self) -> Vec<u64> {
+        let mut entries: Vec<u64> = self.slots.iter().copied().filter(|entry| *entry < REMOVED).collect();
+        entries.sort_unstable();
+        entries
+    }
+}
+
+impl Run {
+    fn new(entries: Vec<u64>) -> Run {
+        let mut marks = Marks::new(entries.len());
+        entries.iter().for_each(|entry| marks.count(*entry));
+        let bits = marks.bits;
+        let marks = Array::Shorts(Arc::new(marks.finish()));
+        Run { entries: Array::Longs(Arc::new(entries)), marks, bits, removed: Posting::new() }
+    }
+
+    fn len(&self) -> usize {
+        match &self.entries {
+            Array::Longs(entries) => entries.len(),
+            Array::Shorts(_) => 0,
+            Array::Mapped(bytes) => bytes.len() / 8,
+        }
+    }
+
+    /// Where entries of a hash would be.
+    fn range(&self, hash: u32) -> Range<usize> {
+        let mark = (u64::from(hash) >> (32 - self.bits)) as usize;
+        self.marks.short(mark) as usize..(self.marks.short(mark + 1) as usize).min(self.len())
+    }
+
     fn find(&self, hash: u32, same: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        for (hashes, ids) in self.hashes.chunks(16).zip(self.ids.chunks(16)) {
-            if hashes.iter().fold(false, |any, other| any | (*other == hash)) {
-                let here = hashes.iter().zip(ids).filter(|(other, _)| **other == hash);
-                if let Some((_, id)) = here.into_iter().find(|(_, id)| same(**id)) {
-                    return Some(*id);
-                }
+        for at in self.range(hash) {
+            let entry = self.entries.long(at);
+            if (entry >> 32) as u32 == hash && !self.removed.contains(at as u32) && same(entry as u32) {
+                return Some(entry as u32);
             }
         }
         None
     }
 
-    fn position(&self, hash: u32, id: u32) -> Option<usize> {
-        self.hashes.iter().zip(&self.ids).position(|entry| entry == (&hash, &id))
-    }
-
-    fn push(&mut self, hash: u32, id: u32) {
-        if self.hashes.len() == self.hashes.capacity() {
-            let more = (self.hashes.len() / 8).max(8);
-            self.hashes.reserve_exact(more);
-            self.ids.reserve_exact(more);
-        }
-        self.hashes.push(hash);
-        self.ids.push(id);
+    /// The entries that were not removed.
+    fn live(&self) -> impl Iterator<Item = u64> {
+        let all = self.removed.is_empty();
+        let live = (0..self.len()).filter(move |at| all || !self.removed.contains(*at as u32));
+        live.map(|at| self.entries.long(at))
     }
 }
 
-impl Base {
-    fn len(&self) -> usize {
-        self.entries.len() / 8
-    }
-
-    fn entry(&self, at: usize) -> u64 {
-        mapped::u64_at(&self.entries, at)
-    }
-
-    fn range(&self, hash: u32) -> std::ops::Range<usize> {
-        let mark = (u64::from(hash) >> (32 - self.bits)) as usize;
-        mapped::u32_at(&self.directory, mark) as usize..mapped::u32_at(&self.directory, mark + 1) as usize
-    }
-
-    fn find(&self, hash: u32, same: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.entries.is_empty() {
-            return None;
+impl Array {
+    #[inline]
+    fn long(&self, at: usize) -> u64 {
+        match self {
+            Array::Longs(longs) => longs.get(at).copied().unwrap_or(0),
+            Array::Shorts(shorts) => shorts.get(at).copied().map_or(0, u64::from),
+            Array::Mapped(bytes) => mapped::u64_at(bytes, at),
         }
-        let here = self.range(hash).filter(|at| (self.entry(*at) >> 32) as u32 == hash);
-        here.filter(|at| !self.removed.contains(*at as u32)).map(|at| self.entry(at) as u32).find(|id| same(*id))
     }
 
-    /// The place of an entry, removed or not.
-    fn place(&self, hash: u32, id: u32) -> Option<u32> {
-        if self.entries.is_empty() {
-            return None;
+    #[inline]
+    fn short(&self, at: usize) -> u32 {
+        match self {
+            Array::Longs(longs) => longs.get(at).copied().unwrap_or(0) as u32,
+            Array::Shorts(shorts) => shorts.get(at).copied().unwrap_or(0),
+            Array::Mapped(bytes) => mapped::u32_at(bytes, at),
         }
-        let entry = u64::from(hash) << 32 | u64::from(id);
-        self.range(hash).find(|at| self.entry(*at) == entry).map(|at| at as u32)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        match self {
+            Array::Longs(longs) => 8 * longs.capacity() as u64,
+            Array::Shorts(shorts) => 4 * shorts.capacity() as u64,
+            Array::Mapped(_) => 0,
+        }
+    }
+}
+
+/// The directory of a run in the making.
+struct Marks {
+    counts: Vec<u32>,
+    bits: u32,
+}
+
+impl Marks {
+    fn new(len: usize) -> Marks {
+        let bits = len.checked_ilog2().unwrap_or(0).saturating_sub(MARK_BITS);
+        Marks { counts: vec![0; (1 << bits) + 1], bits }
+    }
+
+    fn count(&mut self, entry: u64) {
+        self.counts[(entry >> 32 >> (32 - self.bits)) as usize + 1] += 1;
+    }
+
+    /// For each value of the leading bits the place of its first entry, and the end.
+    fn finish(mut self) -> Vec<u32> {
+        let mut sum = 0;
+        self.counts.iter_mut().for_each(|count| {
+            sum += *count;
+            *count = sum;
+        });
+        self.counts
     }
 }
 

@@ -19,8 +19,10 @@ use crate::{
     },
 };
 
-/// Trigrams are kept from so many texts on and brought up to date in steps of so many; fewer are simply read.
-const GRAMS_STEP: u32 = 1_024;
+/// Trigrams are kept from so many texts on; fewer are simply read.
+const GRAMS_STEP_MIN: u32 = 1_024;
+/// At most so many texts wait to have their trigrams taken; reading them costs a tenth of a millisecond.
+const GRAMS_STEP_MAX: u32 = 16_384;
 
 /// Distinct texts, none of them empty. The code of a removed one is given again, the lowest first.
 #[derive(Clone, Debug, Default)]
@@ -241,22 +243,22 @@ impl Lexicon {
         }
     }
 
-    /// Brings the trigrams up to date once enough texts wait.
+    /// Brings the trigrams up to date once enough texts wait: more of a larger lexicon, as it copies what it shares.
     fn cover(&mut self) {
         let covered = self.grams.blocks();
-        if self.code_end() - covered * BLOCK < GRAMS_STEP {
+        if self.code_end() - covered * BLOCK < (self.code_end() / 16).clamp(GRAMS_STEP_MIN, GRAMS_STEP_MAX) {
             return;
         }
         let mut keys = Keys::default();
         let mut pairs = Vec::new();
         let end = self.code_end() / BLOCK;
-        for block in covered..end {
-            self.read_block(block, &mut keys);
-            keys.iter().for_each(|(_, key)| grams::collect(key.as_bytes(), block, &mut pairs));
-            if block + 1 == end || (block + 1 - covered) % 64 == 0 {
-                self.grams.extend(block + 1, &mut pairs);
-                pairs.clear();
+        for first in (covered..end).step_by(grams::STEP as usize) {
+            let last = end.min(first + grams::STEP);
+            for block in first..last {
+                self.read_block(block, &mut keys);
+                keys.iter().for_each(|(_, key)| grams::collect(key.as_bytes(), block - first, &mut pairs));
             }
+            self.grams.extend(last - first, &mut pairs);
         }
     }
 

@@ -36,7 +36,7 @@ pub fn u32_bytes(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
 
 /// Requires that a section holds whole items of a width; gives how many.
 pub fn items(name: &str, bytes: &Bytes, width: usize) -> Result<usize, Damage> {
-    if bytes.len() % width != 0 {
+    if !bytes.len().is_multiple_of(width) {
         return Err(Damage::at(name, bytes.len() as u64, format!("whole items of {width} bytes"), "a part of one"));
     }
     Ok(bytes.len() / width)

@@ -70,6 +70,7 @@ pub mod text;
 #[cfg(test)]
 mod text_tests;
 pub mod tree;
+pub mod trie;
 
 /// Every fact of every contact. Cloning is cheap; a clone stays as it was while the original is written to.
 #[derive(Clone, Debug, Default)]

@@ -16,6 +16,7 @@ use crate::{
 
 /// The values of one property and how they are found.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each property, behind an Arc")]
 pub enum PropertyIndex {
     /// Text, email or category (which one is the type).
     Text(ValueType, TextIndex),

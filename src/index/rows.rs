@@ -1,6 +1,4 @@
-//! The contacts of each dictionary code: one in place, a few as a list, many as a posting; paged and persistent.
-
-use std::sync::Arc;
+//! The contacts of each dictionary code: one in place, a few as a list, many as a posting; persistent.
 
 use bytes::Bytes;
 
@@ -11,24 +9,24 @@ use crate::{
         damage::Damage,
         section::{SectionSink, SectionSource, SinkError},
     },
-    index::{mapped, tree::Tree},
+    index::{mapped, numbers::Numbers, trie::Trie},
 };
 
-/// Codes of one page.
-const PAGE: usize = 1_024;
 /// A list longer than this becomes a posting: a posting spends tens of bytes on every chunk it touches.
 const FEW_MAX: usize = 1_024;
 /// A posting shorter than this becomes a list again.
 const FEW_AGAIN: u64 = 512;
-/// A slot without contacts.
-const NONE: u32 = u32::MAX;
-/// Slots above this stand for the lists of the page, counted down from [`NONE`]; no contact has such an id.
-const SINGLE_MAX: u32 = u32::MAX - 65_536;
+/// The slot of a code with several contacts. A slot holds one more than the only contact, or 0; no contact's id is as
+/// high as this.
+const SEVERAL: u32 = u32::MAX;
 
 /// Contacts by code.
 #[derive(Clone, Debug, Default)]
 pub struct CodeRows {
-    pages: Tree<Page>,
+    slots: Numbers,
+    /// The lists changed since the last image, which override those in it.
+    lists: Trie<List>,
+    image: Image,
 }
 
 /// The contacts of one code.
@@ -47,30 +45,17 @@ pub enum Rows<'a> {
 }
 
 #[derive(Clone, Debug)]
-enum Page {
-    Owned(OwnedPage),
-    Mapped(MappedPage),
-}
-
-#[derive(Clone, Debug, Default)]
-struct OwnedPage {
-    slots: Vec<u32>,
-    lists: Vec<List>,
-}
-
-#[derive(Clone, Debug)]
 enum List {
-    Few(Arc<Vec<u32>>),
+    Few(Vec<u32>),
     Many(Posting),
 }
 
-/// As words: slots, the bounds of the lists, the lists. A list without a word is the next of the postings.
-#[derive(Clone, Debug)]
-struct MappedPage {
-    slots: Bytes,
-    bounds: Bytes,
-    few: Bytes,
-    many: Vec<Posting>,
+/// The short lists of the last image: codes, ascending; after how many contacts the list of each ends; the contacts.
+#[derive(Clone, Debug, Default)]
+struct Image {
+    codes: Bytes,
+    ends: Bytes,
+    ids: Bytes,
 }
 
 impl<'a> Rows<'a> {
@@ -140,171 +125,132 @@ impl CodeRows {
     /// The contacts of a code.
     #[inline]
     pub fn get(&self, code: u32) -> Rows<'_> {
-        let at = code as usize % PAGE;
-        match self.pages.get(code as usize / PAGE) {
-            Some(Page::Owned(page)) => page.get(at),
-            Some(Page::Mapped(page)) => page.get(at),
-            None => Rows::None,
+        match self.slots.get(code) {
+            0 => Rows::None,
+            SEVERAL => match self.lists.get(code) {
+                Some(List::Few(few)) => Rows::Few(few),
+                Some(List::Many(posting)) => Rows::Many(posting),
+                None => Rows::Mapped(self.image.list(code)),
+            },
+            slot => Rows::One(slot - 1),
         }
     }
 
     /// Adds a contact to a code; says whether it was not there.
     pub fn insert(&mut self, code: u32, id: u32) -> bool {
-        let page = self.pages.grow(code as usize / PAGE, || Page::Owned(OwnedPage::default()));
-        page.owned().insert(code as usize % PAGE, id)
+        match self.slots.get(code) {
+            0 => self.slots.set(code, id + 1),
+            SEVERAL => return self.list_mut(code).insert(id),
+            slot if slot == id + 1 => return false,
+            slot => {
+                let only = slot - 1;
+                self.lists.set(code, Some(List::Few(vec![only.min(id), only.max(id)])));
+                self.slots.set(code, SEVERAL);
+            }
+        }
+        true
     }
 
     /// Takes a contact away from a code; says whether it was there.
     pub fn remove(&mut self, code: u32, id: u32) -> bool {
-        if !self.get(code).contains(id) {
-            return false;
-        }
-        if let Some(page) = self.pages.get_mut(code as usize / PAGE) {
-            page.owned().remove(code as usize % PAGE, id);
+        match self.slots.get(code) {
+            SEVERAL => {
+                if !self.get(code).contains(id) {
+                    return false;
+                }
+                if let Some(last) = self.list_mut(code).remove(id) {
+                    self.lists.set(code, None);
+                    self.slots.set(code, last + 1);
+                }
+            }
+            slot if slot == id + 1 => self.slots.set(code, 0),
+            _ => return false,
         }
         true
+    }
+
+    /// The list of a code that has several contacts, to be written to.
+    fn list_mut(&mut self, code: u32) -> &mut List {
+        let image = &self.image;
+        self.lists.get_mut(code, || List::Few(mapped::u32s(image.list(code)).collect()))
     }
 
     /// Bytes of heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        let list = |list: &List| match list {
-            List::Few(few) => 48 + 4 * few.capacity() as u64,
-            List::Many(posting) => posting.memory_bytes() as u64,
-        };
-        let page = |page: &Page| match page {
-            Page::Owned(page) => {
-                let lists: u64 = page.lists.iter().map(list).sum();
-                lists + (4 * page.slots.capacity() + size_of::<List>() * page.lists.capacity()) as u64
-            }
-            Page::Mapped(page) => page.many.iter().map(|posting| posting.memory_bytes() as u64).sum(),
-        };
-        self.pages.memory_bytes() + self.pages.iter().map(page).sum::<u64>()
+        let mut lists = 0;
+        self.lists.each(&mut |_, list| {
+            lists += match list {
+                List::Few(few) => 4 * few.capacity() as u64,
+                List::Many(posting) => posting.memory_bytes() as u64,
+            };
+        });
+        self.slots.memory_bytes() + self.lists.memory_bytes() + lists
     }
 
     /// Writes the rows of the codes below `end` as sections whose names begin with `name`.
     pub fn encode(&self, name: &str, end: u32, sink: &mut dyn SectionSink) -> Result<(), SinkError> {
-        let mut heads = Vec::new();
-        sink.begin(&format!("{name}/lists"))?;
-        for first in (0..end).step_by(PAGE) {
-            let codes = first..end.min(first.saturating_add(PAGE as u32));
-            let (mut slots, mut bounds, mut few, mut many) = (vec![], vec![0u32], vec![], 0u32);
-            for rows in codes.map(|code| self.get(code)) {
-                match rows {
-                    Rows::None => slots.push(NONE),
-                    Rows::One(id) => slots.push(id),
-                    Rows::Few(_) | Rows::Mapped(_) | Rows::Many(_) => {
-                        slots.push(NONE - bounds.len() as u32);
-                        if matches!(rows, Rows::Many(_)) {
-                            many += 1;
-                        } else {
-                            rows.for_each(|id| few.push(id));
-                        }
-                        bounds.push(few.len() as u32);
-                    }
-                }
+        self.slots.encode(&format!("{name}/slots"), end, sink)?;
+        let (mut codes, mut ends, mut many, mut total) = (vec![], vec![], vec![], 0u32);
+        sink.begin(&format!("{name}/few"))?;
+        for code in (0..end).filter(|code| self.slots.get(*code) == SEVERAL) {
+            let rows = self.get(code);
+            if let Rows::Many(posting) = rows {
+                many.push((code, posting));
+                continue;
             }
-            heads.extend([slots.len() as u32, bounds.len() as u32, few.len() as u32, many]);
-            sink.put(&mapped::u32_bytes(slots.into_iter().chain(bounds).chain(few)))?;
+            let mut bytes = Vec::with_capacity(4 * rows.len() as usize);
+            rows.for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
+            sink.put(&bytes)?;
+            total += rows.len() as u32;
+            codes.push(code);
+            ends.push(total);
         }
-        sink.begin(&format!("{name}/pages"))?;
-        sink.put(&mapped::u32_bytes(heads))?;
-        sink.begin(&format!("{name}/postings"))?;
-        (0..end).try_for_each(|code| match self.get(code) {
-            Rows::Many(posting) => posting.encode(sink),
-            Rows::None | Rows::One(_) | Rows::Few(_) | Rows::Mapped(_) => Ok(()),
-        })
+        sink.begin(&format!("{name}/few-codes"))?;
+        sink.put(&mapped::u32_bytes(codes))?;
+        sink.begin(&format!("{name}/few-ends"))?;
+        sink.put(&mapped::u32_bytes(ends))?;
+        sink.begin(&format!("{name}/many-codes"))?;
+        sink.put(&mapped::u32_bytes(many.iter().map(|(code, _)| *code)))?;
+        sink.begin(&format!("{name}/many"))?;
+        many.into_iter().try_for_each(|(_, posting)| posting.encode(sink))
     }
 
     /// Reads what [`CodeRows::encode`] wrote.
     pub fn decode(name: &str, source: &dyn SectionSource) -> Result<CodeRows, Damage> {
-        let open = |part: &str| {
-            let section = format!("{name}/{part}");
-            source.section(&section).map(|bytes| Cursor::of(&section, bytes))
-        };
-        let (mut heads, mut lists, mut postings) = (open("pages")?, open("lists")?, open("postings")?);
-        let mut pages = Tree::default();
-        while heads.remaining() > 0 {
-            let mut next = || heads.u32().map(|n| n as usize);
-            let (slots, bounds, few, many) = (next()?, next()?, next()?, next()?);
-            if slots > PAGE || bounds > PAGE + 1 || bounds == 0 || many >= bounds {
-                return Err(heads.damage("counts that fit a page of rows", format!("{slots}, {bounds}, {many}")));
-            }
-            let page = MappedPage {
-                slots: lists.take_array(slots, 4)?,
-                bounds: lists.take_array(bounds, 4)?,
-                few: lists.take_array(few, 4)?,
-                many: (0..many).map(|_| Posting::decode(&mut postings)).collect::<Result<_, _>>()?,
-            };
-            pages.push(Page::Mapped(page));
+        let section = |part: &str| source.section(&format!("{name}/{part}"));
+        let (slots, _) = Numbers::decode(&format!("{name}/slots"), source)?;
+        let image = Image { codes: section("few-codes")?, ends: section("few-ends")?, ids: section("few")? };
+        let (codes, ends) = (mapped::items(name, &image.codes, 4)?, mapped::items(name, &image.ends, 4)?);
+        let ids = mapped::items(name, &image.ids, 4)?;
+        let last = ends.checked_sub(1).map_or(0, |last| mapped::u32_at(&image.ends, last) as usize);
+        if codes != ends || last != ids {
+            return Err(Damage::at(name, 0, format!("{codes} lists of {last} contacts"), format!("{ends} of {ids}")));
         }
-        lists.end()?;
-        Ok(CodeRows { pages })
+        let mut lists = Trie::default();
+        let many = format!("{name}/many");
+        let mut postings = Cursor::of(&many, source.section(&many)?);
+        for code in mapped::u32s(&section("many-codes")?) {
+            lists.set(code, Some(List::Many(Posting::decode(&mut postings)?)));
+        }
+        postings.end()?;
+        Ok(CodeRows { slots, lists, image })
     }
 }
 
-impl Page {
-    /// The page's own copy to write to.
-    fn owned(&mut self) -> &mut OwnedPage {
-        if let Page::Mapped(page) = self {
-            *self = Page::Owned(page.copied());
+impl Image {
+    /// The contacts of a code, as bytes; empty if it has none here.
+    fn list(&self, code: u32) -> &[u8] {
+        let (mut low, mut high) = (0, self.codes.len() / 4);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if mapped::u32_at(&self.codes, middle) < code { low = middle + 1 } else { high = middle }
         }
-        match self {
-            Page::Owned(page) => page,
-            Page::Mapped(_) => unreachable!("the page was just made its own"),
+        if 4 * low >= self.codes.len() || mapped::u32_at(&self.codes, low) != code {
+            return &[];
         }
+        let start = if low == 0 { 0 } else { mapped::u32_at(&self.ends, low - 1) as usize };
+        self.ids.get(4 * start..4 * mapped::u32_at(&self.ends, low) as usize).unwrap_or(&[])
     }
-}
-
-impl OwnedPage {
-    fn get(&self, at: usize) -> Rows<'_> {
-        match self.slots.get(at).copied().unwrap_or(NONE) {
-            NONE => Rows::None,
-            id if id <= SINGLE_MAX => Rows::One(id),
-            slot => match &self.lists[list_of(slot)] {
-                List::Few(few) => Rows::Few(few),
-                List::Many(posting) => Rows::Many(posting),
-            },
-        }
-    }
-
-    fn insert(&mut self, at: usize, id: u32) -> bool {
-        if self.slots.len() <= at {
-            self.slots.resize(at + 1, NONE);
-        }
-        match self.slots[at] {
-            NONE => self.slots[at] = id,
-            only if only == id => return false,
-            only if only <= SINGLE_MAX => {
-                self.slots[at] = NONE - 1 - self.lists.len() as u32;
-                self.lists.push(List::Few(Arc::new(vec![only.min(id), only.max(id)])));
-            }
-            slot => return self.lists[list_of(slot)].insert(id),
-        }
-        true
-    }
-
-    fn remove(&mut self, at: usize, id: u32) {
-        let slot = self.slots[at];
-        if slot <= SINGLE_MAX {
-            self.slots[at] = NONE;
-            return;
-        }
-        let number = list_of(slot);
-        if let Some(last) = self.lists[number].remove(id) {
-            self.slots[at] = last;
-            self.lists.swap_remove(number);
-            // The list that took the place of the one that went has a new number.
-            let moved = NONE - 1 - self.lists.len() as u32;
-            if let Some(slot) = self.slots.iter_mut().find(|slot| **slot == moved) {
-                *slot = NONE - 1 - number as u32;
-            }
-        }
-    }
-}
-
-/// The number of the list that a slot stands for.
-fn list_of(slot: u32) -> usize {
-    (NONE - 1 - slot) as usize
 }
 
 impl List {
@@ -323,7 +269,7 @@ impl List {
                     posting.insert(id);
                     *self = List::Many(posting);
                 } else {
-                    Arc::make_mut(few).insert(at, id);
+                    few.insert(at, id);
                 }
                 true
             }
@@ -335,7 +281,6 @@ impl List {
     fn remove(&mut self, id: u32) -> Option<u32> {
         match self {
             List::Few(few) => {
-                let few = Arc::make_mut(few);
                 if let Ok(at) = few.binary_search(&id) {
                     few.remove(at);
                 }
@@ -344,54 +289,10 @@ impl List {
             List::Many(posting) => {
                 posting.remove(id);
                 if posting.len() < FEW_AGAIN {
-                    *self = List::Few(Arc::new(posting.iter().collect()));
+                    *self = List::Few(posting.iter().collect());
                 }
                 None
             }
         }
-    }
-}
-
-impl MappedPage {
-    fn get(&self, at: usize) -> Rows<'_> {
-        let slot = if 4 * at < self.slots.len() { mapped::u32_at(&self.slots, at) } else { NONE };
-        if slot == NONE {
-            return Rows::None;
-        }
-        if slot <= SINGLE_MAX {
-            return Rows::One(slot);
-        }
-        let number = list_of(slot);
-        let bound = |at: usize| 4 * mapped::u32_at(&self.bounds, at) as usize;
-        match self.few.get(bound(number)..bound(number + 1)) {
-            Some([]) => {
-                let before = (0..number).filter(|list| bound(*list) == bound(list + 1)).count();
-                self.many.get(before).map_or(Rows::None, Rows::Many)
-            }
-            Some(bytes) => Rows::Mapped(bytes),
-            None => Rows::None,
-        }
-    }
-
-    fn copied(&self) -> OwnedPage {
-        let mut page = OwnedPage::default();
-        for at in 0..self.slots.len() / 4 {
-            let slot = match self.get(at) {
-                Rows::None => NONE,
-                Rows::One(id) => id,
-                rows @ (Rows::Few(_) | Rows::Mapped(_)) => {
-                    let mut few = Vec::with_capacity(rows.len() as usize);
-                    rows.for_each(|id| few.push(id));
-                    page.lists.push(List::Few(Arc::new(few)));
-                    NONE - page.lists.len() as u32
-                }
-                Rows::Many(posting) => {
-                    page.lists.push(List::Many(posting.clone()));
-                    NONE - page.lists.len() as u32
-                }
-            };
-            page.slots.push(slot);
-        }
-        page
     }
 }

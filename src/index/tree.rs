@@ -62,7 +62,7 @@ impl<P: Clone> Tree<P> {
     /// Adds a page at the end.
     pub fn push(&mut self, page: P) {
         let branches = Arc::make_mut(&mut self.branches);
-        if self.len % FAN == 0 {
+        if self.len.is_multiple_of(FAN) {
             branches.push(Arc::default());
         }
         let branch = branches.last_mut().expect("a branch was pushed when the last was full");

@@ -22,7 +22,12 @@ pub struct Reader<'a> {
     logs: Vec<Option<&'a EventIndex>>,
     sieves: Vec<Sieve<'a>>,
     having: Sieve<'a>,
+    /// The first instants of the days from the log's first event on, where days are counted of many contacts.
+    day_starts: Vec<i64>,
 }
+
+/// More days than a century has are found one by one.
+const DAYS_MAX: i64 = 36_600;
 
 impl<'a> Reader<'a> {
     /// Makes a test ready for an index.
@@ -38,7 +43,11 @@ impl<'a> Reader<'a> {
             Behavior::Edge { having, .. } => sieve(having, logs[0]),
             _ => Sieve::All(vec![]),
         };
-        Reader { behavior, clock, logs, sieves, having }
+        let day_starts = match (behavior, effort) {
+            (Behavior::Days(source, _), Effort::Many) => day_starts(source, logs[0], clock).unwrap_or_default(),
+            _ => vec![],
+        };
+        Reader { behavior, clock, logs, sieves, having, day_starts }
     }
 
     /// The test.
@@ -162,7 +171,10 @@ impl<'a> Reader<'a> {
             let at = group.time(i);
             if day_ends.is_none_or(|last| i128::from(at.0) > last) {
                 days += 1;
-                day_ends = Some(self.clock.day(self.clock.zone.day_of(at)).1);
+                day_ends = Some(match self.day_starts.partition_point(|start| *start <= at.0) {
+                    0 => self.clock.day(self.clock.zone.day_of(at)).1,
+                    next => self.day_starts.get(next).map_or(i128::MAX, |start| i128::from(*start) - 1),
+                });
             }
         }
         days
@@ -232,6 +244,17 @@ impl<'a> Reader<'a> {
             Behavior::Sequence { .. } => Found::Nothing,
         }
     }
+}
+
+/// The first instants of every day that a source's events may lie on; `None` when there are too many.
+fn day_starts(source: &Source, log: Option<&EventIndex>, clock: &Clock) -> Option<Vec<i64>> {
+    let first = log?.first().min()?.max(i128::from(source.first));
+    let day = |at: i128| Some(i64::from(clock.zone.day_of(Timestamp(i64::try_from(at).ok()?)).0));
+    let (from, to) = (day(first)?, day(i128::from(source.last))?);
+    if from > to || to - from > DAYS_MAX {
+        return None;
+    }
+    (from..=to).map(|number| i64::try_from(clock.day_start(number)).ok()).collect()
 }
 
 /// A way to find contacts by the columns of first and last times. Units: milliseconds, both ends included.

@@ -1,5 +1,7 @@
 //! Random rules that are valid for a schema of their own, for round-trip tests.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use crate::{
@@ -36,7 +38,12 @@ const TYPES: [ValueType; 10] = [
 ];
 
 /// The starter schema with names added that try to be misread.
-pub fn schema() -> Schema {
+pub fn schema() -> &'static Schema {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(make_schema);
+    &SCHEMA
+}
+
+fn make_schema() -> Schema {
     let starter = Schema::starter(Zone::utc());
     let name = |text: &str| Name::new(text).unwrap();
     let odd = [

@@ -85,7 +85,7 @@ impl RuleError {
         let label = match (&self.suggestion, self.expected.as_slice()) {
             (Some(suggestion), _) => format!("did you mean {suggestion}?"),
             (None, []) => String::new(),
-            (None, expected) => format!("expected {}", expected.join(" or ")),
+            (None, expected) => format!("expected {}", expected.join(", ")),
         };
         let snippet =
             Snippet::source(line).line_start(self.line).annotation(AnnotationKind::Primary.span(mark).label(label));
@@ -102,7 +102,7 @@ impl fmt::Display for RuleError {
         }
         f.write_str(&self.message)?;
         if !self.expected.is_empty() {
-            write!(f, "; expected {}", self.expected.join(" or "))?;
+            write!(f, "; expected {}", self.expected.join(", "))?;
         }
         match &self.suggestion {
             Some(suggestion) => write!(f, "; did you mean {suggestion}?"),

@@ -12,17 +12,17 @@ fn starter() -> Schema {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_written_is_read_back(rule in arbitrary::rule()) {
         let schema = arbitrary::schema();
-        rule::check(&rule, &schema).map_err(|e| TestCaseError::fail(format!("{rule:?}: {e}")))?;
+        rule::check(&rule, schema).map_err(|e| TestCaseError::fail(format!("{rule:?}: {e}")))?;
         let text = rule::print(&rule);
-        let read = rule::parse(&text, &schema).map_err(|e| TestCaseError::fail(format!("{}", e.render(&text))))?;
+        let read = rule::parse(&text, schema).map_err(|e| TestCaseError::fail(format!("{}", e.render(&text))))?;
         prop_assert_eq!(&read, &rule, "{}", text);
         let json = rule::to_json(&rule).to_string();
-        let read = rule::from_json(&json, &schema).map_err(|e| TestCaseError::fail(format!("{e} in {json}")))?;
+        let read = rule::from_json(&json, schema).map_err(|e| TestCaseError::fail(format!("{e} in {json}")))?;
         prop_assert_eq!(&read, &rule, "{}", json);
     }
 }
@@ -103,7 +103,7 @@ const SOUP: [&str; 72] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn token_soup_never_panics(words in prop::collection::vec(prop::sample::select(SOUP.to_vec()), 0..25)) {

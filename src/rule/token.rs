@@ -295,7 +295,7 @@ mod tests {
     fn strings_are_unescaped_and_errors_point() {
         let kind = |source: &str| tokens(source).unwrap()[0].kind.clone();
         assert_eq!(kind(r#""a\"\\\n\u{e9}\*""#), Kind::Text("a\"\\\né\\*".to_owned()));
-        assert_eq!(kind("'it''"), Kind::Text("it".to_owned()));
+        assert_eq!(kind("'it'"), Kind::Text("it".to_owned()));
         assert_eq!(tokens("a = \"b").unwrap_err().offset, 4);
         assert_eq!(tokens(r#""\u{110000}""#).unwrap_err().code, "bad_string");
         assert_eq!(tokens("x matches /a\\/b\\d/").unwrap()[2].kind, Kind::Regex("a/b\\d".to_owned()));

@@ -22,14 +22,14 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     pub(super) segments: Arc<BTreeMap<SegmentId, Arc<Segment>>>,
-    by_name: Arc<BTreeMap<Box<str>, SegmentId>>,
+    by_name: Arc<BTreeMap<Arc<str>, SegmentId>>,
     pub(super) next: u32,
 }
 
 impl Book {
     /// A book of given segments.
     pub fn new(segments: Vec<Segment>, next: u32) -> Book {
-        let by_name = segments.iter().map(|segment| (segment.folded(), segment.id)).collect();
+        let by_name = segments.iter().map(|segment| (segment.folded().into(), segment.id)).collect();
         let segments = segments.into_iter().map(|segment| (segment.id, Arc::new(segment))).collect();
         Book { segments: Arc::new(segments), by_name: Arc::new(by_name), next }
     }
@@ -97,7 +97,7 @@ impl Book {
     /// Panics: when they are not, for both were settled when the request was admitted.
     pub fn insert(&mut self, segment: Segment) {
         assert_eq!(segment.id, self.next_id(), "segments are numbered in order");
-        let before = Arc::make_mut(&mut self.by_name).insert(segment.folded(), segment.id);
+        let before = Arc::make_mut(&mut self.by_name).insert(segment.folded().into(), segment.id);
         assert_eq!(before, None, "the name {:?} is taken", segment.name);
         self.next += 1;
         Arc::make_mut(&mut self.segments).insert(segment.id, Arc::new(segment));
@@ -124,8 +124,8 @@ impl Book {
             segment.updated = at;
         });
         let by_name = Arc::make_mut(&mut self.by_name);
-        by_name.remove(&before);
-        by_name.insert(folded(name), id);
+        by_name.remove(&*before);
+        by_name.insert(folded(name).into(), id);
         let dynamic: Vec<SegmentId> = self.iter().map(|segment| segment.id).collect();
         for other in dynamic {
             let Some(Body::Dynamic(dynamic)) = self.get(other).map(|segment| &segment.body) else { continue };

@@ -5,6 +5,7 @@
 //! - `house`: the house rules, held over the source tree.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
+//! - `rules`: the rule language, by data files.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 
 mod facts;
@@ -12,5 +13,6 @@ mod history;
 mod house;
 mod naive;
 mod oracle;
+mod rules;
 mod support;
 mod time;

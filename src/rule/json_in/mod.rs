@@ -138,7 +138,8 @@ impl<'a> Reader<'a> {
         let Some((key, json)) = fields.left.first() else { return Ok(()) };
         let at = fields.at.step(json, key);
         let error = self.error(&at, "unknown_key", format!("the key \"{key}\" has no place in this object"));
-        Err(error.suggesting(crate::rule::suggest::nearest(key, known.iter().copied())))
+        let others = known.iter().copied().filter(|known| known != key);
+        Err(error.suggesting(crate::rule::suggest::nearest(key, others)))
     }
 
     /// An array's values.

@@ -236,16 +236,25 @@ impl<'a> Parser<'a> {
     }
 
     fn unary(&mut self) -> Parsed<Rule> {
-        if self.eat_kind(&Kind::Open) {
-            let rule = self.nested(Self::any)?;
-            self.expect_close()?;
-            return Ok(rule);
+        if *self.kind() == Kind::Open {
+            return self.nested(Self::group);
         }
-        let phrase = self.is(self.at, "not") && self.phrase(self.at).is_some();
+        let segment = self.are(self.at, &["not", "in", "segment"]);
+        let phrase = !segment && self.is(self.at, "not") && self.phrase(self.at).is_some();
         if !phrase && (self.eat_kind(&Kind::Not) || self.eat("not")) {
-            return self.nested(Self::unary).map(shape::not);
+            // `not (` is one level, as it is in the tree.
+            return self
+                .nested(|parser| if *parser.kind() == Kind::Open { parser.group() } else { parser.unary() })
+                .map(shape::not);
         }
         self.predicate()
+    }
+
+    fn group(&mut self) -> Parsed<Rule> {
+        self.at += 1;
+        let rule = self.any()?;
+        self.expect_close()?;
+        Ok(rule)
     }
 
     fn expect_close(&mut self) -> Parsed<()> {

@@ -127,7 +127,8 @@ impl<'a> Parser<'a> {
 
     /// Whether the words of a phrase are also a property's name, and what follows can only be an operator.
     fn property_instead(&self, from: usize, to: usize) -> bool {
-        self.is(to, "within") && self.runs(from, |name| self.schema.property(name)).iter().any(|(end, _)| *end == to)
+        let rolling = self.is(to, "within") && self.is_any(to + 1, &["the", "last"]);
+        rolling && self.runs(from, |name| self.schema.property(name)).iter().any(|(end, _)| *end == to)
     }
 
     /// Whether an operator of a property starts here.

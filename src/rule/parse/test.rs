@@ -90,7 +90,12 @@ impl Parser<'_> {
         let equality = matches!(sign, Comparison::Eq | Comparison::Ne);
         self.require(subject, equality || subject.ty.is_ordered(), self.text_at(self.at - 1))?;
         let units = self.word_at(self.at + 1).and_then(Unit::of_word);
-        if subject.ty.is_temporal() && units.is_some() {
+        let aged = self.is_any(self.at + 2, &["ago", "ahead"]);
+        if !subject.ty.is_temporal() && units.is_some() && aged {
+            let error = check::test::misfit(subject.name, subject.ty, "age");
+            return Err(self.place(error, self.at, self.at + 3));
+        }
+        if subject.ty.is_temporal() && (units.is_some() || aged) {
             let from = self.at;
             let length = self.length()?;
             let test = if self.eat("ago") {

@@ -69,7 +69,7 @@ impl Parser<'_> {
             }
         }
         if *self.kind() != Kind::Close {
-            return Err(self.unexpected([",", ")"]));
+            return Err(self.unexpected(["a comma", ")"]));
         }
         self.at += 1;
         check::test::list(items.len()).map_err(|error| self.place(error, open, self.at))?;

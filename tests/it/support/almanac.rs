@@ -84,9 +84,9 @@ impl Almanac {
         ms + self.offset(ms)
     }
 
-    /// The day number on the wall at an instant. The last day there is has no end, nor the first a beginning.
+    /// The day number on the wall at an instant. The last day there is has no end.
     pub fn day_of(&self, ms: i128) -> i64 {
-        (self.wall(ms).div_euclid(DAY_MS) as i64).clamp(Day::MIN.0.into(), Day::MAX.0.into())
+        (self.wall(ms).div_euclid(DAY_MS) as i64).min(Day::MAX.0.into())
     }
 
     /// The first instant at which the wall shows the day (or, where the day was skipped, a later one).

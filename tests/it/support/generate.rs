@@ -212,6 +212,9 @@ pub const LENGTHS: &[(u32, Unit)] = &[
 
 const LEAP_DAYS: &[&str] = &["2024-02-29", "2000-02-29", "1996-02-29", "2028-02-29"];
 
+/// The calendars of some zones begin later than the first instant there is, so the first day is left alone.
+const SECOND_DAY: i64 = Timestamp::MIN.0 + 86_400_000;
+
 /// A random world.
 pub struct World {
     /// Its data.
@@ -371,7 +374,7 @@ pub fn instant(dice: &mut Dice, naive: &Naive) -> Timestamp {
             let start = naive.almanac.start_of(i64::from(day(dice, naive).0)) as i64;
             Timestamp(start).plus_ms(*dice.pick(&[0, 0, -1, 1]))
         }
-        8 => Timestamp(*dice.pick(&[Timestamp::MIN.0, Timestamp::MAX.0, 0, -1, now.0])),
+        8 => Timestamp(*dice.pick(&[SECOND_DAY, Timestamp::MAX.0, 0, -1, now.0])),
         9 => now.plus_ms(*dice.pick(&[0, 1, -1, 1_000, 3_600_000])),
         10 => now.plus_ms(dice.between(0, 40 * 86_400) * 1_000),
         11..16 => now.plus_ms(-dice.between(0, 100 * 86_400) * 1_000),

@@ -9,13 +9,12 @@ use std::fmt::Write;
 use crate::{
     model::{calendar::Length, currency::Currency, name::Name},
     rule::{
-        ast::{
-            AggregateBound, AggregateTest, BucketRange, Comparison, Counts, EdgeTest, End, EventTest, Moment, Operand,
-            PropertyTest, Quantity, RegularTest, Rule, SequenceTest, Test, TextOp, Where, Window,
-        },
+        ast::{BucketRange, Comparison, Moment, Operand, PropertyTest, Quantity, Rule, Test, TextOp},
         parse::start::SAMPLE_BUCKETS,
     },
 };
+
+pub mod event;
 
 /// Words that mean something by themselves, so that a name like that is put in back-ticks.
 const WORDS: [&str; 56] = [
@@ -90,8 +89,6 @@ enum Strength {
     Loosest,
     /// Inside an `and`, `or`, `xor`, where every compound stands in parentheses.
     Item,
-    /// After `not`, where also tests of properties do, lest `not name` is taken for a phrase.
-    Negated,
 }
 
 fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
@@ -111,11 +108,6 @@ fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
             let _ = write!(out, "{word} {n} of ");
             parenthesized(out, rules, |out, rule| write_rule(out, rule, Strength::Loosest));
         }
-        Rule::Property(test) if around == Strength::Negated => {
-            out.push('(');
-            property_test(out, test);
-            out.push(')');
-        }
         Rule::Property(test) => property_test(out, test),
         Rule::Tag(tag) => {
             out.push_str("has tag ");
@@ -130,12 +122,12 @@ fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
             parenthesized(out, tags, |out, tag| quoted(out, tag));
         }
         Rule::EmailDomain { property, domains } => email_domain(out, property.as_ref(), domains),
-        Rule::Event(test) => event(out, test),
-        Rule::Days(test) => days(out, test),
-        Rule::Aggregate(test) => aggregate(out, test),
-        Rule::Edge(test) => edge(out, test),
-        Rule::Sequence(test) => sequence(out, test),
-        Rule::Regularly(test) => regularly(out, test),
+        Rule::Event(test) => event::event(out, test),
+        Rule::Days(test) => event::days(out, test),
+        Rule::Aggregate(test) => event::aggregate(out, test),
+        Rule::Edge(test) => event::edge(out, test),
+        Rule::Sequence(test) => event::sequence(out, test),
+        Rule::Regularly(test) => event::regularly(out, test),
         Rule::Segment(name) => {
             out.push_str("in segment ");
             quoted(out, name);
@@ -154,7 +146,8 @@ fn compound(out: &mut String, list: &[Rule], joint: &str, around: Strength) {
     }
 }
 
-fn joined<T>(out: &mut String, items: &[T], joint: &str, mut write: impl FnMut(&mut String, &T)) {
+/// Items with something between them.
+pub fn joined<T>(out: &mut String, items: &[T], joint: &str, mut write: impl FnMut(&mut String, &T)) {
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
             out.push_str(joint);
@@ -177,12 +170,18 @@ fn negation(out: &mut String, inner: &Rule) {
         }
         Rule::Event(_) | Rule::Days(_) | Rule::Sequence(_) | Rule::Regularly(_) => {
             let at = out.len();
-            write_rule(out, inner, Strength::Negated);
+            write_rule(out, inner, Strength::Item);
             out.insert_str(at + "did".len(), " not");
         }
-        _ => {
+        Rule::Segment(_) => {
             out.push_str("not ");
-            write_rule(out, inner, Strength::Negated);
+            write_rule(out, inner, Strength::Item);
+        }
+        // In parentheses always, lest `not …` is taken for an event's phrase.
+        _ => {
+            out.push_str("not (");
+            write_rule(out, inner, Strength::Loosest);
+            out.push(')');
         }
     }
 }
@@ -190,7 +189,7 @@ fn negation(out: &mut String, inner: &Rule) {
 // Names and values.
 
 /// Whether a name can stand bare wherever names of several words can.
-fn plain(name: &Name) -> bool {
+pub fn plain(name: &Name) -> bool {
     let text = name.as_str();
     text.starts_with(char::is_alphabetic)
         && text.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -198,16 +197,18 @@ fn plain(name: &Name) -> bool {
         && !WORDS.contains(&text)
 }
 
-fn name(out: &mut String, name: &Name) {
+/// A name where one of any words is safe.
+pub fn name(out: &mut String, name: &Name) {
     if plain(name) { out.push_str(name.as_str()) } else { ticked(out, name) }
 }
 
 /// A name where one of a single word could be read together with what follows or goes before.
-fn guarded(out: &mut String, name: &Name) {
+pub fn guarded(out: &mut String, name: &Name) {
     if plain(name) && name.as_str().contains('_') { out.push_str(name.as_str()) } else { ticked(out, name) }
 }
 
-fn ticked(out: &mut String, name: &Name) {
+/// A name in back-ticks.
+pub fn ticked(out: &mut String, name: &Name) {
     let _ = write!(out, "`{name}`");
 }
 
@@ -228,7 +229,8 @@ fn quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-fn operand(out: &mut String, value: &Operand) {
+/// A value.
+pub fn operand(out: &mut String, value: &Operand) {
     let _ = match value {
         Operand::Text(text) => {
             quoted(out, text);
@@ -254,14 +256,16 @@ fn money(out: &mut String, minor: i64, currency: Currency) {
     };
 }
 
-fn moment(out: &mut String, moment: Moment) {
+/// A date or an instant.
+pub fn moment(out: &mut String, moment: Moment) {
     let _ = match moment {
         Moment::Date(day) => write!(out, "{day}"),
         Moment::Instant(at) => write!(out, "{at}"),
     };
 }
 
-fn sign(comparison: Comparison) -> &'static str {
+/// A comparison sign.
+pub fn sign(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Eq => "=",
         Comparison::Ne => "!=",
@@ -274,7 +278,8 @@ fn sign(comparison: Comparison) -> &'static str {
 
 // Properties.
 
-fn property_test(out: &mut String, test: &PropertyTest) {
+/// A test of one property.
+pub fn property_test(out: &mut String, test: &PropertyTest) {
     match test.test {
         Test::Anniversary(_) => guarded(out, &test.property),
         _ => name(out, &test.property),
@@ -399,164 +404,4 @@ fn bucket(out: &mut String, label: &str, of: u32, range: BucketRange) {
             };
         }
     }
-}
-
-// Events.
-
-fn window(out: &mut String, span: Option<&Window>) {
-    let Some(span) = span else { return };
-    let _ = match span {
-        Window::Last(n) => write!(out, " in last {n}"),
-        Window::MoreThanAgo(n) => write!(out, " more than {n} ago"),
-        Window::InPeriod(period) => write!(out, " during {}", period.name().replace('_', " ")),
-        Window::Since(at) | Window::Before(at) | Window::After(at) => {
-            out.push_str(match span {
-                Window::Since(_) => " since ",
-                Window::Before(_) => " before ",
-                _ => " after ",
-            });
-            moment(out, *at);
-            Ok(())
-        }
-        Window::Between(low, high) => {
-            out.push_str(" between ");
-            moment(out, *low);
-            out.push_str(" and ");
-            moment(out, *high);
-            Ok(())
-        }
-    };
-}
-
-fn filter(out: &mut String, word: &str, conditions: &[Where]) {
-    if conditions.is_empty() {
-        return;
-    }
-    let _ = write!(out, " {word} (");
-    joined(out, conditions, " and ", |out, item| condition(out, item, conditions.len() > 1));
-    out.push(')');
-}
-
-fn condition(out: &mut String, item: &Where, inside: bool) {
-    let group = |out: &mut String, items: &[Where], joint: &str| {
-        if inside {
-            out.push('(');
-        }
-        joined(out, items, joint, |out, item| condition(out, item, true));
-        if inside {
-            out.push(')');
-        }
-    };
-    match item {
-        Where::Test(test) => property_test(out, test),
-        Where::And(items) => group(out, items, " and "),
-        Where::Or(items) => group(out, items, " or "),
-        Where::Not(inner) => {
-            out.push_str("not ");
-            condition(out, inner, true);
-        }
-    }
-}
-
-/// Writes ` at least 2 and at most 5 times`.
-fn counts(out: &mut String, bounds: &Counts, noun: &str) {
-    let mut last = 0;
-    for (place, (comparison, n)) in bounds.iter().enumerate() {
-        let words = match comparison {
-            Comparison::Eq => "exactly",
-            Comparison::Ne => "not exactly",
-            Comparison::Lt => "fewer than",
-            Comparison::Le => "at most",
-            Comparison::Gt => "more than",
-            Comparison::Ge => "at least",
-        };
-        let _ = write!(out, "{} {words} {n}", if place > 0 { " and" } else { "" });
-        last = *n;
-    }
-    if !bounds.is_empty() {
-        let _ = write!(out, " {noun}{}", if last == 1 { "" } else { "s" });
-    }
-}
-
-fn event(out: &mut String, test: &EventTest) {
-    out.push_str("did ");
-    let risky = matches!(test.window, Some(Window::InPeriod(_))) || test.counts.keys().next() == Some(&Comparison::Ne);
-    if risky {
-        guarded(out, &test.event)
-    } else {
-        name(out, &test.event)
-    }
-    filter(out, "where", &test.filter);
-    counts(out, &test.counts, "time");
-    window(out, test.window.as_ref());
-}
-
-fn days(out: &mut String, test: &EventTest) {
-    out.push_str("did ");
-    guarded(out, &test.event);
-    filter(out, "where", &test.filter);
-    out.push_str(" on");
-    let least = Counts::from([(Comparison::Ge, 1)]);
-    counts(out, if test.counts.is_empty() { &least } else { &test.counts }, "day");
-    window(out, test.window.as_ref());
-}
-
-fn aggregate(out: &mut String, test: &AggregateTest) {
-    let _ = write!(out, "{}(", test.function.name());
-    name(out, &test.event);
-    if let Some(of) = &test.of {
-        out.push('.');
-        let single = plain(of) && !of.as_str().contains('_');
-        if single && test.function != crate::model::schema::Function::Count { name(out, of) } else { ticked(out, of) }
-    }
-    filter(out, "where", &test.filter);
-    out.push(')');
-    window(out, test.window.as_ref());
-    match &test.test {
-        AggregateBound::Compare(comparison, value) => {
-            let _ = write!(out, " {} ", sign(*comparison));
-            operand(out, value);
-        }
-        AggregateBound::Between(low, high) => {
-            out.push_str(" between ");
-            operand(out, low);
-            out.push_str(" and ");
-            operand(out, high);
-        }
-    }
-}
-
-fn edge(out: &mut String, test: &EdgeTest) {
-    out.push_str(match test.end {
-        End::First => "first ",
-        End::Last => "last ",
-    });
-    guarded(out, &test.event);
-    filter(out, "where", &test.filter);
-    filter(out, "having", &test.having);
-    window(out, test.window.as_ref());
-}
-
-fn sequence(out: &mut String, test: &SequenceTest) {
-    out.push_str("did ");
-    joined(out, &test.steps, " then ", |out, step| {
-        guarded(out, &step.event);
-        filter(out, "where", &step.filter);
-    });
-    if let Some(within) = test.within {
-        let _ = write!(out, " within {within}");
-    }
-    window(out, test.window.as_ref());
-}
-
-fn regularly(out: &mut String, test: &RegularTest) {
-    out.push_str("did ");
-    guarded(out, &test.event);
-    filter(out, "where", &test.filter);
-    counts(out, &test.counts, "time");
-    let _ = write!(out, " in at least {} of the last ", test.at_least);
-    let _ = match test.every {
-        Length { n: 1, unit } => write!(out, "{}", Length { n: test.periods, unit }),
-        every => write!(out, "{} periods of {every}", test.periods),
-    };
 }
