@@ -28,7 +28,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Writes it and prints what it holds.
     pub fn run(self) -> Result<(), Failure> {
-        let answer = self.target.open()?.json("POST", "/v1/snapshot", None)?;
+        let answer = self.target.open_existing()?.json("POST", "/v1/snapshot", None)?;
         if self.json {
             return print(&pretty(&answer));
         }
@@ -51,7 +51,7 @@ pub struct Status {
 impl Status {
     /// Prints the figures.
     pub fn run(self) -> Result<(), Failure> {
-        let answer = self.target.open()?.json("GET", "/v1/status", None)?;
+        let answer = self.target.open_existing()?.json("GET", "/v1/status", None)?;
         if self.json {
             return print(&pretty(&answer));
         }

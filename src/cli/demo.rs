@@ -1,6 +1,9 @@
 //! `throng demo`: a million contacts, the example segments, and a server, by one command.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -73,7 +76,7 @@ impl Demo {
         print(&format!("\nA snapshot was written to {}: {size} in {took}.", self.data.display()))?;
         match server {
             Some(server) => {
-                print(&next_steps(&server))?;
+                print(&next_steps(&server, &self.data))?;
                 serve::serve(server, db)
             }
             None => Ok(db.close()?),
@@ -184,7 +187,8 @@ fn ask(db: &Database) -> Result<(), Failure> {
     print(&show::table(&["segment", "rule", "count", "time", "some members"], rows))
 }
 
-fn next_steps(server: &Server) -> String {
+fn next_steps(server: &Server, data: &Path) -> String {
+    let data = data.display();
     let url = format!("http://{}", server.address());
     format!(
         "\nServing on {url}. Try, in another terminal:\n\n  \
@@ -193,6 +197,6 @@ fn next_steps(server: &Server) -> String {
          curl {url}/v1/contacts/c0000042/segments\n  \
          throng query --url {url} 'Country in (US, DE) AND Lead Score > 90' --explain\n  \
          throng watch --url {url}\n\n\
-         Stop with Ctrl-C; start again with: throng serve --data snapshots/local/demo"
+         Stop with Ctrl-C; start again with: throng serve --data {data}"
     )
 }

@@ -189,7 +189,8 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
 
 /// Unpacks by the file's ending.
 fn unpacked(path: &Path, reader: Counted) -> Result<Box<dyn Read + Send>, Failure> {
-    match path.extension().and_then(|ending| ending.to_str()) {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    match ending.as_deref() {
         Some("gz") => Ok(Box::new(flate2::read::MultiGzDecoder::new(reader))),
         Some("zst") => match zstd::stream::read::Decoder::new(reader) {
             Ok(decoder) => Ok(Box::new(decoder)),

@@ -63,8 +63,9 @@ impl Query {
     /// Asks and prints.
     pub fn run(self) -> Result<(), Failure> {
         let source = rule_text(&self.rule)?;
-        let target = self.target.open()?;
         let rule = rule_value(&source)?;
+        let source = caret_source(&source, &rule);
+        let target = self.target.open_existing()?;
         let mut body = json!({"rule": rule});
         if let Some(as_of) = &self.as_of {
             body["as_of"] = as_of.as_str().into();
@@ -86,7 +87,9 @@ impl Query {
         if self.give == Give::Count {
             return print(&format!("{} contacts ({})", show::grouped(count), show::duration(took)));
         }
-        print(&lines.join("\n"))?;
+        if !lines.is_empty() {
+            print(&lines.join("\n"))?;
+        }
         eprintln!(
             "{} of {} contacts ({})",
             show::grouped(lines.len() as u64),
@@ -122,14 +125,23 @@ pub fn rule_value(source: &str) -> Result<Value, Failure> {
     Ok(source.into())
 }
 
+/// What the places of an error count in: a JSON rule is sent without the line breaks it was typed with.
+pub fn caret_source(source: &str, rule: &Value) -> String {
+    if rule.is_string() { source.to_owned() } else { rule.to_string() }
+}
+
 /// Prints a text and a line end; a closed pipe is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {
+    printed(text).map(drop)
+}
+
+/// As [`print`]; gives whether anyone still reads.
+pub fn printed(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::operator(format!("cannot print: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::operator(format!("cannot print: {error}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{
     failure::Failure,
-    query::{pretty, print, rule_value},
+    query::{caret_source, pretty, print, rule_value},
     show,
     target::{Target, Where, encoded},
 };
@@ -114,11 +114,15 @@ struct Keys {
 
 impl Named {
     fn open(&self) -> Result<(Target, String), Failure> {
-        Ok((self.plain.target.open()?, format!("/v1/segments/{}", encoded(&self.name))))
+        Ok((self.plain.target.open_existing()?, format!("/v1/segments/{}", encoded(&self.name))))
     }
 
     fn done(&self, answer: &Value) -> Result<(), Failure> {
-        if self.plain.json { print(&pretty(answer)) } else { print(&described(answer)) }
+        if self.plain.json {
+            return print(&pretty(answer));
+        }
+        tell_unknown(answer);
+        print(&described(answer))
     }
 }
 
@@ -143,7 +147,7 @@ impl Segment {
             Action::Remove(keys) => keys.run("remove"),
             Action::Versions(named) => {
                 let (target, path) = named.open()?;
-                let answer = target.json("GET", &format!("{path}/versions"), None)?;
+                let answer = target.json("GET", &format!("{path}/versions?limit=100000"), None)?;
                 if named.plain.json {
                     return print(&pretty(&answer));
                 }
@@ -172,7 +176,7 @@ impl Create {
             body["kind"] = "static".into();
             body["members"] = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         }
-        let source = self.rule.clone().unwrap_or_default();
+        let source = caret_source(self.rule.as_deref().unwrap_or_default(), &body["rule"]);
         let answer = target.json("POST", "/v1/segments", Some(&body)).map_err(|f| f.with_caret(&source))?;
         self.named.done(&answer)
     }
@@ -190,7 +194,7 @@ impl Update {
         if let Some(rule) = &self.rule {
             body["rule"] = rule_value(rule)?;
         }
-        let source = self.rule.clone().unwrap_or_default();
+        let source = caret_source(self.rule.as_deref().unwrap_or_default(), &body["rule"]);
         let answer = target.json("PATCH", &path, Some(&body)).map_err(|f| f.with_caret(&source))?;
         self.named.done(&answer)
     }
@@ -222,16 +226,21 @@ impl Keys {
         if self.named.plain.json {
             return print(&pretty(&answer));
         }
-        let unknown: Vec<&str> = answer["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if !unknown.is_empty() {
-            eprintln!("unknown, left out: {}", unknown.join(", "));
-        }
+        tell_unknown(&answer);
         print(&format!("{} members", show::grouped(answer["count"].as_u64().unwrap_or(0))))
     }
 }
 
+/// Tells the keys that no contact has.
+fn tell_unknown(answer: &Value) {
+    let unknown: Vec<&str> = answer["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !unknown.is_empty() {
+        eprintln!("unknown, left out: {}", unknown.join(", "));
+    }
+}
+
 fn list(plain: &Plain) -> Result<(), Failure> {
-    let answer = plain.target.open()?.json("GET", "/v1/segments", None)?;
+    let answer = plain.target.open_existing()?.json("GET", "/v1/segments?limit=100000", None)?;
     if plain.json {
         return print(&pretty(&answer));
     }

@@ -53,6 +53,7 @@ pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
 /// Serves until told to stop, then closes the database.
 pub fn serve(server: Server, db: Database) -> Result<(), Failure> {
     server.run(db.clone());
-    eprintln!("stopping: the log is sealed, nothing is lost");
-    Ok(db.close()?)
+    db.close()?;
+    eprintln!("stopped: the log is sealed, nothing is lost");
+    Ok(())
 }

@@ -81,6 +81,18 @@ pub enum Target {
 }
 
 impl Where {
+    /// Opens the target, which must be there: to read from a folder that was never made is a slip of the pen.
+    ///
+    /// Errors: as [`Where::open`]; a folder that is not there.
+    pub fn open_existing(&self) -> Result<Target, Failure> {
+        let data = &self.folder.data;
+        if self.url.is_none() && !data.exists() {
+            let told = "import or serve makes one; --data names another, --url a running server";
+            return Err(Failure::operator(format!("there is no data folder {}: {told}", data.display())));
+        }
+        self.open()
+    }
+
     /// Opens the target.
     ///
     /// Errors: those of [`Folder::open`].

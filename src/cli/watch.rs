@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::{failure::Failure, query::print, show, target::Where};
+use crate::cli::{failure::Failure, query::printed, show, target::Where};
 
 /// Show how segments grow and shrink: a line whenever a count changes, until stopped.
 #[derive(Args, Debug)]
@@ -31,16 +31,17 @@ impl Watch {
         if !(self.every > 0.0 && self.every <= 86_400.0) {
             return Err(Failure::caller("--every is more than 0 and at most 86400 seconds"));
         }
-        let target = self.target.open()?;
+        let target = self.target.open_existing()?;
         let mut before: BTreeMap<String, u64> = BTreeMap::new();
         let mut look = 0;
         loop {
-            let answer = target.json("GET", "/v1/segments", None)?;
+            let answer = target.json("GET", "/v1/segments?limit=100000", None)?;
             let now = self.counts(&answer)?;
             for (name, count) in &now {
-                match before.get(name) {
-                    Some(old) if old == count => {}
-                    old => print(&self.line(&answer, name, *count, old.copied()))?,
+                let old = before.get(name).copied();
+                // A closed pipe ends the watch, or it would go on unseen.
+                if old != Some(*count) && !printed(&self.line(&answer, name, *count, old))? {
+                    return Ok(());
                 }
             }
             for name in before.keys().filter(|name| !now.contains_key(*name)) {

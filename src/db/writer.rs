@@ -58,7 +58,11 @@ impl Writer {
         let guard = Abandon(Arc::clone(&self.shared));
         loop {
             match self.shared.queue.take(self.patience()) {
-                Taken::Jobs(jobs) => self.group(jobs),
+                Taken::Jobs(jobs) => {
+                    self.group(jobs);
+                    // A stream of writes that are all refused must not keep time from passing.
+                    self.wake();
+                }
                 Taken::Timeout => self.wake(),
                 Taken::Closed => break,
             }
@@ -70,6 +74,9 @@ impl Writer {
 
     /// How long to wait for entries before something else is to be done.
     fn patience(&self) -> Option<Duration> {
+        if self.shared.failure().is_some() {
+            return None;
+        }
         let state = self.shared.published.load();
         let due = match (state.next_due(), self.shared.is_manual()) {
             (Some(due), false) => {
@@ -83,6 +90,9 @@ impl Writer {
     }
 
     fn wake(&mut self) {
+        if self.shared.failure().is_some() {
+            return;
+        }
         let state = self.shared.published.load();
         let now = self.shared.now(&state);
         if !self.shared.is_manual() && state.next_due().is_some_and(|due| due <= now) {

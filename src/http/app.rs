@@ -16,11 +16,12 @@ use crate::{
         database::{Database, Once, Write},
         error::Error,
         record::Written,
+        view::View,
     },
     http::{
         body,
-        import::{Summary, import},
-        paging::Listings,
+        import::{Summary, import_once},
+        paging::{Cursor, Listings},
         problem::Problem,
         records::Kind,
     },
@@ -48,6 +49,11 @@ impl App {
         App { db, listings: Arc::default() }
     }
 
+    /// What a listing is read from: the view of its cursor, or everything as of now.
+    pub fn view(&self, cursor: Option<&Cursor>) -> View {
+        cursor.map_or_else(|| self.db.view(), |cursor| cursor.view.clone())
+    }
+
     /// Writes requests as one batch; answered when durable and visible. An `Idempotency-Key` makes a retry safe.
     ///
     /// Errors: those of the database; single refusals are among the results.
@@ -61,7 +67,8 @@ impl App {
         self.db.submit(Write { requests, once }, done);
         match receiver.await {
             Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(Error::Closed.into()),
+            // The callback is dropped unused only when the writer stops in the middle of this very entry.
+            Err(_) => Err(Error::OutcomeUnknown("the writer stopped".into()).into()),
         }
     }
 
@@ -77,24 +84,31 @@ impl App {
         }
     }
 
-    /// Streams a body into the database.
+    /// Streams a body into the database. Under an `Idempotency-Key` each of its batches counts once.
     ///
     /// Errors: when the stream as a whole cannot be read, or the database fails.
     pub async fn import(&self, kind: Kind, headers: HeaderMap, body: Body) -> Result<Summary, Problem> {
         let db = self.db.clone();
+        let key = idempotency_key(&headers)?.map(str::to_owned);
         let reader = body::reader(&headers, body)?;
-        body::blocking(move || Ok(import(&db, kind, reader, &mut |_| {})?)).await
+        body::blocking(move || Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)).await
     }
 }
 
-fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
     let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
-    let Some(key) = key else {
+    key.map(Some).ok_or_else(|| {
         let detail = format!("\"Idempotency-Key\" is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters");
-        return Err(Problem::malformed(detail));
+        Problem::malformed(detail)
+    })
+}
+
+fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
+    let Some(key) = idempotency_key(headers)? else {
+        return Ok(None);
     };
     let digest = xxh3_64(format!("{} {requests:?}", uri.path()).as_bytes());
     Ok(Some(Once { key: key.into(), digest }))

@@ -10,12 +10,17 @@ use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::{
-    http::{json::Json, problem::Problem},
+    http::{
+        json::{Json, TOO_DEEP},
+        problem::Problem,
+    },
     model::limits,
 };
 
 /// Largest window that a zstd stream may ask for, as a power of two: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// A document that is parsed on the spot; a longer one is parsed on a thread that may take its time. Units: bytes.
+const PARSE_HERE_MAX: usize = 64 << 10;
 
 /// The media type of a request, without parameters, in lower case.
 pub fn media_type(headers: &HeaderMap) -> Option<String> {
@@ -35,11 +40,12 @@ pub fn unsupported(found: Option<&str>, taken: &str) -> Problem {
 /// Errors: 415 for an encoding that is not taken.
 pub fn reader(headers: &HeaderMap, body: Body) -> Result<Box<dyn Read + Send>, Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    let encoding = encoding.map(|encoding| encoding.trim().to_ascii_lowercase());
     let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
     let raw = SyncIoBridge::new(StreamReader::new(stream));
-    match encoding.map(str::trim) {
+    match encoding.as_deref() {
         None | Some("" | "identity") => Ok(Box::new(raw)),
-        Some("gzip") => Ok(Box::new(flate2::read::MultiGzDecoder::new(raw))),
+        Some("gzip" | "x-gzip") => Ok(Box::new(flate2::read::MultiGzDecoder::new(raw))),
         Some("zstd") => {
             let decoder = zstd::stream::read::Decoder::new(raw)
                 .and_then(|mut decoder| decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map(|()| decoder))
@@ -88,14 +94,21 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
 
 /// Reads a whole JSON body.
 ///
-/// Errors: 400 malformed, 413, 415.
+/// Errors: 400 malformed, 413, 415, 422 nested too deeply.
 pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     let media = media_type(headers);
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported(media.as_deref(), "application/json"));
     }
     let bytes = bytes(headers, body).await?;
-    Json::parse(&bytes).map_err(|detail| Problem::malformed(format!("the body is not JSON: {detail}")))
+    if bytes.len() > PARSE_HERE_MAX { blocking(move || parse(&bytes)).await } else { parse(&bytes) }
+}
+
+fn parse(bytes: &[u8]) -> Result<Json, Problem> {
+    Json::parse(bytes).map_err(|detail| match detail.starts_with(TOO_DEEP) {
+        true => Problem::refused("too_deep", format!("the body is {detail}")),
+        false => Problem::malformed(format!("the body is not JSON: {detail}")),
+    })
 }
 
 /// Runs work that may take long or block on a thread of its own.

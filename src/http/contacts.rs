@@ -1,5 +1,7 @@
 //! Contacts: write, read, erase, list, import, and the segments that hold one.
 
+use std::collections::HashSet;
+
 use axum::{
     body::Body,
     extract::State,
@@ -85,9 +87,10 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
     let limit = paging::limit(params.parsed("limit")?)?;
     let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     body::blocking(move || {
-        let answer = cursor.as_ref().map_or_else(|| app.db.view().everyone(), |cursor| cursor.answer.clone());
+        let view = app.view(cursor.as_ref());
+        let answer = view.everyone();
         let page = answer.contacts(cursor.as_ref().map(|cursor| cursor.place), limit, None);
-        let schema = answer.view().schema();
+        let schema = view.schema();
         let mut bytes = b"{\"contacts\":[".to_vec();
         for (place, record) in page.items.iter().enumerate() {
             if place > 0 {
@@ -95,9 +98,9 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
             }
             wire::write_contact(&mut bytes, record, schema);
         }
-        let mut tail = json!({"count": answer.count(), "lsn": answer.view().lsn().0});
+        let mut tail = json!({"count": answer.count(), "lsn": view.lsn().0});
         if let Some(place) = page.next {
-            tail["next"] = app.listings.next(cursor.as_ref(), &answer, place).into();
+            tail["next"] = app.listings.next(&view, place).into();
         }
         bytes.extend_from_slice(b"],");
         bytes.extend_from_slice(&tail.to_string().as_bytes()[1..]);
@@ -164,9 +167,11 @@ pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> R
     let wanted = wire::text_list(&request, "segments")?;
     body::blocking(move || {
         let view = app.db.view();
-        if let Some(name) = wanted.iter().flatten().find(|name| view.segment(name).is_none()) {
-            return Err(Problem::not_found(format!("there is no segment \"{name}\"")));
-        }
+        let named = |name: &String| match view.segment(name) {
+            Some(segment) => Ok(segment.name),
+            None => Err(Problem::not_found(format!("there is no segment \"{name}\""))),
+        };
+        let wanted = wanted.map(|names| names.iter().map(named).collect::<Result<HashSet<_>, _>>()).transpose()?;
         let mut results = Vec::with_capacity(keys.len());
         for key in keys {
             let Some(segments) = view.segments_of(&key) else {
@@ -175,11 +180,7 @@ pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> R
             };
             let kept: Vec<Box<str>> = match &wanted {
                 None => segments,
-                Some(names) => {
-                    let infos: Vec<Box<str>> =
-                        names.iter().filter_map(|name| view.segment(name)).map(|info| info.name).collect();
-                    segments.into_iter().filter(|name| infos.contains(name)).collect()
-                }
+                Some(wanted) => segments.into_iter().filter(|name| wanted.contains(name)).collect(),
             };
             results.push(json!({"contact": key, "segments": kept}));
         }

@@ -8,6 +8,7 @@ use axum::{
 };
 
 use crate::{
+    db::record::Written,
     http::{
         app::{App, answer_json},
         body,
@@ -17,8 +18,14 @@ use crate::{
         problem::{Fault, Problem},
         records::{self, Kind, Names},
     },
-    model::request::Request,
+    model::{
+        calendar::Zone,
+        request::{Refusal, Request},
+    },
 };
+
+/// Events that are read on the spot; more of them are read on a thread that may take its time.
+const READ_HERE_MAX: usize = 256;
 
 /// `POST /v1/events`
 pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -43,28 +50,39 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
 
 async fn write(app: &App, events: Vec<Json>, headers: &HeaderMap, uri: &Uri) -> Result<Summary, Problem> {
     let view = app.db.view();
-    let mut summary = Summary { lsn: view.lsn().0, ..Summary::default() };
+    let (lsn, zone) = (view.lsn(), view.schema().zone().clone());
+    drop(view);
+    let (requests, places, faults) = if events.len() > READ_HERE_MAX {
+        body::blocking(move || Ok(read(&events, &zone))).await?
+    } else {
+        read(&events, &zone)
+    };
+    let written = if requests.is_empty() {
+        Written { lsn, results: Vec::new(), replayed: false }
+    } else {
+        app.write(requests, headers, uri).await?
+    };
+    let mut summary = Summary::default();
+    summary.count(written, &places, faults);
+    Ok(summary)
+}
+
+/// What the events ask for with their places from 1, and what is wrong with the others.
+fn read(events: &[Json], zone: &Zone) -> (Vec<Request>, Vec<u64>, Vec<Fault>) {
     let mut names = Names::default();
-    let (mut requests, mut places) = (Vec::new(), Vec::new());
-    for (place, event) in events.iter().enumerate() {
-        let line = place as u64 + 1;
-        match records::event(event, view.schema().zone(), &mut names) {
+    let (mut requests, mut places, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for (line, event) in (1..).zip(events) {
+        match records::event(event, zone, &mut names) {
             Ok(request) => {
                 requests.push(request);
                 places.push(line);
             }
-            Err(refusal) => summary.reject(Fault {
-                line: Some(line),
-                pointer: refusal.pointer,
-                code: refusal.code,
-                detail: refusal.detail,
-            }),
+            Err(Refusal { pointer, code, detail, .. }) => {
+                faults.push(Fault { line: Some(line), pointer, code, detail });
+            }
         }
     }
-    if !requests.is_empty() {
-        summary.count(app.write(requests, headers, uri).await?, &places);
-    }
-    Ok(summary)
+    (requests, places, faults)
 }
 
 /// `DELETE /v1/events/{id}`

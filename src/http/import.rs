@@ -3,9 +3,14 @@
 use std::{io::Read, sync::mpsc, thread, time::Duration};
 
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    db::{database::Database, error::Error, record::Written},
+    db::{
+        database::{Database, Once, Write},
+        error::Error,
+        record::Written,
+    },
     http::{
         problem::{Fault, Problem},
         records::{self, Kind, Record},
@@ -13,12 +18,14 @@ use crate::{
     model::{
         id::Lsn,
         limits,
-        request::{Applied, Request},
+        request::{Applied, Input, Request},
     },
 };
 
 /// Records of a batch after the first, which has [`limits::INFER_RECORDS`].
 const BATCH_RECORDS: usize = 4_096;
+/// Memory of a batch, the first included: past it fat records go on in the next one. Units: bytes.
+const BATCH_BYTES_MAX: usize = 64 << 20;
 /// How long to wait when the writer has too much waiting.
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 
@@ -70,12 +77,12 @@ impl Summary {
         }
     }
 
-    /// Counts one batch; `lines` are those of its requests, in order.
-    pub fn count(&mut self, written: Written, lines: &[u64]) {
+    /// Counts one batch; `lines` are those of its requests, in order, `faults` are its records that became none.
+    pub fn count(&mut self, written: Written, lines: &[u64], mut faults: Vec<Fault>) {
         self.lsn = self.lsn.max(written.lsn.0);
         for (result, line) in written.results.into_iter().zip(lines) {
             match result {
-                Err(refusal) => self.reject(Fault {
+                Err(refusal) => faults.push(Fault {
                     line: Some(*line),
                     pointer: refusal.pointer,
                     code: refusal.code,
@@ -92,6 +99,8 @@ impl Summary {
                 }
             }
         }
+        faults.sort_by_key(|fault| fault.line);
+        faults.into_iter().for_each(|fault| self.reject(fault));
     }
 }
 
@@ -158,6 +167,20 @@ pub fn import(
     reader: Box<dyn Read + Send>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
+    import_once(db, kind, reader, None, progress)
+}
+
+/// As [`import`]. Under an idempotency key each batch counts once, so that a stream sent again goes on where the
+/// first one ended.
+///
+/// Errors: as [`import`].
+pub fn import_once(
+    db: &Database,
+    kind: Kind,
+    reader: Box<dyn Read + Send>,
+    key: Option<&str>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, ImportError> {
     let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
     let mut summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
     thread::scope(|scope| {
@@ -173,11 +196,12 @@ pub fn import(
             }
         });
         // Dropping the receiver on an error ends the reader at its next batch.
-        for batch in receiver {
-            batch.faults.into_iter().for_each(|fault| summary.reject(fault));
-            if !batch.requests.is_empty() {
-                summary.count(write(db, batch.requests)?, &batch.lines);
-            }
+        for (number, batch) in receiver.into_iter().enumerate() {
+            // The batch that a stream broke off in would be another one when it is sent again.
+            let whole = key.is_none() || batch.broken.is_none();
+            let requests = if whole { batch.requests } else { Vec::new() };
+            let once = key.map(|key| once(key, number, &requests));
+            summary.count(write(db, Write { requests, once })?, &batch.lines, batch.faults);
             if let Some(cause) = batch.broken {
                 return Err(ImportError::Input { cause, so_far: Box::new(summary) });
             }
@@ -192,9 +216,11 @@ pub fn import(
 
 fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: usize) -> Option<Batch> {
     let mut batch = Batch { requests: Vec::with_capacity(size), lines: vec![], faults: vec![], broken: None };
+    let mut bytes = 0;
     for record in records.take(size) {
         match record {
             Ok((line, Ok(request))) => {
+                bytes += weight(&request);
                 batch.requests.push(request);
                 batch.lines.push(line);
             }
@@ -204,18 +230,46 @@ fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: 
                 break;
             }
         }
+        if bytes > BATCH_BYTES_MAX {
+            break;
+        }
     }
     let empty = batch.requests.is_empty() && batch.faults.is_empty() && batch.broken.is_none();
     (!empty).then_some(batch)
 }
 
+/// About how much memory a record takes. Units: bytes.
+fn weight(request: &Request) -> usize {
+    let values = match request {
+        Request::Contact(contact) => &contact.values,
+        Request::Event(event) => &event.properties,
+        _ => return 0,
+    };
+    values.iter().map(|(_, value)| weight_of(value)).sum()
+}
+
+fn weight_of(value: &Input) -> usize {
+    let inside: usize = match value {
+        Input::Text(text) | Input::Cell(text) => text.len(),
+        Input::List(values) => values.iter().map(weight_of).sum(),
+        Input::Edit { add, remove } => add.iter().chain(remove).map(weight_of).sum(),
+        Input::Null | Input::Flag(_) | Input::Number(_) | Input::Object => 0,
+    };
+    size_of::<Input>() + inside
+}
+
+/// How a batch of a stream is told again. A header's value has no line end, so no other call has this key.
+fn once(key: &str, number: usize, requests: &[Request]) -> Once {
+    Once { key: format!("{key}\n{number}").into(), digest: xxh3_64(format!("{requests:?}").as_bytes()) }
+}
+
 /// Writes a batch, waiting while the writer has too much waiting.
-fn write(db: &Database, requests: Vec<Request>) -> Result<Written, Error> {
-    if requests.is_empty() {
+fn write(db: &Database, write: Write) -> Result<Written, Error> {
+    if write.requests.is_empty() {
         return Ok(Written { lsn: Lsn(0), results: Vec::new(), replayed: false });
     }
     loop {
-        match db.write(requests.clone()) {
+        match db.write(write.clone()) {
             Err(Error::Busy) => thread::sleep(BUSY_WAIT),
             outcome => return outcome,
         }

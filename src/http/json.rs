@@ -11,6 +11,9 @@ use crate::model::limits;
 /// The key under which the JSON library hands over a number with all its digits.
 const NUMBER_KEY: &str = "$serde_json::private::Number";
 
+/// How the error of a document that is nested too deeply begins.
+pub const TOO_DEEP: &str = "nested deeper than";
+
 /// A JSON document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
@@ -97,7 +100,7 @@ impl Node {
     /// The reader of what is inside this node, unless that would be too deep.
     fn child<E: serde::de::Error>(self) -> Result<Node, E> {
         if self.depth >= limits::JSON_DEPTH_MAX {
-            return Err(E::custom(format_args!("nested deeper than {} levels", limits::JSON_DEPTH_MAX)));
+            return Err(E::custom(format_args!("{TOO_DEEP} {} levels", limits::JSON_DEPTH_MAX)));
         }
         Ok(Node { depth: self.depth + 1 })
     }

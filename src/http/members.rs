@@ -56,10 +56,7 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     let fields = params.text("fields").map(field_names).transpose()?;
     body::blocking(move || {
-        let answer = match &cursor {
-            Some(cursor) => cursor.answer.clone(),
-            None => app.db.view().members(&name)?,
-        };
+        let answer = app.view(cursor.as_ref()).members(&name)?;
         let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
         let table = Table { answer, fields, format };
         Ok(match (limit, &cursor) {
@@ -91,16 +88,19 @@ fn field_names(list: &str) -> Result<Vec<Name>, Problem> {
     spellings.map(name).collect()
 }
 
-/// The canonical names of the fields asked for.
+/// The canonical names of the fields asked for, each once.
 fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Name>, Problem> {
     let schema = answer.view().schema();
-    fields
-        .into_iter()
-        .map(|field| match schema.property(field.as_str()) {
-            Some(property) => Ok(property.name.clone()),
-            None => Err(Problem::refused("unknown_field", format!("there is no property \"{field}\""))),
-        })
-        .collect()
+    let mut known = Vec::with_capacity(fields.len());
+    for field in fields {
+        let Some(property) = schema.property(field.as_str()) else {
+            return Err(Problem::refused("unknown_field", format!("there is no property \"{field}\"")));
+        };
+        if !known.contains(&property.name) {
+            known.push(property.name.clone());
+        }
+    }
+    Ok(known)
 }
 
 /// Members on their way out.
@@ -146,7 +146,7 @@ impl Table {
         let next = self.write_block(&mut block, cursor.map(|cursor| cursor.place), limit);
         let mut response = self.response(Body::from(block));
         if let Some(place) = next {
-            let after = app.listings.next(cursor, &self.answer, place);
+            let after = app.listings.next(self.answer.view(), place);
             let others = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
             let query: Vec<&str> = others.filter(|pair| !pair.is_empty()).collect();
             let link = format!("<{}?{}&after={after}>; rel=\"next\"", uri.path(), query.join("&"));

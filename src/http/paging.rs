@@ -9,43 +9,42 @@ use std::{
 use axum::http::StatusCode;
 
 use crate::{
-    db::{answer::Answer, clock::Stopwatch, record::Place},
+    db::{clock::Stopwatch, record::Place, view::View},
     http::problem::Problem,
     model::limits,
 };
 
-/// How long a listing is kept after its last page.
+/// How long a view is kept after its last page.
 const KEPT: Duration = Duration::from_secs(10 * 60);
-/// Listings kept at once; past it the one idle longest goes.
-const LISTINGS_MAX: usize = 4_096;
+/// Views kept at once; past it the one idle longest goes.
+const VIEWS_MAX: usize = 4_096;
 
-/// A listing under way.
-struct Listing {
-    answer: Answer,
+/// A view that pages are read from. What is listed is asked of it anew for each page, so that it holds no answers.
+struct Kept {
+    view: View,
     used: Stopwatch,
 }
 
-/// The listings under way, by number.
+/// The views of the listings under way, by LSN and instant.
 pub struct Listings {
     /// Told apart from those of an earlier process.
     process: u32,
-    table: Mutex<(u64, HashMap<u64, Listing>)>,
+    table: Mutex<HashMap<(u64, i64), Kept>>,
 }
 
 impl Default for Listings {
     fn default() -> Listings {
         let process = uuid::Uuid::new_v4().as_fields().0;
-        Listings { process, table: Mutex::new((0, HashMap::new())) }
+        Listings { process, table: Mutex::new(HashMap::new()) }
     }
 }
 
 /// A place in a listing under way.
 pub struct Cursor {
-    number: u64,
-    /// Where the next page starts.
+    /// Where the page before ended.
     pub place: Place,
-    /// What is listed.
-    pub answer: Answer,
+    /// What the listing is read from.
+    pub view: View,
 }
 
 impl Listings {
@@ -53,20 +52,14 @@ impl Listings {
     ///
     /// Errors: 400 when it is none of ours, 410 when its view is gone.
     pub fn resume(&self, cursor: &str) -> Result<Cursor, Problem> {
-        let parts: Vec<&str> = cursor.split('-').collect();
-        let [process, number, place] = parts[..] else {
-            return Err(Problem::malformed("\"after\" is not a cursor of this listing"));
-        };
-        let parsed =
-            (u32::from_str_radix(process, 16), u64::from_str_radix(number, 16), u32::from_str_radix(place, 16));
-        let (Ok(process), Ok(number), Ok(place)) = parsed else {
-            return Err(Problem::malformed("\"after\" is not a cursor of this listing"));
+        let Some((process, lsn, now, place)) = parts(cursor) else {
+            return Err(Problem::malformed("\"after\" is not a cursor of a listing"));
         };
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        match table.1.get_mut(&number).filter(|_| process == self.process) {
-            Some(listing) => {
-                listing.used = Stopwatch::start();
-                Ok(Cursor { number, place: Place(place), answer: listing.answer.clone() })
+        match table.get_mut(&(lsn, now)).filter(|_| process == self.process) {
+            Some(kept) => {
+                kept.used = Stopwatch::start();
+                Ok(Cursor { place: Place(place), view: kept.view.clone() })
             }
             None => {
                 let detail = "the listing that this cursor belongs to is gone; start again without \"after\"";
@@ -75,25 +68,42 @@ impl Listings {
         }
     }
 
-    /// The cursor of the next page: of the listing that `from` belongs to, or of a new one.
-    pub fn next(&self, from: Option<&Cursor>, answer: &Answer, place: Place) -> String {
+    /// The cursor of the page after a place; its view is kept.
+    pub fn next(&self, view: &View, place: Place) -> String {
+        let (lsn, now) = (view.lsn().0, view.now().0);
+        let fresh = || Kept { view: view.clone(), used: Stopwatch::start() };
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = match from {
-            Some(cursor) => cursor.number,
-            None => {
-                table.1.retain(|_, listing| listing.used.elapsed() < KEPT);
-                if table.1.len() >= LISTINGS_MAX {
-                    let idle = table.1.iter().max_by_key(|(_, listing)| listing.used.elapsed()).map(|(n, _)| *n);
-                    idle.map(|number| table.1.remove(&number));
+        if !table.contains_key(&(lsn, now)) {
+            table.retain(|_, kept| kept.used.elapsed() < KEPT);
+            if table.len() >= VIEWS_MAX {
+                let idle = table.iter().max_by_key(|(_, kept)| kept.used.elapsed()).map(|(key, _)| *key);
+                if let Some(idle) = idle {
+                    table.remove(&idle);
                 }
-                table.0 += 1;
-                let number = table.0;
-                table.1.insert(number, Listing { answer: answer.clone(), used: Stopwatch::start() });
-                number
             }
-        };
-        format!("{:x}-{number:x}-{:x}", self.process, place.0)
+        }
+        table.entry((lsn, now)).or_insert_with(fresh).used = Stopwatch::start();
+        format!("{:x}-{lsn:x}-{:x}-{:x}", self.process, now as u64, place.0)
     }
+}
+
+fn parts(cursor: &str) -> Option<(u32, u64, i64, u32)> {
+    let parts: Vec<&str> = cursor.split('-').collect();
+    let [process, lsn, now, place] = parts[..] else {
+        return None;
+    };
+    let process = u32::from_str_radix(process, 16).ok()?;
+    let lsn = u64::from_str_radix(lsn, 16).ok()?;
+    let now = u64::from_str_radix(now, 16).ok()? as i64;
+    Some((process, lsn, now, u32::from_str_radix(place, 16).ok()?))
+}
+
+/// One page of a list that is at hand, and the place of its last entry if more follow.
+pub fn slice<T>(items: Vec<T>, cursor: Option<&Cursor>, limit: usize) -> (Vec<T>, Option<Place>) {
+    let from = cursor.map_or(0, |cursor| cursor.place.0 as usize + 1);
+    let more = items.len() > from + limit;
+    let page = items.into_iter().skip(from).take(limit).collect();
+    (page, more.then(|| Place((from + limit - 1) as u32)))
 }
 
 /// The `limit` of a listing.

@@ -65,21 +65,19 @@ pub async fn query(State(app): State<App>, headers: HeaderMap, body: Body) -> Re
     };
     let limit = paging::limit(wire::count_member(&request, "limit")?)?;
     let cursor = wire::text_member(&request, "after")?.map(|after| app.listings.resume(after)).transpose()?;
-    let view = app.db.view();
+    let view = app.view(cursor.as_ref());
     let as_of = as_of(&request, &view)?;
     let source = rule_source(&request)?;
     body::blocking(move || {
         let watch = Stopwatch::start();
-        if wanted == Return::Count && cursor.is_none() {
-            let count = view.count(&view.parse_rule(&source)?, as_of)?;
+        let rule = view.parse_rule(&source)?;
+        if wanted == Return::Count {
+            let count = view.count(&rule, as_of)?;
             return Ok(answer_json(StatusCode::OK, &summary(&view, as_of, count, watch)));
         }
-        let answer = match &cursor {
-            Some(cursor) => cursor.answer.clone(),
-            None => view.query(&view.parse_rule(&source)?, as_of)?,
-        };
+        let answer = view.query(&rule, as_of)?;
         let place = cursor.as_ref().map(|cursor| cursor.place);
-        let mut body = summary(answer.view(), as_of, answer.count(), watch);
+        let mut body = summary(&view, as_of, answer.count(), watch);
         let next = match wanted {
             Return::Count => None,
             Return::Keys => {
@@ -89,7 +87,7 @@ pub async fn query(State(app): State<App>, headers: HeaderMap, body: Body) -> Re
             }
             Return::Contacts => {
                 let page = answer.contacts(place, limit, None);
-                let schema = answer.view().schema();
+                let schema = view.schema();
                 body["contacts"] = page.items.iter().map(|record| wire::contact_json(record, schema)).collect();
                 page.next
             }
@@ -99,7 +97,7 @@ pub async fn query(State(app): State<App>, headers: HeaderMap, body: Body) -> Re
             }
         };
         if let Some(place) = next {
-            body["next"] = app.listings.next(cursor.as_ref(), &answer, place).into();
+            body["next"] = app.listings.next(&view, place).into();
         }
         body["took_us"] = watch.elapsed_us().into();
         Ok(answer_json(StatusCode::OK, &body))

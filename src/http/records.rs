@@ -7,7 +7,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -210,7 +210,12 @@ pub fn event(record: &Json, zone: &Zone, names: &mut Names) -> Result<Request, R
 fn values_with_key(record: &Json, names: &mut Names) -> Result<Vec<(Name, Input)>, Refusal> {
     let mut all = values(record, names)?;
     if let Some(value) = record.get("key") {
-        all.push((names.get("key")?, wire::input(value, "/key")?));
+        let name = names.get("key")?;
+        if all.iter().any(|(other, _)| *other == name) {
+            let detail = "\"key\" is spelled in two ways in one record";
+            return Err(refusal("name_twice", "/key".into(), detail.into()));
+        }
+        all.push((name, wire::input(value, "/key")?));
     }
     Ok(all)
 }
@@ -300,6 +305,8 @@ struct Table {
     reader: csv::Reader<Gauge>,
     /// Bytes handed to the CSV reader since the last whole record.
     pending: Arc<AtomicUsize>,
+    /// Whether lines end in CR and LF: the CSV reader then stands before the LF and counts one line too few.
+    crlf: Arc<AtomicBool>,
     columns: Vec<Option<Name>>,
     key: usize,
     mode: WriteMode,
@@ -314,11 +321,28 @@ const RECORD_BYTES_MAX: usize = 4 * limits::LINE_BYTES_MAX;
 struct Gauge {
     inner: Box<dyn Read + Send>,
     pending: Arc<AtomicUsize>,
+    crlf: Arc<AtomicBool>,
+    /// The last byte before the first line's end; `None` once that is found.
+    before_end: Option<u8>,
+}
+
+impl Gauge {
+    /// Looks for the first line's end, which tells those of the others.
+    fn look(&mut self, bytes: &[u8]) {
+        let Some(before) = self.before_end else { return };
+        let end = memchr::memchr(b'\n', bytes);
+        let last = bytes[..end.unwrap_or(bytes.len())].last().copied().unwrap_or(before);
+        self.before_end = if end.is_some() { None } else { Some(last) };
+        if end.is_some() {
+            self.crlf.store(last == b'\r', Ordering::Relaxed);
+        }
+    }
 }
 
 impl Read for Gauge {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
+        self.look(&buffer[..read]);
         let pending = self.pending.fetch_add(read, Ordering::Relaxed) + read;
         if pending > RECORD_BYTES_MAX + buffer.len() {
             let detail = format!("a record is longer than {RECORD_BYTES_MAX} bytes; is a quote left open?");
@@ -331,7 +355,8 @@ impl Read for Gauge {
 impl Table {
     fn open(inner: Box<dyn Read + Send>, mode: WriteMode) -> Result<Table, String> {
         let pending = Arc::new(AtomicUsize::new(0));
-        let gauge = Gauge { inner, pending: Arc::clone(&pending) };
+        let crlf = Arc::new(AtomicBool::new(false));
+        let gauge = Gauge { inner, pending: Arc::clone(&pending), crlf: Arc::clone(&crlf), before_end: Some(0) };
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 17).from_reader(gauge);
         let header = reader.headers().map_err(|error| format!("the header row could not be read: {error}"))?.clone();
         let (mut columns, mut key) = (Vec::new(), None);
@@ -351,7 +376,7 @@ impl Table {
             columns.push(Some(name));
         }
         let key = key.ok_or("the header has no column \"key\"")?;
-        Ok(Table { reader, pending, columns, key, mode, record: csv::ByteRecord::new(), done: false })
+        Ok(Table { reader, pending, crlf, columns, key, mode, record: csv::ByteRecord::new(), done: false })
     }
 
     fn contact(&self) -> Result<Request, Fault> {
@@ -385,7 +410,8 @@ impl Iterator for Table {
         }
         let outcome = self.reader.read_byte_record(&mut self.record);
         self.pending.store(0, Ordering::Relaxed);
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+        let behind = u64::from(self.crlf.load(Ordering::Relaxed));
+        let line = |position: Option<&csv::Position>| position.map_or(0, |position| position.line() + behind);
         match outcome {
             Ok(false) => None,
             Ok(true) => {

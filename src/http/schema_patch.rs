@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-/// Reads a patch.
+/// Reads a patch. A `time_zone` is taken if it is the one there is, so that what GET gives can be sent back.
 ///
 /// Errors: 422 with the member that is wrong.
-pub fn read(body: &Json) -> Result<SchemaPatch, Problem> {
+pub fn read(body: &Json, zone: &str) -> Result<SchemaPatch, Problem> {
     wire::only_members(body, &["properties", "events", "time_zone"])?;
-    if body.get("time_zone").is_some() {
+    if wire::text_member(body, "time_zone")?.is_some_and(|asked| asked != zone) {
         let detail = "the time zone is set once, when the folder is made (\"--time-zone\")";
         return Err(Problem::refused("time_zone_fixed", detail));
     }
@@ -53,13 +53,19 @@ fn name(spelling: &str) -> Result<Name, Problem> {
     Name::new(spelling).map_err(|error| Problem::refused("bad_name", format!("\"{spelling}\": {error}")))
 }
 
+/// A list of names; `null` drops them all.
 fn names(body: &Json, key: &str) -> Result<Option<Vec<Name>>, Problem> {
+    if body.get(key) == Some(&Json::Null) {
+        return Ok(Some(Vec::new()));
+    }
     wire::text_list(body, key)?.map(|list| list.iter().map(|spelling| name(spelling)).collect()).transpose()
 }
 
-fn flag(body: &Json, key: &str) -> Result<Option<bool>, Problem> {
+/// A flag; `null` makes it what it is `usual`ly.
+fn flag(body: &Json, key: &str, usual: bool) -> Result<Option<bool>, Problem> {
     match body.get(key) {
         None => Ok(None),
+        Some(Json::Null) => Ok(Some(usual)),
         Some(Json::Flag(flag)) => Ok(Some(*flag)),
         Some(other) => {
             Err(Problem::refused("wrong_type", format!("\"{key}\" must be true or false, not {}", other.kind())))
@@ -84,7 +90,7 @@ fn property(body: &Json, spelling: &str) -> Result<PropertyPatch, Problem> {
         ty: wire::text_member(body, "type")?.map(Into::into),
         currency: currency(body)?,
         aliases: names(body, "aliases")?,
-        case_sensitive: flag(body, "case_sensitive")?,
+        case_sensitive: flag(body, "case_sensitive", false)?,
         derived: match body.get("derived") {
             None => None,
             Some(Json::Null) => Some(None),
@@ -137,7 +143,11 @@ fn derived(body: &Json) -> Result<Derived, Problem> {
     Ok(Derived { source, writer })
 }
 
+/// A list of phrases; `null` drops them all.
 fn phrases(body: &Json, key: &str) -> Result<Option<Vec<Box<str>>>, Problem> {
+    if body.get(key) == Some(&Json::Null) {
+        return Ok(Some(Vec::new()));
+    }
     Ok(wire::text_list(body, key)?.map(|list| list.iter().map(|phrase| words(phrase).join(" ").into()).collect()))
 }
 
@@ -150,7 +160,7 @@ fn event(body: &Json, _: &str) -> Result<EventPatch, Problem> {
             None => None,
             Some(_) => Some(wire::text_member(body, "label")?.map(name).transpose()?),
         },
-        activity: flag(body, "activity")?,
+        activity: flag(body, "activity", true)?,
         properties: members(body, "properties", event_property)?,
     })
 }
@@ -160,6 +170,6 @@ fn event_property(body: &Json, _: &str) -> Result<EventPropertyPatch, Problem> {
     Ok(EventPropertyPatch {
         ty: wire::text_member(body, "type")?.map(Into::into),
         currency: currency(body)?,
-        case_sensitive: flag(body, "case_sensitive")?,
+        case_sensitive: flag(body, "case_sensitive", false)?,
     })
 }

@@ -14,6 +14,7 @@ use crate::{
         app::{App, answer_json},
         body,
         json::Json,
+        paging,
         path::{Params, part},
         problem::Problem,
         query::rule_source,
@@ -25,18 +26,44 @@ use crate::{
     },
 };
 
-const MEMBERS: [&str; 6] = ["name", "description", "kind", "rule", "members", "create"];
+const MEMBERS: [&str; 5] = ["name", "description", "kind", "rule", "members"];
 
 /// `POST /v1/segments`
 pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let with_contacts = Params::read(&uri, &["create"])?.parsed("create")?.unwrap_or(false);
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &MEMBERS)?;
     let name = wire::text_member(&request, "name")?
         .ok_or_else(|| Problem::refused("missing_member", "a segment needs a \"name\""))?
         .to_owned();
     let create = new_segment(&name, &request)?;
-    app.write_one(Request::CreateSegment(create), &headers, &uri).await?;
-    show(app, name, StatusCode::CREATED).await
+    make(app, create, with_contacts, &headers, &uri).await
+}
+
+/// Saves a new segment; then, if asked, makes contacts of the keys that are unknown.
+async fn make(
+    app: App,
+    create: SegmentCreate,
+    with_contacts: bool,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let (name, keys) = (create.name.to_string(), listed(&create.source));
+    app.write_one(Request::CreateSegment(create), headers, uri).await?;
+    if with_contacts && !keys.is_empty() {
+        let edits = vec![(MembersMode::Add, keys.clone())];
+        let edit = MembersEdit { segment: name.as_str().into(), edits, create: true };
+        // To add what is there already changes nothing, so that this needs no key to be safe.
+        app.write_one(Request::EditMembers(edit), &HeaderMap::new(), uri).await?;
+    }
+    show(app, name, StatusCode::CREATED, keys).await
+}
+
+fn listed(source: &SegmentSource) -> Vec<ContactKey> {
+    match source {
+        SegmentSource::Members(keys) => keys.clone(),
+        SegmentSource::Rule(_) => Vec::new(),
+    }
 }
 
 fn new_segment(name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
@@ -65,11 +92,16 @@ fn new_segment(name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
     Ok(SegmentCreate { name: name.into(), description, source })
 }
 
-async fn show(app: App, name: String, status: StatusCode) -> Result<Response, Problem> {
+/// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
+async fn show(app: App, name: String, status: StatusCode, sent: Vec<ContactKey>) -> Result<Response, Problem> {
     body::blocking(move || {
         let view = app.db.view();
         let mut object = described(&view, &name)?;
         object["lsn"] = view.lsn().0.into();
+        if !sent.is_empty() {
+            let unknown: Vec<&str> = sent.iter().map(ContactKey::as_str).filter(|key| !view.has_contact(key)).collect();
+            object["unknown"] = json!(unknown);
+        }
         Ok(answer_json(status, &object))
     })
     .await
@@ -85,14 +117,25 @@ fn unknown(name: &str) -> Problem {
 }
 
 /// `GET /v1/segments`
-pub async fn list(State(app): State<App>) -> Result<Response, Problem> {
+pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let params = Params::read(&uri, &["after", "limit"])?;
+    let limit = paging::limit(params.parsed("limit")?)?;
+    let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     body::blocking(move || {
-        let view = app.db.view();
-        let mut segments = Vec::new();
-        for segment in view.segments() {
-            segments.push(wire::segment_json(&segment, view.member_count(&segment.name)?));
+        let view = app.view(cursor.as_ref());
+        let all = view.segments();
+        let count = all.len();
+        let (page, next) = paging::slice(all, cursor.as_ref(), limit);
+        let mut segments = Vec::with_capacity(page.len());
+        for segment in &page {
+            segments.push(wire::segment_json(segment, view.member_count(&segment.name)?));
         }
-        let body = json!({"segments": segments, "as_of": view.now().to_string(), "lsn": view.lsn().0});
+        let mut body = json!({
+            "segments": segments, "count": count, "as_of": view.now().to_string(), "lsn": view.lsn().0,
+        });
+        if let Some(place) = next {
+            body["next"] = app.listings.next(&view, place).into();
+        }
         Ok(answer_json(StatusCode::OK, &body))
     })
     .await
@@ -100,43 +143,46 @@ pub async fn list(State(app): State<App>) -> Result<Response, Problem> {
 
 /// `GET /v1/segments/{name}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    show(app, part(&uri, 2)?, StatusCode::OK).await
+    show(app, part(&uri, 2)?, StatusCode::OK, Vec::new()).await
 }
 
-/// `PUT /v1/segments/{name}`: what the body says and nothing else; made if it is not there.
+/// `PUT /v1/segments/{name}`: what the body says and nothing else; made if it is not there. Safe to repeat as it is,
+/// so it heeds no `Idempotency-Key`.
 pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
+    let with_contacts = Params::read(&uri, &["create"])?.parsed("create")?.unwrap_or(false);
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &MEMBERS)?;
     let new_name = wire::text_member(&request, "name")?.unwrap_or(&name).to_owned();
     let create = new_segment(&new_name, &request)?;
+    let no_key = HeaderMap::new();
     let Some(segment) = app.db.view().segment(&name) else {
-        app.write_one(Request::CreateSegment(create), &headers, &uri).await?;
-        return show(app, new_name, StatusCode::CREATED).await;
+        return make(app, create, with_contacts, &no_key, &uri).await;
     };
-    let update = |rule| SegmentUpdate {
-        segment: name.as_str().into(),
-        name: (new_name != *segment.name).then(|| new_name.as_str().into()),
-        description: Some(create.description.clone()),
-        rule,
-    };
-    let requests = match (create.source.clone(), segment.rule.is_some()) {
-        (SegmentSource::Rule(rule), true) => vec![Request::UpdateSegment(update(Some(rule)))],
-        (SegmentSource::Members(keys), false) => {
-            let edits = vec![(MembersMode::Replace, keys)];
-            let edit = MembersEdit { segment: name.as_str().into(), edits, create: false };
-            vec![Request::EditMembers(edit), Request::UpdateSegment(update(None))]
-        }
+    let keys = listed(&create.source);
+    let (rule, is_list) = match (create.source, segment.rule.is_some()) {
+        (SegmentSource::Rule(rule), true) => (Some(rule), false),
+        (SegmentSource::Members(_), false) => (None, true),
         (_, was_dynamic) => {
             let kind = if was_dynamic { "dynamic" } else { "static" };
             let detail = format!("\"{name}\" is {kind}; delete it first to make one of the other kind");
             return Err(Problem::new(StatusCode::CONFLICT, "other_kind", detail));
         }
     };
-    for result in app.write(requests, &headers, &uri).await?.results {
-        result?;
+    let update = SegmentUpdate {
+        segment: name.as_str().into(),
+        name: (new_name != *segment.name).then(|| new_name.as_str().into()),
+        description: Some(create.description),
+        rule,
+    };
+    app.write_one(Request::UpdateSegment(update), &no_key, &uri).await?;
+    // Only once the rest was taken: requests of one batch are judged each by itself.
+    if is_list {
+        let edits = vec![(MembersMode::Replace, keys.clone())];
+        let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
+        app.write_one(Request::EditMembers(edit), &no_key, &uri).await?;
     }
-    show(app, new_name, StatusCode::OK).await
+    show(app, new_name, StatusCode::OK, keys).await
 }
 
 /// `PATCH /v1/segments/{name}`: what the body does not name stays.
@@ -153,7 +199,7 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
     let update =
         SegmentUpdate { segment: name.as_str().into(), name: new_name.as_deref().map(Into::into), description, rule };
     app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
-    show(app, new_name.unwrap_or(name), StatusCode::OK).await
+    show(app, new_name.unwrap_or(name), StatusCode::OK, Vec::new()).await
 }
 
 /// `DELETE /v1/segments/{name}`
@@ -166,8 +212,13 @@ pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
 /// `GET /v1/segments/{name}/versions`
 pub async fn versions(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
-    let versions = app.db.view().versions(&name).ok_or_else(|| unknown(&name))?;
-    let versions: Vec<_> = versions
+    let params = Params::read(&uri, &["after", "limit"])?;
+    let limit = paging::limit(params.parsed("limit")?)?;
+    let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
+    let view = app.view(cursor.as_ref());
+    let versions = view.versions(&name).ok_or_else(|| unknown(&name))?;
+    let (page, next) = paging::slice(versions, cursor.as_ref(), limit);
+    let versions: Vec<_> = page
         .iter()
         .map(|version| {
             let forms = wire::rule_json(&version.rule);
@@ -177,7 +228,11 @@ pub async fn versions(State(app): State<App>, uri: Uri) -> Result<Response, Prob
             })
         })
         .collect();
-    Ok(answer_json(StatusCode::OK, &json!({"versions": versions})))
+    let mut body = json!({"versions": versions, "lsn": view.lsn().0});
+    if let Some(place) = next {
+        body["next"] = app.listings.next(&view, place).into();
+    }
+    Ok(answer_json(StatusCode::OK, &body))
 }
 
 /// `POST /v1/segments/{name}/members`
@@ -216,6 +271,8 @@ pub async fn edit_members(
         }
         other => return Err(body::unsupported(other, "application/json, text/csv, text/plain")),
     };
+    // Taking away needs no contact made first.
+    let create = create && edits.iter().any(|(mode, _)| *mode != MembersMode::Remove);
     let edit = MembersEdit { segment: segment.clone(), edits, create };
     let (applied, lsn) = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
     let unknown = match applied {

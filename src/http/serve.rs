@@ -18,10 +18,10 @@ use crate::{db::database::Database, http};
 
 /// Connections at once; past it new ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1_024;
-/// How long a connection may take to send its first byte, and between requests.
+/// How long a connection may take to send its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
-/// How long a request's headers may take.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a request's headers may take, counted from the end of the request before.
+const HEADERS: Duration = Duration::from_secs(60);
 /// How long requests under way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 

@@ -31,7 +31,8 @@ pub async fn patch_schema(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let patch = schema_patch::read(&body::json(&headers, body).await?)?;
+    let body = body::json(&headers, body).await?;
+    let patch = schema_patch::read(&body, app.db.view().schema().zone().name())?;
     let (_, lsn) = app.write_one(Request::Schema(patch), &headers, &uri).await?;
     let mut answer = wire::schema_json(app.db.view().schema());
     answer["lsn"] = lsn.0.into();
@@ -132,7 +133,8 @@ pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
         None => Ok((StatusCode::OK, "ready\n").into_response()),
         Some(reason) => {
             let detail = format!("the database only reads: {reason}");
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read_only", detail))
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read_only", detail);
+            Err(Problem { retry_after: Some(1), ..problem })
         }
     }
 }

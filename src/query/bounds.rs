@@ -65,7 +65,9 @@ impl Clock {
         } else if number > i64::from(Day::MAX.0) {
             FOREVER
         } else {
-            i128::from(self.zone.start_of(Day(number as i32)).0)
+            let start = i128::from(self.zone.start_of(Day(number as i32)).0);
+            // Instants of the first day's eve, in zones west of Greenwich, are counted to the first day.
+            if number == i64::from(Day::MIN.0) { start.min(i128::from(Timestamp::MIN.0)) } else { start }
         }
     }
 
@@ -142,6 +144,9 @@ impl Clock {
             }
         };
         let narrow = |at: i128| at.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+        if last < i128::from(Timestamp::MIN.0) {
+            return (0, -1);
+        }
         (narrow(first), narrow(last.min(self.now())))
     }
 }

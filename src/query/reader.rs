@@ -249,7 +249,8 @@ impl<'a> Reader<'a> {
 /// The first instants of every day that a source's events may lie on; `None` when there are too many.
 fn day_starts(source: &Source, log: Option<&EventIndex>, clock: &Clock) -> Option<Vec<i64>> {
     let first = log?.first().min()?.max(i128::from(source.first));
-    let day = |at: i128| Some(i64::from(clock.zone.day_of(Timestamp(i64::try_from(at).ok()?)).0));
+    let instants = i128::from(Timestamp::MIN.0)..=i128::from(Timestamp::MAX.0);
+    let day = |at: i128| instants.contains(&at).then(|| i64::from(clock.zone.day_of(Timestamp(at as i64)).0));
     let (from, to) = (day(first)?, day(i128::from(source.last))?);
     if from > to || to - from > DAYS_MAX {
         return None;

@@ -89,10 +89,9 @@ impl Anniversary {
                 day = Day(day.0 + 1);
             }
             if from < day {
-                spans.push(match self.instants {
-                    true => (i128::from(zone.start_of(from).0), i128::from(zone.start_of(day).0) - 1),
-                    false => (i128::from(from.0), i128::from(day.0) - 1),
-                });
+                let start = |of: Day| if self.instants { i128::from(zone.start_of(of).0) } else { i128::from(of.0) };
+                let begin = if from == first { least } else { start(from) };
+                spans.push((begin, if day > last { most } else { start(day) - 1 }));
             }
             day = Day(day.0 + 1);
         }

@@ -43,48 +43,49 @@ pub fn schema() -> &'static Schema {
     &SCHEMA
 }
 
+const ODD: [&str; 35] = [
+    "a",
+    "a in",
+    "a not",
+    "a is",
+    "a between",
+    "a contains",
+    "a anniversary",
+    "a is set",
+    "has",
+    "no",
+    "not",
+    "and",
+    "x+y",
+    "3d",
+    "último acesso",
+    "purchased",
+    "first purchase",
+    "last purchase",
+    "did",
+    "count",
+    "everyone",
+    "tag line",
+    "a within",
+    "amount",
+    "a b c",
+    "order paid",
+    "first a",
+    "not a",
+    "a does",
+    "in",
+    "email domain",
+    "a.b",
+    "true",
+    "a at least",
+    "date of birth",
+];
+
 fn make_schema() -> Schema {
     let starter = Schema::starter(Zone::utc());
     let name = |text: &str| Name::new(text).unwrap();
-    let odd = [
-        "a",
-        "a in",
-        "a not",
-        "a is",
-        "a between",
-        "a contains",
-        "a anniversary",
-        "a is set",
-        "has",
-        "no",
-        "not",
-        "and",
-        "x+y",
-        "3d",
-        "último acesso",
-        "purchased",
-        "first purchase",
-        "last purchase",
-        "did",
-        "count",
-        "everyone",
-        "tag line",
-        "a within",
-        "amount",
-        "a b c",
-        "order paid",
-        "first a",
-        "not a",
-        "a does",
-        "in",
-        "email domain",
-        "a.b",
-        "true",
-        "a at least",
-        "date of birth",
-    ];
     let mut properties = starter.property_slots().to_vec();
-    for (place, spelling) in odd.iter().enumerate() {
+    for (place, spelling) in ODD.iter().enumerate() {
         for (suffix, ty) in [("", TYPES[place % 10]), (" t", TYPES[(place + 6) % 10])] {
             properties.push(Some(Property {
                 id: PropertyId(properties.len() as u16),
@@ -96,6 +97,12 @@ fn make_schema() -> Schema {
             }));
         }
     }
+    let events = odd_events(&starter);
+    Schema::new(Zone::utc(), properties, events)
+}
+
+fn odd_events(starter: &Schema) -> Vec<Option<EventKind>> {
+    let name = |text: &str| Name::new(text).unwrap();
     let mut events = starter.event_slots().to_vec();
     let kinds = [
         "a",
@@ -134,7 +141,7 @@ fn make_schema() -> Schema {
             .collect();
         events.push(Some(kind));
     }
-    Schema::new(Zone::utc(), properties, events)
+    events
 }
 
 fn text() -> BoxedStrategy<Box<str>> {

@@ -19,7 +19,7 @@ proptest! {
         let schema = arbitrary::schema();
         rule::check(&rule, schema).map_err(|e| TestCaseError::fail(format!("{rule:?}: {e}")))?;
         let text = rule::print(&rule);
-        let read = rule::parse(&text, schema).map_err(|e| TestCaseError::fail(format!("{}", e.render(&text))))?;
+        let read = rule::parse(&text, schema).map_err(|e| TestCaseError::fail(e.render(&text)))?;
         prop_assert_eq!(&read, &rule, "{}", text);
         let json = rule::to_json(&rule).to_string();
         let read = rule::from_json(&json, schema).map_err(|e| TestCaseError::fail(format!("{e} in {json}")))?;

@@ -1,0 +1,145 @@
+//! The command line, as typed: what it prints, and its exit codes.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::support::server::Server;
+
+fn throng(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_throng"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("THRONG_DATA")
+        .env_remove("THRONG_URL")
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command that must succeed; gives what it printed.
+fn ok(folder: &Path, arguments: &[&str]) -> String {
+    let output = throng(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command that must fail with a code; gives what it said.
+fn fails(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = throng(folder, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stderr)
+}
+
+const CLOCK: [&str; 2] = ["--clock", "2026-05-01T00:00:00Z"];
+
+fn filled() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.csv"), "key,name,tags,lead_score\nu-1,Ada,VIP;Customer,80\nu-2,Bob,Customer,10\n").unwrap();
+    let event = "{\"contact\":\"u-1\",\"event\":\"purchase\",\"at\":\"2026-04-01T00:00:00Z\",\"properties\":{\"amount\":1200}}\n";
+    fs::write(folder.path().join("e.ndjson"), event).unwrap();
+    let loaded = ok(folder.path(), &["import", "c.csv", "--events", "e.ndjson", CLOCK[0], CLOCK[1]]);
+    assert!(loaded.contains("2 accepted, 2 created") && loaded.contains("1 accepted"), "{loaded}");
+    folder
+}
+
+#[test]
+fn import_query_segment_on_a_folder() {
+    let folder = filled();
+    let at = folder.path();
+    let count = ok(at, &["query", "Has tag \"Customer\" AND Purchase Total > $1000", CLOCK[0], CLOCK[1]]);
+    assert!(count.starts_with("1 contacts"), "{count}");
+    assert_eq!(ok(at, &["query", "everyone", "--give", "keys", CLOCK[0], CLOCK[1]]), "u-1\nu-2\n");
+    let json = ok(at, &["query", "{\"tag\":\"vip\"}", "--json", CLOCK[0], CLOCK[1]]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["count"], 1);
+    let plan = ok(at, &["query", "Tag = VIP AND Lead Score > 5", "--explain", CLOCK[0], CLOCK[1]]);
+    assert!(plan.contains("lead_score") && plan.contains("1 contacts"), "{plan}");
+    ok(at, &["segment", "create", "Buyers", "--rule", "did purchase", CLOCK[0], CLOCK[1]]);
+    assert!(ok(at, &["segment", "list", CLOCK[0], CLOCK[1]]).contains("Buyers"));
+    assert_eq!(ok(at, &["segment", "members", "buyers", "--format", "csv", CLOCK[0], CLOCK[1]]), "key\r\nu-1\r\n");
+    assert!(ok(at, &["snapshot", CLOCK[0], CLOCK[1]]).contains("snapshot of LSN"));
+    assert!(ok(at, &["verify"]).contains("no damage found"));
+    assert!(ok(at, &["status", CLOCK[0], CLOCK[1]]).contains("contacts         2"));
+    let watched = ok(at, &["watch", "--looks", "1", "--json", CLOCK[0], CLOCK[1]]);
+    assert!(watched.contains("\"segment\":\"Buyers\""), "{watched}");
+}
+
+#[test]
+fn failures_say_who_must_act() {
+    let folder = filled();
+    let at = folder.path();
+    let wrong = fails(at, &["query", "Leed Score > 5", CLOCK[0], CLOCK[1]], 2);
+    assert!(wrong.contains('^') && wrong.to_lowercase().contains("lead"), "a caret and a suggestion: {wrong}");
+    fails(at, &["query", "everyone", "--data", "/proc/nothing"], 1);
+    fails(at, &["import", "missing.csv"], 2);
+    fails(at, &["import"], 2);
+    fails(at, &["query", "everyone", "--url", "http://127.0.0.1:1"], 1);
+    fails(at, &["serve", "--listen", "0.0.0.0:7171"], 2);
+    fails(at, &["query", "everyone", "--clock", "2020-01-01T00:00:00Z"], 1);
+    fails(at, &["segment", "show", "nothing", CLOCK[0], CLOCK[1]], 2);
+    fs::write(at.join("bad.csv"), "key,lead_score\nx,many\n").unwrap();
+    let refused = fails(at, &["import", "bad.csv", CLOCK[0], CLOCK[1]], 2);
+    assert!(refused.contains("line 2") && refused.contains("lead_score"), "{refused}");
+}
+
+#[test]
+fn a_folder_has_one_owner() {
+    let folder = filled();
+    let server = Server::start(&folder.path().join("throng-data"), &CLOCK);
+    let held = fails(folder.path(), &["query", "everyone"], 1);
+    assert!(held.contains("process"), "{held}");
+    let over = ok(folder.path(), &["query", "everyone", "--url", &server.url]);
+    assert!(over.starts_with("2 contacts"), "{over}");
+    let loaded = ok(folder.path(), &["import", "c.csv", "--url", &server.url]);
+    assert!(loaded.contains("2 updated"), "{loaded}");
+}
+
+#[test]
+fn damage_is_told_and_not_served() {
+    let folder = filled();
+    let data = folder.path().join("throng-data");
+    ok(folder.path(), &["snapshot", CLOCK[0], CLOCK[1]]);
+    let snapshot = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
+    let snapshot = snapshot.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap-")).max().unwrap();
+    let mut bytes = fs::read(&snapshot).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::remove_file(&snapshot).unwrap();
+    fs::write(&snapshot, bytes).unwrap();
+    let told = fails(folder.path(), &["verify"], 1);
+    assert!(told.contains("snap-"), "{told}");
+    let refused = fails(folder.path(), &["query", "everyone", CLOCK[0], CLOCK[1]], 1);
+    assert!(refused.contains("snap-"), "{refused}");
+}
+
+#[test]
+fn generated_data_is_the_same_for_the_same_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    for out in ["a", "b"] {
+        ok(folder.path(), &["generate", "--contacts", "500", "--seed", "9", "--out", out]);
+    }
+    for file in ["contacts.csv", "events.ndjson"] {
+        let read = |out: &str| fs::read(folder.path().join(out).join(file)).unwrap();
+        assert_eq!(read("a"), read("b"));
+    }
+    let loaded = ok(folder.path(), &["import", "a/contacts.csv", "--events", "a/events.ndjson"]);
+    assert!(loaded.contains("500 accepted, 500 created"), "{loaded}");
+}
+
+#[test]
+fn help_and_completions_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = ok(folder.path(), &["--help"]);
+    for command in ["serve", "demo", "import", "query", "segment", "watch", "snapshot", "verify", "generate", "status"] {
+        assert!(help.contains(command), "{command} is missing in: {help}");
+        assert!(ok(folder.path(), &[command, "--help"]).contains("Usage"), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(ok(folder.path(), &["completions", shell]).contains("throng"));
+    }
+}
