@@ -69,7 +69,7 @@ fn added_properties() -> Vec<(&'static str, ValueType, Option<Derived>)> {
         Some(Derived { source, writer: Writer::Refuse })
     };
     let plain: &[(ValueType, &[&str])] = &[
-        (ValueType::Text, &["nickname", "notes", "has_tag", "電話"]),
+        (ValueType::Text, &["nickname", "notes", "has_tag", "電話", "last"]),
         (ValueType::Category, &["code", "tier"]),
         (ValueType::Email, &["alt_email"]),
         (ValueType::Set, &["labels", "interests"]),
@@ -77,7 +77,7 @@ fn added_properties() -> Vec<(&'static str, ValueType, Option<Derived>)> {
         (money("JPY"), &["yen"]),
         (ValueType::Number, &["ratio", "größe", "in_last", "or"]),
         (ValueType::Timestamp, &["renewal", "not_before"]),
-        (ValueType::Date, &["birthday", "contract_end", "first_purchase"]),
+        (ValueType::Date, &["birthday", "contract_end", "first_purchase", "first"]),
         (ValueType::Boolean, &["vip", "no_show"]),
     ];
     let mut all = vec![];

@@ -95,11 +95,6 @@ impl Naive {
         Naive { schema, almanac, as_of, contacts: vec![], segments: vec![], arrivals: 0 }
     }
 
-    /// The contact of a key.
-    pub fn contact(&self, key: &str) -> Option<&Contact> {
-        self.contacts.iter().find(|contact| contact.key == key)
-    }
-
     /// The keys of those whom a rule holds at `now`, in order of first sight.
     pub fn members(&self, rule: &Rule, now: Timestamp) -> Vec<&str> {
         let held = self.contacts.iter().filter(|contact| self.matches(rule, contact, now));
