@@ -22,7 +22,7 @@ use crate::{
     support::{
         generate::{Dice, NOWS, ZONES},
         generate_request, generate_rule, generate_schema,
-        naive::Naive,
+        naive::{Members, Naive, Saved},
     },
 };
 
@@ -134,7 +134,26 @@ impl History {
         let key = |id| self.state.index.directory().key(throng::model::id::ContactId(id));
         let found: Vec<&str> = answer.iter().map(key).collect();
         let wanted = self.naive.members(rule, now);
-        assert_eq!(found, wanted, "seed {}, batch {batch}, now {now}, clock {}: {text}", self.seed, self.naive.as_of);
+        if found != wanted {
+            panic!("{}", self.disagreement(batch, rule, now, &found, &wanted));
+        }
+    }
+
+    /// The rule, those behind the segments that it names, and the first contact on which the two sides differ.
+    fn disagreement(&self, batch: usize, rule: &Rule, now: Timestamp, found: &[&str], wanted: &[&str]) -> String {
+        let wrong = self.naive.contacts.iter().find(|contact| {
+            let key = contact.key.as_str();
+            found.contains(&key) != wanted.contains(&key)
+        });
+        let saved: Vec<String> = self.naive.segments.iter().map(shown).collect();
+        format!(
+            "seed {}, batch {batch}, now {now}, clock {} in {}: the product says {found:?}, not {wanted:?}\n{}\n{}\n{wrong:#?}",
+            self.seed,
+            self.naive.as_of,
+            self.naive.schema.zone().name(),
+            rule::print(rule),
+            saved.join("\n"),
+        )
     }
 
     /// The log from its beginning, and the follower, which went through images, end in the same bytes.
@@ -151,6 +170,15 @@ impl History {
         assert!(image(&self.follower) == first, "seed {}: going on from an image ends in another", self.seed);
         facts::same(self.seed, &self.naive, &self.follower.index);
     }
+}
+
+fn shown(saved: &Saved) -> String {
+    let Saved { name, members, include, exclude } = saved;
+    let members = match members {
+        Members::Rule(rule) => rule::print(rule),
+        Members::List(keys) => format!("{keys:?}"),
+    };
+    format!("{name}: {members}, in {include:?}, out {exclude:?}")
 }
 
 fn image(state: &State) -> MemoryImage {

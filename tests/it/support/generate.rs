@@ -45,11 +45,6 @@ impl Dice {
     pub fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]
     }
-
-    /// Any 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0.random()
-    }
 }
 
 /// Zones with every oddity: half hours, a skipped day, days without a midnight.
