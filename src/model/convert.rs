@@ -7,7 +7,7 @@
 use crate::model::{
     calendar::Zone,
     currency::{Currency, MoneyError},
-    fold::fold,
+    fold::{fold, nfc},
     limits,
     name::Name,
     number::{Number, SCALE},
@@ -210,7 +210,7 @@ impl Target<'_> {
 pub struct DistinctTexts {
     case_sensitive: bool,
     texts: Vec<Box<str>>,
-    /// Folded (or plain) forms, kept once there are enough texts for a scan to be slow.
+    /// Folded (or composed) forms, kept once there are enough texts for a scan to be slow.
     seen: std::collections::HashSet<Box<str>>,
 }
 
@@ -228,7 +228,7 @@ impl DistinctTexts {
     }
 
     fn form<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        if self.case_sensitive { text.into() } else { fold(text) }
+        if self.case_sensitive { nfc(text) } else { fold(text) }
     }
 
     fn push(&mut self, text: Box<str>) {

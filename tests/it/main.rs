@@ -1,16 +1,24 @@
 //! The one integration test binary.
 //!
-//! - `house`: the house rules, held over the source tree.
-//! - `rules`: the rule language, by data files.
-//! - `time`: ages, windows, periods and anniversaries at the exact millisecond.
-//! - `oracle`: random rules and histories against a naive database, row by row.
-//! - `http`: the API over a socket.
 //! - `cli`: the command line, as typed.
+//! - `facts`: the index against the naive database, and its images.
+//! - `history`: random requests through the engine and the naive database, batch after batch.
+//! - `house`: the house rules, held over the source tree.
+//! - `http`: the API over a socket.
 //! - `kill`: kill -9 of the real server in the middle of writes.
+//! - `naive`: the naive database by itself, so that the others may trust it.
+//! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
+//! - `rules`: the rule language, by data files.
+//! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 
 mod cli;
+mod facts;
+mod history;
 mod house;
 mod http;
 mod kill;
+mod naive;
+mod oracle;
 mod rules;
 mod support;
+mod time;

@@ -28,7 +28,7 @@ impl Parser<'_> {
         if let Some(rule) = self.possession()? {
             return Ok(rule);
         }
-        if let Some((end, property)) = self.property(self.at) {
+        if let Some((end, property)) = self.property(self.at).filter(|(end, _)| !self.edge_ahead(*end)) {
             let from = self.at;
             self.at = end;
             if property.ty == ValueType::Email && self.is(self.at, "domain") && self.operator(self.at) {
@@ -43,6 +43,15 @@ impl Parser<'_> {
             return Ok(rule);
         }
         Err(self.unknown_start())
+    }
+
+    /// Whether what reads as a property called `first` or `last` has an event after it and no operator, so that it is
+    /// the event's first or last.
+    fn edge_ahead(&self, end: usize) -> bool {
+        end == self.at + 1
+            && self.is_any(self.at, &["first", "last"])
+            && !self.operator(end)
+            && self.event(end).is_some()
     }
 
     fn unknown_start(&self) -> crate::rule::error::RuleError {

@@ -73,8 +73,8 @@ impl Almanac {
     }
 
     fn offset(&self, ms: i128) -> i128 {
-        let clamped =
-            ms.clamp(jiff::Timestamp::MIN.as_millisecond().into(), jiff::Timestamp::MAX.as_millisecond().into());
+        let reach = |end: jiff::Timestamp| i128::from(end.as_second()) * 1_000;
+        let clamped = ms.clamp(reach(jiff::Timestamp::MIN), reach(jiff::Timestamp::MAX));
         let at = jiff::Timestamp::from_millisecond(clamped as i64).expect("clamped into range");
         i128::from(self.zone.to_offset(at).seconds()) * 1_000
     }
@@ -84,13 +84,16 @@ impl Almanac {
         ms + self.offset(ms)
     }
 
-    /// The day number on the wall at an instant.
+    /// The day number on the wall at an instant. The last day there is has no end.
     pub fn day_of(&self, ms: i128) -> i64 {
-        self.wall(ms).div_euclid(DAY_MS) as i64
+        (self.wall(ms).div_euclid(DAY_MS) as i64).min(Day::MAX.0.into())
     }
 
     /// The first instant at which the wall shows the day (or, where the day was skipped, a later one).
     pub fn start_of(&self, day: i64) -> i128 {
+        if day > i64::from(Day::MAX.0) {
+            return FAR;
+        }
         if let Some(start) = self.starts.borrow().get(&day) {
             return *start;
         }

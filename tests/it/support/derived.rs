@@ -8,7 +8,7 @@ use throng::model::{
 
 use crate::support::{
     deeds::distinct,
-    naive::{Contact, Event, Naive, Written},
+    naive::{Contact, Event, Naive},
 };
 
 impl Naive {
@@ -17,34 +17,34 @@ impl Naive {
         let property = self.schema.property(property).expect("a declared property");
         let written = contact.written.get(property.name.as_str());
         let Some(derived) = &property.derived else {
-            return written.map(|written| written.value.clone());
+            return written.cloned();
         };
         let computed = self.computed(contact, property, &derived.source);
-        match (derived.writer, written.filter(|_| derived.writer != Writer::Refuse), computed) {
-            (_, None, computed) => computed,
-            (_, Some(written), None) => Some(written.value.clone()),
-            (Writer::Refuse, _, computed) => computed,
-            (Writer::Add, Some(written), Some(computed)) => Some(add(&written.value, &computed, property.ty)),
+        match (derived.writer, written, computed) {
+            (Writer::Refuse, _, computed) | (_, None, computed) => computed,
+            // The next event takes the written value away, so while it is there it stands.
+            (Writer::UntilNext, Some(written), _) | (_, Some(written), None) => Some(written.clone()),
+            (Writer::Add, Some(written), Some(computed)) => Some(add(written, &computed, property.ty)),
             (Writer::Max, Some(written), Some(computed)) => {
-                Some(if computed.ordered() >= written.value.ordered() { computed } else { written.value.clone() })
+                Some(if position(&computed) >= position(written) { computed } else { written.clone() })
             }
-            (Writer::UntilNext, Some(written), Some(computed)) => {
-                let overtaken = self.followed(contact, &derived.source).iter().any(|event| overtakes(event, written));
-                Some(if overtaken { computed } else { written.value.clone() })
+        }
+    }
+
+    /// An event has come to pass: what stood until the next one of its kind is forgotten.
+    pub fn forget_overtaken(&self, contact: &mut Contact, kind: &str) {
+        for property in self.schema.properties() {
+            let Some(derived) = property.derived.as_ref().filter(|d| d.writer == Writer::UntilNext) else { continue };
+            if self.schema.event(kind).is_some_and(|kind| follows(&derived.source, kind)) {
+                contact.written.remove(property.name.as_str());
             }
         }
     }
 
     /// The events that a property follows and that have come to pass.
     fn followed<'a>(&self, contact: &'a Contact, source: &Source) -> Vec<&'a Event> {
-        let follows = |kind: &EventKind| match source {
-            Source::Aggregate { event, .. } => kind.name == *event,
-            Source::Latest { event: Some(event) } => kind.name == *event,
-            Source::Latest { event: None } => kind.activity,
-            Source::OpenClose { open, close } => kind.name == *open || kind.name == *close,
-        };
         let passed = contact.events.iter().filter(|event| event.at <= self.as_of);
-        passed.filter(|event| self.schema.event(&event.kind).is_some_and(follows)).collect()
+        passed.filter(|event| self.schema.event(&event.kind).is_some_and(|kind| follows(source, kind))).collect()
     }
 
     fn computed(&self, contact: &Contact, property: &Property, source: &Source) -> Option<Value> {
@@ -79,9 +79,20 @@ impl Naive {
     }
 }
 
-/// Whether an event came after a value was written.
-fn overtakes(event: &Event, written: &Written) -> bool {
-    event.at > written.at
+fn follows(source: &Source, kind: &EventKind) -> bool {
+    match source {
+        Source::Aggregate { event, .. } | Source::Latest { event: Some(event) } => kind.name == *event,
+        Source::Latest { event: None } => kind.activity,
+        Source::OpenClose { open, close } => kind.name == *open || kind.name == *close,
+    }
+}
+
+/// A place on the type's line; no comes before yes.
+fn position(value: &Value) -> i128 {
+    match value {
+        Value::Flag(flag) => i128::from(*flag),
+        other => other.ordered().expect("an ordered value"),
+    }
 }
 
 fn whole(n: usize) -> Value {

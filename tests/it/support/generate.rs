@@ -14,7 +14,7 @@ use throng::model::{
 
 use crate::support::{
     generate_schema::schema,
-    naive::{Contact, Event, Naive, Written},
+    naive::{Contact, Event, Members, Naive, Saved},
 };
 
 /// A seeded source of choices.
@@ -45,14 +45,10 @@ impl Dice {
     pub fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]
     }
-
-    /// Any 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0.random()
-    }
 }
 
-const ZONES: &[&str] = &[
+/// Zones with every oddity: half hours, a skipped day, days without a midnight.
+pub const ZONES: &[&str] = &[
     "UTC",
     "Europe/Berlin",
     "America/St_Johns",
@@ -64,7 +60,7 @@ const ZONES: &[&str] = &[
 ];
 
 /// Instants worth being at: DST changes, month ends, 29 February, a day that Apia skipped, year ends.
-const NOWS: &[&str] = &[
+pub const NOWS: &[&str] = &[
     "2026-05-01T10:00:00Z",
     "2026-03-29T01:30:00Z",
     "2026-10-25T00:59:59.999Z",
@@ -206,9 +202,13 @@ pub const LENGTHS: &[(u32, Unit)] = &[
     (366, Unit::Day),
     (3_000, Unit::Year),
     (9_999_999, Unit::Day),
+    (0, Unit::Day),
 ];
 
 const LEAP_DAYS: &[&str] = &["2024-02-29", "2000-02-29", "1996-02-29", "2028-02-29"];
+
+/// The calendars of some zones begin later than the first instant there is, so the first day is left alone.
+const SECOND_DAY: i64 = Timestamp::MIN.0 + 86_400_000;
 
 /// A random world.
 pub struct World {
@@ -230,6 +230,20 @@ pub fn world(dice: &mut Dice, contacts: usize) -> World {
         let contact = contact(dice, &mut naive, place);
         naive.contacts.push(contact);
     }
+    for place in 0..3 {
+        // A segment may name those before it.
+        let rule = crate::support::generate_rule::rule(dice, &naive, 3);
+        let mut saved = Saved::new(&format!("Équipe {place} \"x\""), Members::Rule(rule));
+        for contact in &naive.contacts {
+            if dice.chance(10) {
+                let pins = if dice.chance(50) { &mut saved.include } else { &mut saved.exclude };
+                pins.insert(contact.key.clone());
+            }
+        }
+        naive.segments.push(saved);
+    }
+    let listed = naive.contacts.iter().filter(|_| dice.chance(40)).map(|contact| contact.key.clone()).collect();
+    naive.segments.push(Saved::new("in last 7 days", Members::List(listed)));
     World { naive, nows }
 }
 
@@ -241,8 +255,7 @@ fn contact(dice: &mut Dice, naive: &mut Naive, place: usize) -> Contact {
         let refused = property.derived.as_ref().is_some_and(|derived| derived.writer == Writer::Refuse);
         if !refused && !dice.chance(if property.derived.is_some() { 75 } else { gaps }) {
             let value = value(dice, naive, property.ty, property.case_sensitive);
-            let at = naive.as_of.plus_ms(-dice.between(0, 40 * 86_400_000));
-            written.insert(property.name.to_string(), Written { value, at, arrivals: 0 });
+            written.insert(property.name.to_string(), value);
         }
     }
     let kinds: Vec<EventKind> = naive.schema.events().cloned().collect();
@@ -356,7 +369,7 @@ pub fn instant(dice: &mut Dice, naive: &Naive) -> Timestamp {
             let start = naive.almanac.start_of(i64::from(day(dice, naive).0)) as i64;
             Timestamp(start).plus_ms(*dice.pick(&[0, 0, -1, 1]))
         }
-        8 => Timestamp(*dice.pick(&[Timestamp::MIN.0, Timestamp::MAX.0, 0, -1, now.0])),
+        8 => Timestamp(*dice.pick(&[SECOND_DAY, Timestamp::MAX.0, 0, -1, now.0])),
         9 => now.plus_ms(*dice.pick(&[0, 1, -1, 1_000, 3_600_000])),
         10 => now.plus_ms(dice.between(0, 40 * 86_400) * 1_000),
         11..16 => now.plus_ms(-dice.between(0, 100 * 86_400) * 1_000),
@@ -381,4 +394,9 @@ pub fn day(dice: &mut Dice, naive: &Naive) -> Day {
         10..13 => at(today - dice.between(0, 100)),
         _ => at(today - dice.between(0, 25_000)),
     }
+}
+
+/// A contact without any data.
+pub fn blank(key: String) -> Contact {
+    Contact { key, written: BTreeMap::new(), events: vec![] }
 }

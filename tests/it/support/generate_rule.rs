@@ -41,7 +41,7 @@ pub fn rule(dice: &mut Dice, naive: &Naive, depth: usize) -> Rule {
         _ => {
             let rules = some(dice, 1);
             let quantity = *dice.pick(&[Quantity::AtLeast, Quantity::AtMost, Quantity::Exactly]);
-            let n = dice.between(1, rules.len() as i64) as u32;
+            let n = dice.between(0, rules.len() as i64 + 1) as u32;
             Rule::Of { quantity, n, rules }
         }
     }
@@ -115,7 +115,7 @@ fn aggregate(dice: &mut Dice, naive: &Naive, kind: &EventKind, filter: Vec<Where
     let event = kind.name.clone();
     let mut choices: Vec<(Function, Option<usize>)> = vec![(Function::Count, None)];
     for (place, property) in kind.properties.iter().enumerate() {
-        choices.push((Function::Distinct, Some(place)));
+        choices.extend([(Function::Distinct, Some(place)), (Function::Count, Some(place))]);
         if property.ty.is_ordered() {
             choices.extend([(Function::Min, Some(place)), (Function::Max, Some(place))]);
         }
@@ -270,7 +270,7 @@ fn domain(dice: &mut Dice) -> Rule {
 fn bucket(dice: &mut Dice) -> Rule {
     let of = *dice.pick(&[1, 2, 3, 10, 100, 10_000, 1_000_000]);
     let range = if dice.chance(50) {
-        BucketRange::Below(dice.between(1, i64::from(of)) as u32)
+        BucketRange::Below(dice.between(0, i64::from(of)) as u32)
     } else {
         let from = dice.between(0, i64::from(of) - 1);
         BucketRange::Between(from as u32, dice.between(from, i64::from(of) - 1) as u32)

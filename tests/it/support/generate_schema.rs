@@ -77,7 +77,7 @@ fn added_properties() -> Vec<(&'static str, ValueType, Option<Derived>)> {
         (money("JPY"), &["yen"]),
         (ValueType::Number, &["ratio", "größe", "in_last", "or"]),
         (ValueType::Timestamp, &["renewal", "not_before"]),
-        (ValueType::Date, &["birthday", "contract_end", "first_purchase"]),
+        (ValueType::Date, &["birthday", "contract_end", "first_purchase", "first"]),
         (ValueType::Boolean, &["vip", "no_show"]),
     ];
     let mut all = vec![];

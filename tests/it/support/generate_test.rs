@@ -46,8 +46,9 @@ const ORDER: [Comparison; 4] = [Comparison::Lt, Comparison::Le, Comparison::Gt, 
 
 /// A random test of a property of a type; `taken` draws a value that the data has.
 pub fn property(dice: &mut Dice, naive: &Naive, property: Name, ty: ValueType, taken: Taken<'_>) -> PropertyTest {
-    // A contact's tags have nodes of their own.
-    let tags = property.as_str() == "tags";
+    let missing = if dice.chance(15) { Some(dice.chance(50)) } else { None };
+    // Plain tests of a contact's tags have nodes of their own.
+    let tags = property.as_str() == "tags" && missing.is_none();
     let test = match dice.below(12) {
         0 => Test::IsSet,
         1 => Test::IsNotSet,
@@ -62,8 +63,7 @@ pub fn property(dice: &mut Dice, naive: &Naive, property: Name, ty: ValueType, t
         _ => special(dice, naive, ty, taken, tags),
     };
     let presence = matches!(test, Test::IsSet | Test::IsNotSet);
-    let missing = if !presence && dice.chance(15) { Some(dice.chance(50)) } else { None };
-    PropertyTest { property, test, missing }
+    PropertyTest { property, test, missing: missing.filter(|_| !presence) }
 }
 
 fn special(dice: &mut Dice, naive: &Naive, ty: ValueType, taken: Taken<'_>, tags: bool) -> Test {

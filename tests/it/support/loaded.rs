@@ -19,7 +19,7 @@ use throng::{
     rule::ast::Rule,
 };
 
-use crate::support::naive::{Members, Naive};
+use crate::support::naive::{Members, Naive, Saved};
 
 /// The product's side of a world.
 pub struct Loaded {
@@ -27,6 +27,7 @@ pub struct Loaded {
     pub schema: Schema,
     /// The facts.
     pub index: Index,
+    as_of: Timestamp,
     segments: Vec<SegmentView>,
 }
 
@@ -36,30 +37,38 @@ impl Segments for Loaded {
     }
 }
 
-/// Fills an index. Derived values are taken from the naive side: how they come about is tested by histories.
+/// Fills an index, events first so that written values of derived properties stand.
 pub fn load(naive: &Naive) -> Loaded {
     let schema = naive.schema.clone();
     let mut index = Index::new(&schema);
+    index.sync_events(&schema, naive.as_of);
     for contact in &naive.contacts {
         let (id, new) = index.insert(&contact.key);
         assert!(new, "keys are distinct");
-        for property in schema.properties() {
-            index.set(property.id, id, naive.value(contact, property.name.as_str()).as_ref());
-        }
         for event in &contact.events {
             let kind = schema.event(&event.kind).expect("a declared kind");
             let value = |name: &str| event.values.get(name).cloned();
             let values: Vec<_> = kind.properties.iter().map(|property| value(property.name.as_str())).collect();
-            index.record_event(kind.id, id, event.at, &values);
+            index.record_event(&schema, naive.as_of, id, kind.id, event.at, &values, None);
+        }
+        for property in schema.properties() {
+            let written = contact.written.get(property.name.as_str());
+            if property.derived.is_some() {
+                index.write_derived(&schema, naive.as_of, property.id, id, written);
+            } else {
+                index.set(property.id, id, written);
+            }
+            let (found, wanted) = (index.value(property.id, id), naive.value(contact, property.name.as_str()));
+            assert_eq!(found, wanted, "{} of {contact:#?}", property.name);
         }
     }
-    let mut loaded = Loaded { schema, index, segments: vec![] };
-    loaded.segments = naive.segments.iter().enumerate().map(|(n, saved)| loaded.segment(n, naive, saved)).collect();
+    let mut loaded = Loaded { schema, index, as_of: naive.as_of, segments: vec![] };
+    loaded.segments = naive.segments.iter().enumerate().map(|(n, saved)| loaded.segment(n, saved)).collect();
     loaded
 }
 
 impl Loaded {
-    fn segment(&self, n: usize, _naive: &Naive, saved: &crate::support::naive::Saved) -> SegmentView {
+    fn segment(&self, n: usize, saved: &Saved) -> SegmentView {
         let posting = |keys: &mut dyn Iterator<Item = &String>| {
             let mut posting = Posting::new();
             for id in keys.filter_map(|key| self.index.directory().id(key)) {
@@ -71,8 +80,8 @@ impl Loaded {
             Members::List(keys) => Body::Static(posting(&mut keys.iter())),
             Members::Rule(rule) => Body::Dynamic {
                 rule: Arc::new(rule.clone()),
-                include: Posting::new(),
-                exclude: Posting::new(),
+                include: posting(&mut saved.include.iter()),
+                exclude: posting(&mut saved.exclude.iter()),
             },
         };
         SegmentView { id: SegmentId(n as u32), name: saved.name.as_str().into(), body }
@@ -80,7 +89,7 @@ impl Loaded {
 
     /// Binds a rule at an instant.
     pub fn plan(&self, rule: &Rule, now: Timestamp) -> Plan {
-        let context = Context { schema: &self.schema, segments: self, now };
+        let context = Context { schema: &self.schema, segments: self, now, as_of: self.as_of };
         bind(rule, &context).unwrap_or_else(|why| panic!("{why}: {rule:?}"))
     }
 

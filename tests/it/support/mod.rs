@@ -4,10 +4,17 @@ pub mod almanac;
 pub mod deeds;
 pub mod derived;
 pub mod generate;
+pub mod generate_request;
 pub mod generate_rule;
 pub mod generate_schema;
 pub mod generate_test;
+pub mod loaded;
 pub mod naive;
+pub mod shelf;
 pub mod source;
 pub mod spelling;
+<<<<<<< HEAD
 pub mod server;
+=======
+pub mod writes;
+>>>>>>> oracle

@@ -39,20 +39,9 @@ pub struct Contact {
     /// Its key.
     pub key: String,
     /// What was written, by canonical name; for a derived property this is the writer's part.
-    pub written: BTreeMap<String, Written>,
+    pub written: BTreeMap<String, Value>,
     /// In order of arrival.
     pub events: Vec<Event>,
-}
-
-/// A written value.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The value.
-    pub value: Value,
-    /// When it was written.
-    pub at: Timestamp,
-    /// How many events had arrived before.
-    pub arrivals: u64,
 }
 
 /// One event.
@@ -77,6 +66,17 @@ pub struct Saved {
     pub name: String,
     /// Who is in it.
     pub members: Members,
+    /// Who was pinned in, by key.
+    pub include: BTreeSet<String>,
+    /// Who was pinned out, by key.
+    pub exclude: BTreeSet<String>,
+}
+
+impl Saved {
+    /// A segment without pins.
+    pub fn new(name: &str, members: Members) -> Saved {
+        Saved { name: name.to_owned(), members, include: BTreeSet::new(), exclude: BTreeSet::new() }
+    }
 }
 
 /// Who is in a segment.
@@ -93,11 +93,6 @@ impl Naive {
     pub fn new(schema: Schema, as_of: Timestamp) -> Naive {
         let almanac = Almanac::new(schema.zone().name());
         Naive { schema, almanac, as_of, contacts: vec![], segments: vec![], arrivals: 0 }
-    }
-
-    /// The contact of a key.
-    pub fn contact(&self, key: &str) -> Option<&Contact> {
-        self.contacts.iter().find(|contact| contact.key == key)
     }
 
     /// The keys of those whom a rule holds at `now`, in order of first sight.
@@ -169,10 +164,12 @@ impl Naive {
     /// Memberships are those of the clock, whatever moment a question is asked for.
     pub fn in_segment(&self, name: &str, contact: &Contact) -> bool {
         let saved = self.segments.iter().find(|saved| spelling::same(&saved.name, name, false));
-        match &saved.expect("checked: a known segment").members {
+        let saved = saved.expect("checked: a known segment");
+        let held = match &saved.members {
             Members::Rule(rule) => self.matches(rule, contact, self.as_of),
             Members::List(keys) => keys.contains(&contact.key),
-        }
+        };
+        (held || saved.include.contains(&contact.key)) && !saved.exclude.contains(&contact.key)
     }
 
     /// Whether a value, or its absence, passes a test.
