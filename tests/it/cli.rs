@@ -40,7 +40,8 @@ const CLOCK: [&str; 2] = ["--clock", "2026-05-01T00:00:00Z"];
 
 fn filled() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("c.csv"), "key,name,tags,lead_score\nu-1,Ada,VIP;Customer,80\nu-2,Bob,Customer,10\n").unwrap();
+    fs::write(folder.path().join("c.csv"), "key,name,tags,lead_score\nu-1,Ada,VIP;Customer,80\nu-2,Bob,Customer,10\n")
+        .unwrap();
     let event = "{\"contact\":\"u-1\",\"event\":\"purchase\",\"at\":\"2026-04-01T00:00:00Z\",\"properties\":{\"amount\":1200}}\n";
     fs::write(folder.path().join("e.ndjson"), event).unwrap();
     let loaded = ok(folder.path(), &["import", "c.csv", "--events", "e.ndjson", CLOCK[0], CLOCK[1]]);
@@ -105,7 +106,8 @@ fn damage_is_told_and_not_served() {
     let data = folder.path().join("throng-data");
     ok(folder.path(), &["snapshot", CLOCK[0], CLOCK[1]]);
     let snapshot = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
-    let snapshot = snapshot.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap-")).max().unwrap();
+    let snapshot =
+        snapshot.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap-")).max().unwrap();
     let mut bytes = fs::read(&snapshot).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
@@ -135,7 +137,8 @@ fn generated_data_is_the_same_for_the_same_seed() {
 fn help_and_completions_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let help = ok(folder.path(), &["--help"]);
-    for command in ["serve", "demo", "import", "query", "segment", "watch", "snapshot", "verify", "generate", "status"] {
+    for command in ["serve", "demo", "import", "query", "segment", "watch", "snapshot", "verify", "generate", "status"]
+    {
         assert!(help.contains(command), "{command} is missing in: {help}");
         assert!(ok(folder.path(), &[command, "--help"]).contains("Usage"), "{command}");
     }

@@ -19,11 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("db", &["codec", "model", "bitmap", "rule", "query", "segment", "analytics", "engine", "storage"]),
     ("http", &["model", "db", "rule"]),
     ("web", &["model", "db", "http"]),
-<<<<<<< HEAD
-    ("cli", &["model", "db", "http", "web", "rule"]),
-=======
     ("cli", &["model", "rule", "db", "http", "web"]),
->>>>>>> oracle
 ];
 
 /// Outside names that only these rooms may say.
@@ -255,27 +251,21 @@ fn no_globs_and_no_second_names() {
     for source in rust("src") {
         for (place, line) in source.code.lines().enumerate() {
             let line = line.trim();
-<<<<<<< HEAD
-            let allowed = line == "use super::*;" || line.contains("prelude::*") || line.contains("::*const");
-            let glob = line.contains("::*") && !allowed;
-=======
             let far = line.contains(concat!("super::", "super"));
-            let glob = line.contains("::*") && line != "use super::*;" && !line.contains("prelude::*");
->>>>>>> oracle
+            let glob = line.contains("::*")
+                && line != "use super::*;"
+                && !line.contains("prelude::*")
+                && !line.contains("::*const");
             let again = (line.starts_with("pub use ") || line.starts_with("pub(crate) use ")) && source.room() != "lib";
             if glob || far || again {
                 broken.push(format!("{}:{}: {line}", source.path, place + 1));
             }
         }
     }
-<<<<<<< HEAD
-    none("no globs (but `use super::*` of a test module and a library's prelude), and re-exports only in lib.rs", broken);
-=======
     none(
         "no paths over two floors, no globs (but preludes, and `use super::*` of a test module), and re-exports only in lib.rs",
         broken,
     );
->>>>>>> oracle
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn nothing_acknowledged_is_lost_to_kill() {
             })
             .collect();
         let url = server.url.clone();
-        let lines: String = (0..60_000).map(|n| format!("{{\"key\":\"i{cycle}-{n:06}\",\"lead_score\":1}}\n")).collect();
+        let lines: String =
+            (0..60_000).map(|n| format!("{{\"key\":\"i{cycle}-{n:06}\",\"lead_score\":1}}\n")).collect();
         let import = thread::spawn(move || {
             let headers = [("content-type", "application/x-ndjson")];
             call(&agent(), &url, "POST", "/v1/contacts/import", &headers, lines.into_bytes()).is_some()

@@ -10,11 +10,8 @@ pub mod generate_schema;
 pub mod generate_test;
 pub mod loaded;
 pub mod naive;
+pub mod server;
 pub mod shelf;
 pub mod source;
 pub mod spelling;
-<<<<<<< HEAD
-pub mod server;
-=======
 pub mod writes;
->>>>>>> oracle

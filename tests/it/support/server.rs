@@ -140,7 +140,8 @@ pub fn call(
     }
     let mut response = agent.run(request.body(body).expect("a well-formed request")).ok()?;
     let headers = response.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let status = response.status().as_u16();
     let text = response.body_mut().with_config().limit(1 << 30).read_to_string().ok()?;
     Some(Reply { status, headers, text })
