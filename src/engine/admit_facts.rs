@@ -8,7 +8,7 @@ use crate::{
         command::{Command, ContactCommand, EventCommand},
     },
     model::{
-        convert::{Converted, DistinctTexts, Target},
+        convert::{Converted, DistinctTexts, Target, infer},
         id::{ContactId, PropertyId},
         limits,
         name::{ContactKey, Name},
@@ -162,7 +162,9 @@ impl Session<'_> {
         if new.iter().any(|known| known.name == name) {
             return Err(twice(name, name));
         }
-        let Some(ty) = self.sighted.property(name.as_str()) else { return untyped(name, input) };
+        // A name that this batch dropped was not unknown when the batch was looked over.
+        let sighted = self.sighted.property(name.as_str()).or_else(|| infer([input]));
+        let Some(ty) = sighted else { return untyped(name, input) };
         if let Some(value) = first_value(name, ty, input, schema)? {
             new.push(NewValue { name, ty, value: Some(value) });
         }
@@ -222,7 +224,8 @@ impl Session<'_> {
             }
             named.push(name);
             let Some((position, property)) = kind.and_then(|kind| kind.property(name.as_str())) else {
-                match self.sighted.event_property(write.event.as_str(), name.as_str()) {
+                let sighted = self.sighted.event_property(write.event.as_str(), name.as_str());
+                match sighted.or_else(|| infer([input])) {
                     None => untyped(name, input).map_err(in_properties)?,
                     Some(ty) => {
                         if let Some(value) = first_value(name, ty, input, schema).map_err(in_properties)? {

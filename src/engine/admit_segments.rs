@@ -219,18 +219,19 @@ impl Session<'_> {
             } else {
                 unknown.extend(missing);
             }
-            self.edit_list(&segment, *mode, contacts);
+            self.edit_list(segment.id, *mode, contacts);
         }
         Ok(Applied::Members { unknown })
     }
 
-    fn edit_list(&mut self, segment: &Segment, mode: MembersMode, contacts: Vec<ContactId>) {
-        let same = match (&segment.body, mode) {
-            (Body::Static(list), MembersMode::Replace) => *list == posting_of(&contacts),
+    /// Performs one edit, unless it changes nothing of what those before it left.
+    fn edit_list(&mut self, segment: SegmentId, mode: MembersMode, contacts: Vec<ContactId>) {
+        let same = match (self.state.book.get(segment).map(|segment| &segment.body), mode) {
+            (Some(Body::Static(list)), MembersMode::Replace) => *list == posting_of(&contacts),
             _ => contacts.is_empty(),
         };
         if !same {
-            self.perform(Command::EditMembers { segment: segment.id, mode, contacts });
+            self.perform(Command::EditMembers { segment, mode, contacts });
         }
     }
 }

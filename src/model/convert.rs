@@ -150,7 +150,7 @@ impl Target<'_> {
             return Ok(Value::Time(at));
         }
         let day = Day::parse(text).map_err(|_| self.unfit(text))?;
-        Ok(Value::Time(self.zone.start_of(day)))
+        Ok(Value::Time(self.zone.start_of(day).plus_ms(0)))
     }
 
     fn day(&self, text: &str) -> Result<Value, Refusal> {

@@ -4,7 +4,12 @@
 use throng::{
     codec::section::MemoryImage,
     index::Index,
-    model::{id::ContactId, schema::Schema, time::Timestamp, value::Value},
+    model::{
+        id::ContactId,
+        schema::{EventProperty, Schema},
+        time::Timestamp,
+        value::Value,
+    },
 };
 
 use crate::support::{
@@ -30,7 +35,8 @@ pub fn same(seed: u64, naive: &Naive, index: &Index) {
             wanted.sort_by_key(|event| (event.at, event.arrival));
             let found = events_of(index, naive, id, kind.name.as_str());
             let values = |event: &Event| -> Vec<Option<Value>> {
-                kind.properties.iter().map(|p| event.values.get(p.name.as_str()).cloned()).collect()
+                let value = |p: &EventProperty| event.values.get(p.name.as_str()).filter(|_| !p.dropped).cloned();
+                kind.properties.iter().map(value).collect()
             };
             let wanted: Vec<_> = wanted.into_iter().map(|event| (event.at, values(event))).collect();
             assert_eq!(found, wanted, "seed {seed}: {} of {}", kind.name, contact.key);

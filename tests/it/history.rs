@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-const HISTORIES: u64 = 60;
+const HISTORIES: u64 = 150;
 const BATCHES: usize = 25;
 
 #[test]

@@ -132,6 +132,9 @@ impl Almanac {
     }
 
     fn moved_months(&self, at: i128, months: i128) -> i128 {
+        if months == 0 {
+            return at;
+        }
         let wall = self.wall(at);
         let (year, month, day) = civil(wall.div_euclid(DAY_MS) as i64);
         let total = i128::from(year) * 12 + i128::from(month - 1) + months;

@@ -19,7 +19,7 @@ use throng::{
 use crate::support::{
     generate::{self, Dice},
     generate_rule,
-    generate_schema::name,
+    generate_schema::{self, name},
     naive::Naive,
 };
 
@@ -33,12 +33,16 @@ pub fn request(dice: &mut Dice, naive: &Naive) -> Request {
         80..84 => Request::Erase(key(dice)),
         84..88 => Request::RemoveEvent(event_id(dice)),
         88..91 => Request::CreateSegment(create(dice, naive)),
-        91..94 => Request::UpdateSegment(SegmentUpdate {
-            segment: segment(dice),
-            name: None,
-            description: None,
-            rule: Some(source(dice, naive)),
-        }),
+        91..93 => {
+            let (named, ruled) = *dice.pick(&[(true, false), (false, true), (false, true), (true, true)]);
+            Request::UpdateSegment(SegmentUpdate {
+                segment: segment(dice),
+                name: named.then(|| segment(dice)),
+                description: None,
+                rule: ruled.then(|| source(dice, naive)),
+            })
+        }
+        93..94 => Request::Schema(generate_schema::change(dice, &naive.schema)),
         94..95 => Request::DeleteSegment(segment(dice)),
         _ => Request::EditMembers(edit(dice)),
     }

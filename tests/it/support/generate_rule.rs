@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use throng::{
     model::{
         calendar::{Length, Period},
-        schema::{EventKind, Function, Property},
+        schema::{EventKind, EventProperty, Function, Property},
         time::Timestamp,
         value::{Value, ValueType},
     },
@@ -114,7 +114,7 @@ fn behavior(dice: &mut Dice, naive: &Naive) -> Rule {
 fn aggregate(dice: &mut Dice, naive: &Naive, kind: &EventKind, filter: Vec<Where>, window: Option<Window>) -> Rule {
     let event = kind.name.clone();
     let mut choices: Vec<(Function, Option<usize>)> = vec![(Function::Count, None)];
-    for (place, property) in kind.properties.iter().enumerate() {
+    for (place, property) in kind.properties.iter().enumerate().filter(|(_, property)| !property.dropped) {
         choices.extend([(Function::Distinct, Some(place)), (Function::Count, Some(place))]);
         if property.ty.is_ordered() {
             choices.extend([(Function::Min, Some(place)), (Function::Max, Some(place))]);
@@ -145,7 +145,7 @@ fn aggregate(dice: &mut Dice, naive: &Naive, kind: &EventKind, filter: Vec<Where
 
 /// Conditions on an event's properties; `percent` is how often there are any.
 fn conditions(dice: &mut Dice, naive: &Naive, kind: &EventKind, percent: usize) -> Vec<Where> {
-    if kind.properties.is_empty() || !dice.chance(percent) {
+    if kind.properties.iter().all(|property| property.dropped) || !dice.chance(percent) {
         return vec![];
     }
     let many = 1 + dice.below(2);
@@ -167,7 +167,8 @@ fn condition(dice: &mut Dice, naive: &Naive, kind: &EventKind, depth: usize) -> 
         8 => Where::Or(some(dice)),
         9 => Where::Not(Box::new(condition(dice, naive, kind, depth - 1))),
         _ => {
-            let property = dice.pick(&kind.properties);
+            let live: Vec<&EventProperty> = kind.properties.iter().filter(|property| !property.dropped).collect();
+            let property = *dice.pick(&live);
             let taken = |dice: &mut Dice| held_in_event(dice, naive, kind, property.name.as_str());
             Where::Test(generate_test::property(dice, naive, property.name.clone(), property.ty, &taken))
         }

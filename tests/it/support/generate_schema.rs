@@ -5,6 +5,7 @@ use throng::model::{
     currency::Currency,
     id::{EventKindId, PropertyId},
     name::Name,
+    request::{EventPatch, EventPropertyPatch, PropertyPatch, SchemaPatch},
     schema::{Derived, EventKind, EventProperty, Function, Property, Schema, Source, Writer},
     value::ValueType,
 };
@@ -110,4 +111,67 @@ fn event_properties(kind: &str) -> Vec<(&'static str, ValueType)> {
         "order_paid" => vec![("amount", money("EUR")), ("lead_score", ValueType::Number)],
         _ => vec![],
     }
+}
+
+/// Names that random rules count on.
+const KEPT: [&str; 4] = ["tags", "email", "alt_email", "created"];
+
+/// A random change of a schema; some are refused.
+pub fn change(dice: &mut Dice, schema: &Schema) -> SchemaPatch {
+    let properties: Vec<&Property> = schema.properties().filter(|p| !KEPT.contains(&p.name.as_str())).collect();
+    let kinds: Vec<&EventKind> = schema.events().collect();
+    if dice.chance(50) || kinds.is_empty() {
+        let property = *dice.pick(&properties);
+        let change = match dice.below(6) {
+            0 => None,
+            1 | 2 => {
+                let case_sensitive = Some(!property.case_sensitive);
+                Some(PropertyPatch { case_sensitive, ..PropertyPatch::default() })
+            }
+            3 => Some(PropertyPatch { derived: Some(None), ..PropertyPatch::default() }),
+            4 => Some(PropertyPatch { derived: Some(Some(derivation(dice))), ..PropertyPatch::default() }),
+            _ => Some(PropertyPatch { ty: Some("number".into()), ..PropertyPatch::default() }),
+        };
+        // A name that was dropped may come back.
+        let fresh = name(dice.pick::<&str>(&["later", "vip", "balance", "notes"]));
+        let named = if matches!(&change, Some(change) if change.ty.is_some()) { fresh } else { property.name.clone() };
+        return SchemaPatch { properties: vec![(named, change)], events: vec![] };
+    }
+    let kind = *dice.pick(&kinds);
+    let mut patch = EventPatch::default();
+    let property = kind.properties.get(dice.below(kind.properties.len().max(1)));
+    match (dice.below(5), property) {
+        (0, _) => return SchemaPatch { properties: vec![], events: vec![(kind.name.clone(), None)] },
+        (1, Some(property)) => patch.properties.push((property.name.clone(), None)),
+        (2, Some(property)) => {
+            let case_sensitive = Some(!property.case_sensitive);
+            let change = EventPropertyPatch { case_sensitive, ..EventPropertyPatch::default() };
+            patch.properties.push((property.name.clone(), Some(change)));
+        }
+        (3, _) => patch.activity = Some(!kind.activity),
+        _ => {
+            let fresh = dice.pick::<&str>(&["later", "page", "seconds"]);
+            let ty = dice.pick::<&str>(&["number", "text", "set", "date"]);
+            let change = EventPropertyPatch { ty: Some((*ty).into()), ..EventPropertyPatch::default() };
+            patch.properties.push((name(fresh), Some(change)));
+        }
+    }
+    SchemaPatch { properties: vec![], events: vec![(kind.name.clone(), Some(patch))] }
+}
+
+fn derivation(dice: &mut Dice) -> Derived {
+    let writer = *dice.pick(&Writer::ALL);
+    let aggregate =
+        |function, event: &str, of: Option<&str>| Source::Aggregate { function, event: name(event), of: of.map(name) };
+    let source = match dice.below(8) {
+        0 => aggregate(Function::Count, "visit", None),
+        1 => aggregate(Function::Sum, "visit", Some("spent")),
+        2 => aggregate(Function::Max, "visit", Some("opened_at")),
+        3 => aggregate(Function::Min, "visit", Some("due_day")),
+        4 => aggregate(Function::Distinct, "visit", Some("topics_seen")),
+        5 => Source::Latest { event: Some(name("purchase")) },
+        6 => Source::OpenClose { open: name("visit"), close: name("webinar") },
+        _ => aggregate(Function::Avg, "order_paid", Some("amount")),
+    };
+    Derived { source, writer }
 }

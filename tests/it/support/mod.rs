@@ -10,6 +10,7 @@ pub mod generate_schema;
 pub mod generate_test;
 pub mod loaded;
 pub mod naive;
+pub mod reshape;
 pub mod server;
 pub mod shelf;
 pub mod source;

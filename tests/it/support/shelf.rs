@@ -82,16 +82,33 @@ impl Naive {
 
     pub(super) fn update_segment(&mut self, update: &SegmentUpdate) -> Judged {
         let place = self.shelved(&update.segment).ok_or(RefusalKind::NotFound)?;
-        let Some(source) = &update.rule else { return Ok(Applied::Unchanged) };
-        let Members::Rule(before) = &self.segments[place].members else { return Err(RefusalKind::Conflict) };
-        let rule = self.read(source)?;
-        if rule == *before {
+        let taken = update.name.as_ref().and_then(|name| self.shelved(name));
+        if taken.is_some_and(|other| other != place) {
+            return Err(RefusalKind::Conflict);
+        }
+        let rule = match (&update.rule, &self.segments[place].members) {
+            (None, _) => None,
+            (Some(_), Members::List(_)) => return Err(RefusalKind::Conflict),
+            (Some(source), Members::Rule(before)) => Some(self.read(source)?).filter(|rule| rule != before),
+        };
+        let name = update.name.as_ref().filter(|name| ***name != *self.segments[place].name);
+        if name.is_none() && rule.is_none() {
             return Ok(Applied::Unchanged);
         }
-        if self.named(&rule).contains(&None) || self.leads_to(&rule, place) {
+        if rule.as_ref().is_some_and(|rule| self.named(rule).contains(&None) || self.leads_to(rule, place)) {
             return Err(RefusalKind::Invalid);
         }
-        self.segments[place].members = Members::Rule(rule);
+        if let Some(rule) = rule {
+            self.segments[place].members = Members::Rule(rule);
+        }
+        if let Some(name) = name {
+            let before = std::mem::replace(&mut self.segments[place].name, name.to_string());
+            for saved in &mut self.segments {
+                if let Members::Rule(rule) = &mut saved.members {
+                    respell(rule, &before, name);
+                }
+            }
+        }
         Ok(Applied::Updated)
     }
 
@@ -154,5 +171,17 @@ impl Saved {
             }
             (mode, members) => panic!("{mode:?} on {members:?}"),
         }
+    }
+}
+
+/// Rules that name a segment follow its new name.
+fn respell(rule: &mut Rule, before: &str, after: &str) {
+    match rule {
+        Rule::And(rules) | Rule::Or(rules) | Rule::Xor(rules) | Rule::Of { rules, .. } => {
+            rules.iter_mut().for_each(|rule| respell(rule, before, after));
+        }
+        Rule::Not(rule) => respell(rule, before, after),
+        Rule::Segment(name) if spelling::same(name, before, false) => *name = after.into(),
+        _ => {}
     }
 }

@@ -56,7 +56,8 @@ impl Naive {
             Request::DeleteSegment(name) => self.delete_segment(name),
             Request::EditMembers(edit) => self.edit_members(edit),
             Request::Tick(_) => Ok(Applied::Updated),
-            Request::Schema(_) | Request::Found(_) => panic!("histories keep to what is declared"),
+            Request::Schema(patch) => self.reshape(patch),
+            Request::Found(_) => panic!("a history is founded once"),
         }
     }
 
@@ -204,7 +205,8 @@ impl Naive {
                 }
             }
             (ValueType::Timestamp, Input::Text(text)) => {
-                let start = |day: Day| Timestamp(self.almanac.start_of(i64::from(day.0)) as i64);
+                // East of Greenwich the first day begins before the first instant there is.
+                let start = |day: Day| Timestamp(self.almanac.start_of(i64::from(day.0)) as i64).plus_ms(0);
                 some(Timestamp::parse(text).or_else(|_| Day::parse(text).map(start)).ok().map(Value::Time))
             }
             (ValueType::Date, Input::Text(text)) => some(Day::parse(text).ok().map(Value::Day)),
