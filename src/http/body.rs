@@ -1,6 +1,6 @@
 //! Request bodies: whole JSON documents within a limit, and streams without one, both unpacked on the way.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use axum::{
     body::Body,
@@ -41,20 +41,45 @@ pub fn unsupported(found: Option<&str>, taken: &str) -> Problem {
 pub fn reader(headers: &HeaderMap, body: Body) -> Result<Box<dyn Read + Send>, Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
     let encoding = encoding.map(|encoding| encoding.trim().to_ascii_lowercase());
-    let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+    let stream = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
     let raw = SyncIoBridge::new(StreamReader::new(stream));
     match encoding.as_deref() {
         None | Some("" | "identity") => Ok(Box::new(raw)),
-        Some("gzip" | "x-gzip") => Ok(Box::new(flate2::read::MultiGzDecoder::new(raw))),
-        Some("zstd") => {
-            let decoder = zstd::stream::read::Decoder::new(raw)
-                .and_then(|mut decoder| decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map(|()| decoder))
-                .map_err(|error| Problem::malformed(format!("the zstd body cannot be read: {error}")))?;
-            Ok(Box::new(decoder))
-        }
+        Some("gzip" | "x-gzip") => Ok(Box::new(Unpacked::Waiting(Box::new(|| {
+            Ok(Box::new(flate2::read::MultiGzDecoder::new(raw)) as Box<dyn Read + Send>)
+        })))),
+        Some("zstd") => Ok(Box::new(Unpacked::Waiting(Box::new(|| {
+            let mut decoder = zstd::stream::read::Decoder::new(raw)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Ok(Box::new(decoder) as Box<dyn Read + Send>)
+        })))),
         Some(other) => {
             let detail = format!("the content encoding is {other}; taken are gzip, zstd and identity");
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail))
+        }
+    }
+}
+
+/// A decoder that is made at the first read: making one may read already, which only a thread that may block can do.
+enum Unpacked {
+    Waiting(Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>),
+    Running(Box<dyn Read + Send>),
+    Broken,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Unpacked::Running(reader) = self {
+            return reader.read(buffer);
+        }
+        match std::mem::replace(self, Unpacked::Broken) {
+            Unpacked::Waiting(make) => {
+                let mut reader = make()?;
+                let read = reader.read(buffer);
+                *self = Unpacked::Running(reader);
+                read
+            }
+            Unpacked::Running(_) | Unpacked::Broken => Err(io::Error::other("the packed stream could not be opened")),
         }
     }
 }
@@ -74,6 +99,7 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| Problem::malformed(format!("the body broke off: {error}")))?;
             if bytes.len() + chunk.len() > limits::BODY_BYTES_MAX {
+                drain(stream).await;
                 return Err(too_large());
             }
             bytes.extend_from_slice(&chunk);
@@ -90,6 +116,17 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
         if bytes.len() > limits::BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
     })
     .await
+}
+
+/// Reads on for a while what will be refused, so that the answer reaches a client that sends before it listens.
+async fn drain(mut stream: axum::body::BodyDataStream) {
+    let mut left = 4 * limits::BODY_BYTES_MAX;
+    while let Some(Ok(chunk)) = stream.next().await {
+        match left.checked_sub(chunk.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// Reads a whole JSON body.
