@@ -400,3 +400,14 @@ pub fn day(dice: &mut Dice, naive: &Naive) -> Day {
 pub fn blank(key: String) -> Contact {
     Contact { key, written: BTreeMap::new(), events: vec![] }
 }
+
+/// Puts a text of its own, longer than most, in every text property of a contact that has one.
+pub fn own_texts(dice: &mut Dice, naive: &Naive, contact: &mut Contact) {
+    const PARTS: [&str; 12] = ["an", "Mar", "lou", "STR", "ß", "são", "o\u{308}s", "Σ", "日", "-", " ", "\u{1F980}"];
+    for property in naive.schema.properties().filter(|property| property.ty.is_text()) {
+        if let Some(Value::Text(text)) = contact.written.get_mut(property.name.as_str()) {
+            let word: String = (0..2 + dice.below(6)).map(|_| *dice.pick::<&str>(&PARTS)).collect();
+            *text = format!("{word}{}{text}", dice.below(10_000)).into();
+        }
+    }
+}
