@@ -48,6 +48,91 @@ fn worlds_of_several_chunks_answer_alike() {
     }
 }
 
+#[test]
+fn worlds_of_many_texts_answer_alike() {
+    for seed in 3_000_000..3_000_004 {
+        let mut dice = Dice::new(seed);
+        let mut world = generate::world(&mut dice, 3_000);
+        let mut contacts = std::mem::take(&mut world.naive.contacts);
+        for contact in &mut contacts {
+            contact.events.clear();
+            generate::own_texts(&mut dice, &world.naive, contact);
+        }
+        world.naive.contacts = contacts;
+        let loaded = loaded::load(&world.naive);
+        for _ in 0..60 {
+            let rule = generate_rule::text_rule(&mut dice, &world.naive, 3);
+            compare(seed, &mut dice, &world, &loaded, &rule, world.nows[0]);
+        }
+    }
+}
+
+#[test]
+fn damaged_rules_are_refused_or_read_and_never_panic() {
+    let (mut read, mut refused) = (0, 0);
+    for seed in 4_000_000..4_000_040 {
+        let mut dice = Dice::new(seed);
+        let world = generate::world(&mut dice, 20);
+        let schema = &world.naive.schema;
+        for _ in 0..100 {
+            let whole = generate_rule::rule(&mut dice, &world.naive, 3);
+            let text = damaged(&mut dice, &rule::print(&whole));
+            let json = damaged(&mut dice, &rule::to_json(&whole).to_string());
+            for result in [rule::parse(&text, schema), rule::from_json(&json, schema)] {
+                match result {
+                    Ok(rule) => {
+                        read += 1;
+                        round_trips(seed, &rule, schema);
+                    }
+                    Err(why) => {
+                        refused += 1;
+                        assert!(!why.render(&text).is_empty() && !why.to_string().is_empty());
+                    }
+                }
+            }
+        }
+    }
+    assert!(read > 200 && refused > 2_000, "{read} read, {refused} refused");
+}
+
+/// A text with a piece taken out, doubled, moved, or replaced by something awkward.
+fn damaged(dice: &mut Dice, text: &str) -> String {
+    const PIECES: [&str; 16] = [
+        "(",
+        ")",
+        ",",
+        "\"",
+        "'",
+        "`",
+        "not ",
+        " and ",
+        "\\",
+        "/",
+        "9223372036854775808",
+        "-",
+        "#",
+        "\u{301}",
+        "{",
+        "null",
+    ];
+    let mut chars: Vec<char> = text.chars().collect();
+    for _ in 0..=dice.below(2) {
+        let from = dice.below(chars.len() + 1);
+        let to = (from + dice.below(8)).min(chars.len());
+        let piece: Vec<char> = chars[from..to].to_vec();
+        match dice.below(4) {
+            0 => drop(chars.splice(from..to, [])),
+            1 => drop(chars.splice(from..from, piece)),
+            2 => drop(chars.splice(from..to, dice.pick::<&str>(&PIECES).chars())),
+            _ => {
+                let at = dice.below(chars.len() + 1);
+                drop(chars.splice(at..at, piece));
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
 /// Asks random rules of both sides; says how many.
 fn ask(seed: u64, dice: &mut Dice, world: &World, rules: usize) -> usize {
     let loaded = loaded::load(&world.naive);

@@ -362,7 +362,7 @@ fn edge(dice: &mut Dice, naive: &Naive, now: Timestamp) -> (Timestamp, Timestamp
 /// A random instant: at ends of windows, days and periods around the clock, in the past, in the future, far away.
 pub fn instant(dice: &mut Dice, naive: &Naive) -> Timestamp {
     let now = naive.as_of;
-    match dice.below(20) {
+    let at = match dice.below(20) {
         0..4 => edge(dice, naive, now).0,
         4 => edge(dice, naive, now).1,
         5..8 => {
@@ -374,7 +374,8 @@ pub fn instant(dice: &mut Dice, naive: &Naive) -> Timestamp {
         10 => now.plus_ms(dice.between(0, 40 * 86_400) * 1_000),
         11..16 => now.plus_ms(-dice.between(0, 100 * 86_400) * 1_000),
         _ => now.plus_ms(-dice.between(0, 800 * 86_400_000)),
-    }
+    };
+    at.max(Timestamp(SECOND_DAY))
 }
 
 /// A random day: near the clock, at ends of periods, a 29 February, far away.
@@ -399,4 +400,15 @@ pub fn day(dice: &mut Dice, naive: &Naive) -> Day {
 /// A contact without any data.
 pub fn blank(key: String) -> Contact {
     Contact { key, written: BTreeMap::new(), events: vec![] }
+}
+
+/// Puts a text of its own, longer than most, in every text property of a contact that has one.
+pub fn own_texts(dice: &mut Dice, naive: &Naive, contact: &mut Contact) {
+    const PARTS: [&str; 12] = ["an", "Mar", "lou", "STR", "ß", "são", "o\u{308}s", "Σ", "日", "-", " ", "\u{1F980}"];
+    for property in naive.schema.properties().filter(|property| property.ty.is_text()) {
+        if let Some(Value::Text(text)) = contact.written.get_mut(property.name.as_str()) {
+            let word: String = (0..2 + dice.below(6)).map(|_| *dice.pick::<&str>(&PARTS)).collect();
+            *text = format!("{word}{}{text}", dice.below(10_000)).into();
+        }
+    }
 }

@@ -47,6 +47,24 @@ pub fn rule(dice: &mut Dice, naive: &Naive, depth: usize) -> Rule {
     }
 }
 
+/// A random rule over texts alone.
+pub fn text_rule(dice: &mut Dice, naive: &Naive, depth: usize) -> Rule {
+    if depth <= 1 || dice.chance(35) {
+        let texts = |property: &&Property| property.ty.is_text() || property.ty == ValueType::Set;
+        let properties: Vec<&Property> = naive.schema.properties().filter(texts).collect();
+        let property = *dice.pick(&properties);
+        let taken = |dice: &mut Dice| held_value(dice, naive, property);
+        return Rule::Property(generate_test::property(dice, naive, property.name.clone(), property.ty, &taken));
+    }
+    let two = vec![text_rule(dice, naive, depth - 1), text_rule(dice, naive, depth - 1)];
+    match dice.below(4) {
+        0 => Rule::Or(two),
+        1 => Rule::Xor(two),
+        2 => Rule::Not(Box::new(text_rule(dice, naive, depth - 1))),
+        _ => Rule::And(two),
+    }
+}
+
 fn leaf(dice: &mut Dice, naive: &Naive) -> Rule {
     match dice.below(100) {
         0 => Rule::All,

@@ -1,5 +1,7 @@
 //! Text tests, one value at a time: folding, globs, regular expressions, email domains.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use regex::Regex;
 use throng::rule::ast::TextOp;
 use unicode_normalization::UnicodeNormalization;
@@ -8,6 +10,17 @@ use unicode_normalization::UnicodeNormalization;
 pub fn comparable(text: &str, case_sensitive: bool) -> String {
     let composed = text.nfc();
     if case_sensitive { composed.collect() } else { composed.map(fold_char).collect() }
+}
+
+/// Whether a regular expression is found; each is compiled once.
+fn found(text: &str, pattern: &str) -> bool {
+    thread_local! {
+        static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+    }
+    COMPILED.with_borrow_mut(|compiled| {
+        let regex = compiled.entry(pattern.to_owned());
+        regex.or_insert_with(|| Regex::new(pattern).expect("checked when the rule was made")).is_match(text)
+    })
 }
 
 fn fold_char(c: char) -> char {
@@ -22,7 +35,7 @@ pub fn same(a: &str, b: &str, case_sensitive: bool) -> bool {
 /// Whether a text passes a text test.
 pub fn passes(text: &str, op: TextOp, pattern: &str, case_sensitive: bool) -> bool {
     if op == TextOp::Regex {
-        return Regex::new(pattern).expect("checked when the rule was made").is_match(text);
+        return found(text, pattern);
     }
     let (text, pattern) = (comparable(text, case_sensitive), comparable(pattern, case_sensitive));
     match op {

@@ -82,7 +82,7 @@ impl Naive {
         for (name, input) in &write.values {
             let known = self.schema.property(name.as_str()).cloned();
             let Some(property) = known else {
-                let Some(ty) = inferred(input) else { continue };
+                let Some(ty) = inferred(input)? else { continue };
                 let value = self.converted(ty, false, input, None)?;
                 declared.push((name.clone(), ty));
                 named.push((name.to_string(), value));
@@ -137,10 +137,10 @@ impl Naive {
         for (name, input) in &write.properties {
             let kind = self.schema.event(write.event.as_str());
             let known = kind.and_then(|kind| kind.property(name.as_str())).map(|(_, property)| property.clone());
-            let property = match (known, inferred(input)) {
-                (Some(property), _) => property,
-                (None, None) => continue,
-                (None, Some(ty)) => {
+            let property = match known {
+                Some(property) => property,
+                None => {
+                    let Some(ty) = inferred(input)? else { continue };
                     let property = EventProperty { name: name.clone(), ty, case_sensitive: false, dropped: false };
                     declared.push(property.clone());
                     property
@@ -258,15 +258,17 @@ fn amount(currency: Currency, text: &str) -> Option<i64> {
     i64::try_from(if negative { -minor } else { minor }).ok()
 }
 
-/// The type of a name that is new, by its first value.
-fn inferred(input: &Input) -> Option<ValueType> {
-    match input {
-        Input::Flag(_) => Some(ValueType::Boolean),
-        Input::Number(_) => Some(ValueType::Number),
-        Input::Text(text) if text.is_empty() => None,
-        Input::Text(text) if Timestamp::parse(text).is_ok() || Day::parse(text).is_ok() => Some(ValueType::Timestamp),
-        Input::Text(_) => Some(ValueType::Text),
-        Input::List(items) if !items.is_empty() => Some(ValueType::Set),
-        _ => None,
-    }
+/// The type of a name that is new, by its first value; nothing tells none.
+fn inferred(input: &Input) -> Result<Option<ValueType>, RefusalKind> {
+    Ok(Some(match input {
+        Input::Null => return Ok(None),
+        Input::Flag(_) => ValueType::Boolean,
+        Input::Number(_) => ValueType::Number,
+        Input::Text(text) if text.is_empty() => return Ok(None),
+        Input::Text(text) if Timestamp::parse(text).is_ok() || Day::parse(text).is_ok() => ValueType::Timestamp,
+        Input::Text(_) => ValueType::Text,
+        Input::List(items) | Input::Edit { add: items, .. } if items.is_empty() => return Ok(None),
+        Input::List(_) | Input::Edit { .. } => ValueType::Set,
+        Input::Object | Input::Cell(_) => return Err(RefusalKind::Invalid),
+    }))
 }
