@@ -12,8 +12,17 @@ const MIB: usize = 1 << 20;
 ///
 /// Panics: only if the type's own `Serialize` refuses, which none of ours does.
 pub fn pack<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard())
-        .expect("our own values always serialize, and a Vec takes every byte")
+    let mut out = Vec::new();
+    pack_into(&mut out, value);
+    out
+}
+
+/// Appends a value; for large ones, into room reserved beforehand.
+///
+/// Panics: as [`pack`].
+pub fn pack_into<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    bincode::serde::encode_into_std_write(value, out, bincode::config::standard())
+        .expect("our own values always serialize, and a Vec takes every byte");
 }
 
 /// Unpacks a value; every byte must be used up. Claims of length are limited by the size of the input.

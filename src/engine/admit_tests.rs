@@ -303,8 +303,8 @@ fn erasure_leaves_no_trace() {
     bench.one(event(Some(canary), canary, "form_submitted", None, vec![("form", text(canary))])).unwrap();
     let holds = |bench: &Bench| {
         let image = image(&bench.state);
-        let any = image.sections().values().any(|bytes| bytes.windows(canary.len()).any(|w| w == canary.as_bytes()));
-        any
+
+        image.sections().values().any(|bytes| bytes.windows(canary.len()).any(|w| w == canary.as_bytes()))
     };
     assert!(holds(&bench));
     bench.one(Request::Erase(key(canary))).unwrap();

@@ -3,7 +3,7 @@
 use crate::{
     codec::{
         damage::Damage,
-        pack::{pack, unpack},
+        pack::{pack_into, unpack},
     },
     engine::command::Batch,
     model::time::Timestamp,
@@ -14,13 +14,15 @@ pub const RECORD_VERSION: u8 = 1;
 
 const HEAD: usize = 9;
 
+/// Room reserved for a command; a contact of a dozen properties takes about as much.
+const COMMAND_BYTES: usize = 256;
+
 /// A batch as bytes: version, instant, commands.
 pub fn encode(at: Timestamp, batch: &Batch) -> Vec<u8> {
-    let body = pack(batch);
-    let mut bytes = Vec::with_capacity(HEAD + body.len());
+    let mut bytes = Vec::with_capacity(HEAD + batch.commands.len() * COMMAND_BYTES);
     bytes.push(RECORD_VERSION);
     bytes.extend_from_slice(&at.0.to_le_bytes());
-    bytes.extend_from_slice(&body);
+    pack_into(&mut bytes, batch);
     bytes
 }
 

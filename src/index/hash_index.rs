@@ -352,7 +352,7 @@ mod tests {
     /// Hashes with many collisions and uneven leading bits.
     fn hash(id: u32) -> u64 {
         let mixed = (id % 9_000).wrapping_mul(0x9e37_79b1);
-        u64::from(if id % 3 == 0 { mixed >> 7 } else { mixed })
+        u64::from(if id.is_multiple_of(3) { mixed >> 7 } else { mixed })
     }
 
     fn agrees(index: &HashIndex, model: &BTreeMap<u32, BTreeSet<u32>>) {

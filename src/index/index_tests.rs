@@ -25,7 +25,7 @@ fn value(ty: ValueType, dice: &mut Pcg64Mcg) -> Value {
         ValueType::Text => Value::Text(format!("Canary{n} text").into()),
         ValueType::Email => Value::Text(format!("u{n}@canary{}.com", n % 40).into()),
         ValueType::Category => Value::Text(["us", "de", "fr"][n as usize % 3].into()),
-        ValueType::Boolean => Value::Flag(n % 2 == 0),
+        ValueType::Boolean => Value::Flag(n.is_multiple_of(2)),
         ValueType::Number => Value::Number(Number(i128::from(n) * 500_000_000_000_000_000)),
         ValueType::Money(_) => Value::Money(i64::from(n)),
         ValueType::Timestamp => Value::Time(Timestamp(1_700_000_000_000 + i64::from(n) * 1_234)),

@@ -50,8 +50,8 @@ struct History {
 impl History {
     fn new(seed: u64) -> History {
         let mut dice = Dice::new(seed);
-        let zone = Zone::named(*dice.pick::<&str>(ZONES)).unwrap();
-        let now = Timestamp::parse(*dice.pick::<&str>(NOWS)).unwrap();
+        let zone = Zone::named(dice.pick::<&str>(ZONES)).unwrap();
+        let now = Timestamp::parse(dice.pick::<&str>(NOWS)).unwrap();
         let wanted = generate_schema::schema(&mut dice, zone.clone());
         let naive = Naive::new(wanted.clone(), now);
         let mut history = History { seed, dice, state: State::empty(), naive, log: vec![], follower: State::empty() };

@@ -220,8 +220,8 @@ pub struct World {
 
 /// A world of a seed with so many contacts.
 pub fn world(dice: &mut Dice, contacts: usize) -> World {
-    let zone = Zone::named(*dice.pick::<&str>(ZONES)).expect("a zone of the built-in table");
-    let now = Timestamp::parse(*dice.pick::<&str>(NOWS)).expect("well formed");
+    let zone = Zone::named(dice.pick::<&str>(ZONES)).expect("a zone of the built-in table");
+    let now = Timestamp::parse(dice.pick::<&str>(NOWS)).expect("well formed");
     let mut naive = Naive::new(schema(dice, zone), now);
     let (_, length) = edge(dice, &naive, now);
     let mut nows = vec![now, now.plus_ms(1), now.plus_ms(1_000), length.max(now)];
@@ -389,7 +389,7 @@ pub fn day(dice: &mut Dice, naive: &Naive) -> Day {
             let (from, to) = naive.almanac.period(period, i128::from(naive.as_of.0));
             at(*dice.pick(&[from - 1, from, to - 1, to]))
         }
-        7 => Day::parse(*dice.pick::<&str>(LEAP_DAYS)).expect("a day"),
+        7 => Day::parse(dice.pick::<&str>(LEAP_DAYS)).expect("a day"),
         8 => *dice.pick(&[Day::MIN, Day::MAX, Day(0), Day(-1)]),
         9 => at(today + dice.between(0, 400)),
         10..13 => at(today - dice.between(0, 100)),
