@@ -135,7 +135,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
     printed(text).map(drop)
 }
 
-/// As [`print`]; gives whether anyone still reads.
+/// As [`print()`]; gives whether anyone still reads.
 pub fn printed(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
