@@ -23,7 +23,7 @@ pub struct Options {
     pub clock: ClockChoice,
     /// The time zone of a new folder (`None`: UTC). Another one than an existing folder's is refused.
     pub zone: Option<Zone>,
-    /// Whether snapshots are mapped; else they are read whole and verified at open.
+    /// Whether snapshots are mapped; else they are read whole into memory. Either way they are verified at open.
     pub mmap: bool,
     /// Whether a snapshot is taken by itself once the log has grown enough.
     pub auto_snapshot: bool,

@@ -3,12 +3,7 @@
 use crate::engine::state::State;
 
 impl State {
-    /// Walks every law that must hold at any LSN and tells the first one broken:
-    ///
-    /// 1. ids are given in order from 0, and every stored set is a subset of the live contacts;
-    /// 2. in an index of single values the postings are disjoint and their union is presence;
-    /// 3. every saved rule passes its check and names segments that are there, without a cycle;
-    /// 4. nothing due by `as_of` is still waiting.
+    /// Walks the laws 1 to 6 of docs/ARCHITECTURE.md, which must hold at any LSN, and tells the first one broken.
     ///
     /// Errors: which law, and where.
     pub fn check(&self) -> Result<(), String> {
