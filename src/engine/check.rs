@@ -3,7 +3,7 @@
 use crate::engine::state::State;
 
 impl State {
-    /// Walks the laws 1 to 6 of docs/ARCHITECTURE.md, which must hold at any LSN, and tells the first one broken.
+    /// Walks the laws 1 to 7 of docs/ARCHITECTURE.md, which must hold at any LSN, and tells the first one broken.
     ///
     /// Errors: which law, and where.
     pub fn check(&self) -> Result<(), String> {
@@ -12,6 +12,7 @@ impl State {
             return Err(format!("a live contact is beyond the ids given, {given}"));
         }
         self.index.check()?;
+        self.index.check_derived(&self.schema, self.as_of)?;
         self.book.check(&self.schema, given, self.index.live())?;
         for segment in self.book.iter() {
             if self.book.all_dependents(segment.id).contains(&segment.id) {
