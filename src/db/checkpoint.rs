@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     db::{clock::Stopwatch, database::Shared, error::Error, record::SnapshotInfo},
+    model::id::Lsn,
     storage::{
         error::{StorageError, StorageErrorKind},
         store::Store,
@@ -21,16 +22,12 @@ pub(super) fn take(shared: &Shared) -> Result<SnapshotInfo, Error> {
     let Some(store) = shared.store() else {
         return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
     };
-    // Taken down before the state is looked at: an erasure published after that puts it up again.
-    let erased = shared.erased.swap(false, Ordering::Relaxed);
-    let taken = write(shared, &store, erased);
-    if taken.is_err() && erased {
-        shared.erased.store(true, Ordering::Relaxed);
-    }
-    taken
+    // Read before the state is looked at, which then holds that erasure.
+    let erased = shared.erased.load(Ordering::Acquire);
+    write(shared, &store, Lsn(erased))
 }
 
-fn write(shared: &Shared, store: &Store, erased: bool) -> Result<SnapshotInfo, Error> {
+fn write(shared: &Shared, store: &Store, erased: Lsn) -> Result<SnapshotInfo, Error> {
     let watch = Stopwatch::start();
     let state = shared.published.load_full();
     let mut writer = store.start_snapshot(state.lsn)?;
@@ -39,9 +36,10 @@ fn write(shared: &Shared, store: &Store, erased: bool) -> Result<SnapshotInfo, E
         StorageError::new(StorageErrorKind::Io, "writing a snapshot to", dir, error.what)
     })?;
     let info = writer.finish()?;
-    // An erased contact must not live on in the snapshot before.
-    if erased {
-        store.forget_previous()?;
+    // An erased contact must not live on in the snapshot before, nor in the log. A file of the log that goes on after
+    // this snapshot may hold one who came and went since that file began: then the next snapshot settles it.
+    if erased > Lsn(0) && store.forget_previous()? > erased {
+        let _one_came_since = shared.erased.compare_exchange(erased.0, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
     Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })

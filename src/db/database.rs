@@ -1,11 +1,7 @@
 //! The database: one open folder, or one in memory.
 
 use std::{
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
-        mpsc,
-    },
+    sync::{Arc, Condvar, Mutex, PoisonError, atomic::AtomicU64, mpsc},
     thread::{self, ThreadId},
     time::Duration,
 };
@@ -90,8 +86,8 @@ pub(super) struct Shared {
     pub(super) snapshotting: Mutex<()>,
     /// The size of the last snapshot. Units: bytes.
     pub(super) snapshot_bytes: AtomicU64,
-    /// Whether a contact was erased since the last snapshot.
-    pub(super) erased: AtomicBool,
+    /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
+    pub(super) erased: AtomicU64,
     failure: Mutex<Option<Error>>,
     /// How the log was closed, once it was.
     closed: Mutex<Option<Result<(), Error>>>,
@@ -104,7 +100,7 @@ impl Shared {
         state: State,
         store: Option<Store>,
         snapshot_bytes: u64,
-        erased: bool,
+        erased: Lsn,
     ) -> Shared {
         Shared {
             options,
@@ -115,7 +111,7 @@ impl Shared {
             store: Mutex::new(store),
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(snapshot_bytes),
-            erased: AtomicBool::new(erased),
+            erased: AtomicU64::new(erased.0),
             failure: Mutex::new(None),
             closed: Mutex::new(None),
             was_closed: Condvar::new(),

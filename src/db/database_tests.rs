@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, sync::mpsc};
 
 use crate::{
     db::{
+        checkpoint,
         database::{Database, Once, Write},
         error::{Error, Who},
         options::{ClockChoice, Options},
@@ -233,4 +234,41 @@ fn snapshots_are_taken_by_themselves() {
     drop(db);
     let db = Database::open(folder(&dir)).unwrap();
     assert_eq!(db.view().everyone().count(), 200);
+}
+
+#[test]
+fn an_erased_contact_leaves_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(folder(&dir)).unwrap();
+    db.snapshot().unwrap();
+    db.write(contact("canary-4711", 1)).unwrap();
+    db.write(Request::Erase(ContactKey::new("canary-4711").unwrap())).unwrap();
+    let traces = || {
+        let files = std::fs::read_dir(dir.path().join("data")).unwrap();
+        let traces = |bytes: Vec<u8>| bytes.windows(11).any(|window| window == b"canary-4711");
+        files.filter(|file| traces(std::fs::read(file.as_ref().unwrap().path()).unwrap())).count()
+    };
+    let to_do = || db.handle.shared.erased.load(std::sync::atomic::Ordering::Relaxed) > 0;
+    assert!(traces() > 0 && to_do());
+    checkpoint::take(&db.handle.shared).unwrap();
+    assert!(traces() > 0 && to_do(), "the log went on in the same file, so it is not done");
+    db.snapshot().unwrap();
+    assert!(traces() == 0 && !to_do());
+}
+
+#[test]
+fn an_idle_log_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(folder(&dir)).unwrap();
+    db.write(contact("a", 1)).unwrap();
+    let frames = || {
+        let report = crate::db::verify::verify(&dir.path().join("data")).unwrap();
+        let told = report.files.into_iter().find(|(name, _)| name.starts_with("wal-")).unwrap().1;
+        told.split(", ").find_map(|part| part.strip_suffix(" frames")?.parse::<u32>().ok()).unwrap()
+    };
+    let tries = (0..300).find(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        frames() > 2
+    });
+    assert!(tries.is_some(), "two writes, and a seal after them");
 }

@@ -32,7 +32,8 @@ struct Recovered {
     log: Option<Log>,
     snapshot_bytes: u64,
     replayed_bytes: u64,
-    erased: bool,
+    /// The last record that erased a contact; 0 for none.
+    erased: Lsn,
 }
 
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
@@ -45,13 +46,13 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
             log: None,
             snapshot_bytes: 0,
             replayed_bytes: 0,
-            erased: false,
+            erased: Lsn(0),
         },
     };
     let Recovered { state, store, log, snapshot_bytes, replayed_bytes, erased } = recovered;
     judge_options(&state, &options)?;
     let shared = Arc::new(Shared::new(options, state, store, snapshot_bytes, erased));
-    let mut writer = Writer { shared, log, logged: replayed_bytes, erased: erased.then(Stopwatch::start) };
+    let mut writer = Writer { shared, log, logged: replayed_bytes, erased: (erased > Lsn(0)).then(Stopwatch::start) };
     catch_up(&mut writer)?;
     Ok(writer)
 }
@@ -70,10 +71,12 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
         return Err(damaged(what).into());
     }
     let snapshot_bytes = opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes);
-    let (mut replayed_bytes, mut erased) = (0, false);
+    let (mut replayed_bytes, mut erased) = (0, Lsn(0));
     opened.replay(&mut |lsn, bytes| {
         replayed_bytes += bytes.len() as u64;
-        erased |= replay(&mut state, lsn, bytes)?;
+        if replay(&mut state, lsn, bytes)? {
+            erased = lsn;
+        }
         Ok(())
     })?;
     let Opened { store, log, .. } = opened;

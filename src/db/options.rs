@@ -1,6 +1,6 @@
 //! What a database is opened with.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::model::{calendar::Zone, time::Timestamp};
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub snapshot_log_bytes: u64,
     /// The size of a new log file. Units: bytes.
     pub log_file_bytes: u64,
+    /// How long nothing is written before the log is sealed, so that damage to its end cannot pass for a torn write.
+    pub seal_after: Duration,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             auto_snapshot: true,
             snapshot_log_bytes: 256 << 20,
             log_file_bytes: 64 << 20,
+            seal_after: Duration::from_millis(50),
         }
     }
 }

@@ -116,8 +116,10 @@ impl Queue {
         }
         let mut jobs = Vec::new();
         let mut bytes = 0;
-        while let Some((weight, _)) = inner.jobs.front() {
-            if !jobs.is_empty() && (jobs.len() >= GROUP_MAX || bytes + weight > GROUP_BYTES_MAX) {
+        while let Some((weight, job)) = inner.jobs.front() {
+            // A new log file can only begin where nothing waits to go to the old one.
+            let first = matches!(job.work, Work::Roll);
+            if !jobs.is_empty() && (first || jobs.len() >= GROUP_MAX || bytes + weight > GROUP_BYTES_MAX) {
                 break;
             }
             let (weight, job) = inner.jobs.pop_front().expect("there is a front entry");
@@ -225,6 +227,20 @@ mod tests {
         assert!(matches!(queue.push(heavy(1)), Err((Error::Busy, _))));
         assert!(matches!(queue.take(None), Taken::Jobs(_)));
         assert!(queue.push(heavy(1)).is_ok());
+    }
+
+    #[test]
+    fn a_new_log_file_comes_first_in_its_group() {
+        let queue = Queue::default();
+        let roll = || Job { work: Work::Roll, done: Box::new(|_| {}) };
+        for job in [job(), job(), roll(), job(), roll()] {
+            assert!(queue.push(job).is_ok());
+        }
+        let group = || {
+            let Taken::Jobs(jobs) = queue.take(None) else { panic!("jobs wait") };
+            jobs.iter().map(|job| matches!(job.work, Work::Roll)).collect::<Vec<_>>()
+        };
+        assert_eq!([group(), group(), group()], [vec![false, false], vec![true, false], vec![true]]);
     }
 
     #[test]

@@ -49,13 +49,24 @@ struct Group {
     state: State,
     frames: Vec<(Lsn, Vec<u8>)>,
     answers: Vec<(Callback, Result<Written, Error>)>,
-    erased: bool,
+    /// The last write that erases a contact.
+    erased: Option<Lsn>,
 }
 
 impl Writer {
     /// Works until the queue is closed and empty, then closes the log.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(self) {
         let guard = Abandon(Arc::clone(&self.shared));
+        // Goes before the guard does: whoever is told that all is over may open the folder again.
+        let mut writer = self;
+        writer.work();
+        let closed = writer.log.take().map_or(Ok(()), Log::close);
+        writer.shared.release(closed.map_err(Error::from));
+        drop(writer);
+        drop(guard);
+    }
+
+    fn work(&mut self) {
         loop {
             match self.shared.queue.take(self.patience()) {
                 Taken::Jobs(jobs) => {
@@ -63,13 +74,13 @@ impl Writer {
                     // A stream of writes that are all refused must not keep time from passing.
                     self.wake();
                 }
-                Taken::Timeout => self.wake(),
-                Taken::Closed => break,
+                Taken::Timeout => {
+                    self.seal();
+                    self.wake();
+                }
+                Taken::Closed => return,
             }
         }
-        let closed = self.log.take().map_or(Ok(()), Log::close);
-        self.shared.release(closed.map_err(Error::from));
-        drop(guard);
     }
 
     /// How long to wait for entries before something else is to be done.
@@ -86,7 +97,17 @@ impl Writer {
             _ => None,
         };
         let erased = self.erased.map(|since| ERASED_WITHIN.saturating_sub(since.elapsed()));
-        due.into_iter().chain(erased).min()
+        let unsealed = self.log.as_ref().filter(|log| !log.is_sealed()).map(|_| self.shared.options.seal_after);
+        due.into_iter().chain(erased).chain(unsealed).min()
+    }
+
+    /// Nothing was written for a while: from here on damage to the last frame is told from a torn write.
+    fn seal(&mut self) {
+        if self.shared.failure().is_none()
+            && let Some(Err(error)) = self.log.as_mut().map(Log::seal)
+        {
+            self.shared.fail(&error);
+        }
     }
 
     fn wake(&mut self) {
@@ -100,7 +121,7 @@ impl Writer {
             self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
         }
         if self.erased.is_some_and(|since| since.elapsed() >= ERASED_WITHIN) {
-            if self.shared.erased.load(Ordering::Relaxed) {
+            if self.log.is_some() && self.shared.erased.load(Ordering::Relaxed) > 0 {
                 self.checkpoint();
             } else {
                 self.erased = None;
@@ -114,7 +135,7 @@ impl Writer {
             state: State::clone(&self.shared.published.load()),
             frames: Vec::new(),
             answers: Vec::with_capacity(jobs.len()),
-            erased: false,
+            erased: None,
         };
         for Job { work, done } in jobs {
             let result = match (self.shared.failure(), work) {
@@ -136,8 +157,8 @@ impl Writer {
             self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             self.shared.published.store(Arc::new(state));
             self.shared.latest.store(None);
-            if erased {
-                self.shared.erased.store(true, Ordering::Relaxed);
+            if let Some(lsn) = erased {
+                self.shared.erased.store(lsn.0, Ordering::Release);
                 self.erased.get_or_insert_with(Stopwatch::start);
             }
         }
@@ -173,7 +194,7 @@ impl Writer {
         if !batch.commands.is_empty() {
             let bytes = if self.log.is_some() { record::encode(at, &batch) } else { Vec::new() };
             group.frames.push((stamp.lsn, bytes));
-            group.erased |= outcome.erased > 0;
+            group.erased = if outcome.erased > 0 { Some(stamp.lsn) } else { group.erased };
         }
         Written { lsn: group.state.lsn, results, replayed: false }
     }
@@ -218,7 +239,7 @@ impl Writer {
             state: State::clone(&self.shared.published.load()),
             frames: Vec::new(),
             answers: Vec::new(),
-            erased: false,
+            erased: None,
         };
         if self.shared.failure().is_some() || self.roll(&group).is_err() {
             return;
@@ -232,12 +253,13 @@ struct Abandon(Arc<Shared>);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail_with("the writer stopped by a fault of the program".into());
+        let fault = std::thread::panicking().then_some("the writer stopped by a fault of the program");
+        if let Some(fault) = fault {
+            self.0.fail_with(fault.into());
         }
         for Job { done, .. } in self.0.queue.abandon() {
             done(Err(Error::Closed));
         }
-        self.0.release(Ok(()));
+        self.0.release(fault.map_or(Ok(()), |fault| Err(Error::ReadOnly(fault.into()))));
     }
 }

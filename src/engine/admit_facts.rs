@@ -106,6 +106,7 @@ impl Session<'_> {
         let mut values = Vec::with_capacity(write.values.len() + 1);
         let mut new: Vec<NewValue<'w>> = Vec::new();
         self.record += 1;
+        few_enough(write.values.len(), "")?;
         for (name, input) in &write.values {
             let Some(property) = schema.property(name.as_str()) else {
                 self.new_value(name, input, &schema, &mut new)?;
@@ -218,6 +219,7 @@ impl Session<'_> {
         let mut values: Vec<(u16, Value)> = Vec::with_capacity(write.properties.len());
         let mut named: Vec<&Name> = Vec::with_capacity(write.properties.len());
         let mut new = Vec::new();
+        few_enough(write.properties.len(), "/properties")?;
         for (name, input) in &write.properties {
             if named.contains(&name) {
                 return Err(in_properties(twice(name, name)));
@@ -274,6 +276,15 @@ impl Session<'_> {
 
 fn in_properties(refusal: Refusal) -> Refusal {
     Refusal { pointer: format!("/properties{}", refusal.pointer), ..refusal }
+}
+
+/// Refuses a record of more names than can be declared: names are compared with each other, and that must end.
+fn few_enough(names: usize, pointer: &str) -> Result<(), Refusal> {
+    if names <= limits::PROPERTIES_MAX {
+        return Ok(());
+    }
+    let detail = format!("a record names at most {} properties; this one names {names}", limits::PROPERTIES_MAX);
+    Err(refusal(RefusalKind::TooLarge, "too_many", pointer, detail))
 }
 
 fn is_empty_cell(input: &Input) -> bool {

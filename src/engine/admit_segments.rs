@@ -47,6 +47,17 @@ fn unbound(error: BindError) -> Refusal {
     refusal(RefusalKind::Invalid, code, "/rule", error.to_string())
 }
 
+/// A description; an empty one is none.
+fn described(text: Option<Box<str>>) -> Result<Option<Box<str>>, Refusal> {
+    let text = text.filter(|text| !text.is_empty());
+    let bytes = text.as_ref().map_or(0, |text| text.len());
+    if bytes > limits::VALUE_BYTES_MAX {
+        let detail = format!("a description has at most {} bytes; this one has {bytes}", limits::VALUE_BYTES_MAX);
+        return Err(refusal(RefusalKind::TooLarge, "value_too_long", "/description", detail));
+    }
+    Ok(text)
+}
+
 impl Session<'_> {
     pub(super) fn create_segment(&mut self, create: &SegmentCreate) -> Result<Applied, Refusal> {
         let name = self.free_name(&create.name, None)?;
@@ -54,6 +65,7 @@ impl Session<'_> {
             let detail = format!("at most {} segments can be saved", limits::SEGMENTS_MAX);
             return Err(refusal(RefusalKind::TooLarge, "too_many", "", detail));
         }
+        let description = described(create.description.clone())?;
         let id = self.state.book.next_id();
         let body = match &create.source {
             SegmentSource::Members(keys) => SegmentBody::List(self.known(keys).0),
@@ -68,7 +80,6 @@ impl Session<'_> {
                 SegmentBody::Rule(text)
             }
         };
-        let description = create.description.clone().filter(|text| !text.is_empty());
         self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, body }));
         Ok(Applied::Created)
     }
@@ -135,7 +146,7 @@ impl Session<'_> {
             Some(name) => Some(self.free_name(name, Some(id))?).filter(|name| **name != *segment.name),
             None => None,
         };
-        let description = update.description.clone().map(|text| text.filter(|text| !text.is_empty()));
+        let description = update.description.clone().map(described).transpose()?;
         let description = description.filter(|text| *text != segment.description);
         let rule = match (&update.rule, &segment.body) {
             (None, _) => None,
@@ -153,8 +164,9 @@ impl Session<'_> {
             return Ok(Applied::Unchanged);
         }
         if let Some((rule, text)) = &rule
-            && !self.stands_alone(rule)?
+            && (!self.stands_alone(rule)? || !self.state.book.dependents(id).is_empty())
         {
+            // Even a rule that names no segment may be too deep for those that name this one.
             let mut draft = self.state.book.clone();
             draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
             self.judge_graph(&draft, id)?;

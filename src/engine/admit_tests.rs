@@ -215,6 +215,9 @@ fn static_lists_take_keys_and_tell_unknown_ones() {
     assert_eq!(bench.one(create("VIP", &["a", "zz"])), Ok(Applied::Created));
     assert_eq!(code(bench.one(create(" vip ", &[]))), "name_taken");
     assert_eq!(code(bench.one(create(" ", &[]))), "bad_name");
+    let description = Some(Some("x".repeat(16 * 1024 + 1).into()));
+    let long = SegmentUpdate { segment: "vip".into(), name: None, description, rule: None };
+    assert_eq!(code(bench.one(Request::UpdateSegment(long))), "value_too_long");
     let edit = |edits: Vec<(MembersMode, Vec<&str>)>, create| {
         let edits = edits.into_iter().map(|(mode, keys)| (mode, keys.into_iter().map(key).collect())).collect();
         Request::EditMembers(MembersEdit { segment: "vip".into(), edits, create })
@@ -358,4 +361,38 @@ fn a_schema_change_that_saved_rules_do_not_fit_is_refused() {
     assert_eq!(bench.one(drop_city()), Ok(Applied::Updated));
     assert_eq!(bench.one(merge("a", vec![("city", number(4))])), Ok(Applied::Updated), "declared anew, by inference");
     assert_eq!(bench.value("a", "city"), Some(Value::Number(Number::from_int(4))));
+}
+
+#[test]
+fn a_rule_may_not_make_those_that_name_it_too_deep() {
+    let mut bench = Bench::new();
+    let rule = |levels: usize, inner: &str| {
+        let json = format!("{}{inner}{}", "{\"not\":".repeat(levels), "}".repeat(levels));
+        RuleSource::Json(json.into())
+    };
+    let create = |name: &str, rule| {
+        let source = SegmentSource::Rule(rule);
+        Request::CreateSegment(SegmentCreate { name: name.into(), description: None, source })
+    };
+    bench.one(create("s0", rule(0, r#"{"all":true}"#))).unwrap();
+    for n in 1..=8 {
+        let inner = format!(r#"{{"segment":"s{}"}}"#, n - 1);
+        bench.one(create(&format!("s{n}"), rule(60, &inner))).unwrap();
+    }
+    let deeper = Request::UpdateSegment(SegmentUpdate {
+        segment: "s0".into(),
+        name: None,
+        description: None,
+        rule: Some(rule(60, r#"{"all":true}"#)),
+    });
+    assert_eq!(code(bench.one(deeper)), "bad_rule", "it names no segment, but s8 would go too deep");
+}
+
+#[test]
+fn a_record_of_too_many_names_is_refused_at_once() {
+    let mut bench = Bench::new();
+    let names: Vec<String> = (0..300_000).map(|n| format!("n{n}")).collect();
+    let values: Vec<(&str, Input)> = names.iter().map(|name| (&**name, number(1))).collect();
+    assert_eq!(code(bench.one(merge("a", values.clone()))), "too_many");
+    assert_eq!(code(bench.one(event(None, "a", "purchase", None, values))), "too_many");
 }

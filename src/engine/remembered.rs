@@ -27,7 +27,8 @@ pub struct Remembered {
     pub at: Timestamp,
     /// Where it stands in the log.
     pub lsn: Lsn,
-    results: Vec<Outcome>,
+    /// Outcomes with how many in a row are equal: of a large import nearly all are.
+    results: Vec<(u32, Outcome)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +46,15 @@ impl Remembered {
                 Outcome::Refused { kind: *kind, code: (*code).into(), pointer: pointer.clone(), detail: detail.clone() }
             }
         };
-        Remembered { digest, at, lsn, results: results.iter().map(outcome).collect() }
+        let mut runs: Vec<(u32, Outcome)> = Vec::new();
+        for outcome in results.iter().map(outcome) {
+            match runs.last_mut() {
+                Some((count, last)) if *last == outcome => *count += 1,
+                _ => runs.push((1, outcome)),
+            }
+        }
+        runs.shrink_to_fit();
+        Remembered { digest, at, lsn, results: runs }
     }
 
     /// The results as they were answered.
@@ -59,12 +68,13 @@ impl Remembered {
                 detail: detail.clone(),
             }),
         };
-        self.results.iter().map(result).collect()
+        let runs = self.results.iter();
+        runs.flat_map(|(count, outcome)| std::iter::repeat_with(|| result(outcome)).take(*count as usize)).collect()
     }
 
     /// Whether the outcome spells a key.
     fn mentions(&self, key: &str) -> bool {
-        self.results.iter().any(|outcome| match outcome {
+        self.results.iter().any(|(_, outcome)| match outcome {
             Outcome::Applied(Applied::Members { unknown }) => unknown.iter().any(|unknown| unknown.as_str() == key),
             Outcome::Applied(_) => false,
             Outcome::Refused { detail, .. } => detail.contains(key),
@@ -164,6 +174,14 @@ mod tests {
         assert_eq!(memory.find("k", Timestamp(1_000 + KEPT_MS)), None);
         assert_eq!(memory.find("other", Timestamp(1_000)), None);
         assert_eq!(Memory::from_entries(memory.entries()), memory);
+    }
+
+    #[test]
+    fn equal_results_in_a_row_are_kept_once() {
+        let mut results = vec![Ok(Applied::Created); 4_096];
+        results[7] = Ok(Applied::Updated);
+        let kept = outcome(1, &results);
+        assert_eq!((kept.results.len(), kept.results()), (3, results));
     }
 
     #[test]

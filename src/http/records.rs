@@ -148,6 +148,11 @@ pub fn values(record: &Json, names: &mut Names) -> Result<Vec<(Name, Input)>, Re
         let detail = format!("a record must be an object, not {}", record.kind());
         return Err(refusal("wrong_type", String::new(), detail));
     };
+    // Names are compared with each other; the key is one more member.
+    if members.len() > limits::PROPERTIES_MAX + 1 {
+        let detail = format!("a record names at most {} properties", limits::PROPERTIES_MAX);
+        return Err(refusal("too_many", String::new(), detail));
+    }
     let mut values: Vec<(Name, Input)> = Vec::with_capacity(members.len());
     for (member, value) in members.iter().filter(|(member, _)| member != "key") {
         let name = names.get(member)?;

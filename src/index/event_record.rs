@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     index::{
         Index,
-        derive_plan::Plan,
+        derive_plan::{Formula, Measure, Plan},
         event_index::{EventIndex, Taken},
         event_store::EventStore,
         pending::Due,
@@ -115,6 +115,10 @@ impl Index {
             }
         }
         for formula in plan.changed_since(&before) {
+            // A first event of a new name must not cost a walk over all contacts.
+            if before.formula(formula.property).is_some_and(|old| self.events.gained_nothing(old, formula)) {
+                continue;
+            }
             let plain = before.formula(formula.property).is_none();
             if plain && let Some(values) = self.properties.get(formula.property.index()).cloned().flatten() {
                 *self.written_slot(formula.property) = Some(values);
@@ -158,6 +162,18 @@ impl Index {
 }
 
 impl EventStore {
+    /// Whether a formula differs from what it was only by kinds that have no event yet.
+    fn gained_nothing(&self, old: &Formula, new: &Formula) -> bool {
+        let (Some(Measure::Latest(had)), Some(Measure::Latest(has))) = (&old.measure, &new.measure) else {
+            return false;
+        };
+        let adds_nothing = |kind: &EventKindId| had.contains(kind) || self.kind(*kind).is_none_or(EventIndex::is_empty);
+        old.ty == new.ty
+            && old.writer == new.writer
+            && had.iter().all(|kind| has.contains(kind))
+            && has.iter().all(adds_nothing)
+    }
+
     fn kind_mut(&mut self, schema: &Schema, kind: EventKindId) -> &mut EventIndex {
         if self.kinds.len() <= kind.index() {
             self.kinds.resize(kind.index() + 1, None);

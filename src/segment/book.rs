@@ -1,6 +1,9 @@
 //! The book: segments by id and by name, and who depends on whom.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     bitmap::posting::Posting,
@@ -76,16 +79,21 @@ impl Book {
             .collect()
     }
 
-    /// The segments that a change of one may touch, over any number of steps.
+    /// The segments that a change of one may touch, over any number of steps; itself among them only if it depends on
+    /// itself.
     pub fn all_dependents(&self, id: SegmentId) -> Vec<SegmentId> {
-        let mut found = vec![id];
+        let mut users: BTreeMap<SegmentId, Vec<SegmentId>> = BTreeMap::new();
+        for segment in self.iter() {
+            let Body::Dynamic(dynamic) = &segment.body else { continue };
+            for named in rule::segments_named(&dynamic.rule).into_iter().filter_map(|name| self.find(name)) {
+                users.entry(named.id).or_default().push(segment.id);
+            }
+        }
+        let (mut found, mut seen) = (vec![id], BTreeSet::new());
         let mut at = 0;
         while at < found.len() {
-            for dependent in self.dependents(found[at]) {
-                if !found.contains(&dependent.id) {
-                    found.push(dependent.id);
-                }
-            }
+            let new = users.get(&found[at]).into_iter().flatten().filter(|user| seen.insert(**user));
+            found.extend(new);
             at += 1;
         }
         found.remove(0);

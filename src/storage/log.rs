@@ -100,6 +100,11 @@ impl Log {
         self.write(self.last, checksum, true)
     }
 
+    /// Whether everything so far is marked as durable.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
     /// Goes on in a new file, so that the one before can be removed once a snapshot covers it. A file without
     /// frames is gone on with as it is.
     pub fn roll(&mut self) -> Result<(), StorageError> {

@@ -141,7 +141,9 @@ fn create_folder(
     drop(file);
     rename(&**disk, &temp, &path)?;
     disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = dir.parent() {
+        // A bare name lies in the current folder.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         disk.sync_dir(parent).map_err(|error| StorageError::io("syncing", parent, &error))?;
     }
     let manifest = Manifest {

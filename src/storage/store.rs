@@ -233,8 +233,9 @@ impl Store {
         Ok(u64::from(needed - current.oldest_log))
     }
 
-    /// Gives up the spare snapshot, the log files only it needs and saved torn tails (for erasure).
-    pub fn forget_previous(&self) -> Result<(), StorageError> {
+    /// Gives up the spare snapshot, the log files only it needs and saved torn tails (for erasure); returns the first
+    /// position that the log still holds.
+    pub fn forget_previous(&self) -> Result<Lsn, StorageError> {
         let live = locked(&self.shared.manifests).current.snapshot.map_or(0, |live| live.lsn.0);
         let needed = self.position().file_of(live.saturating_add(1));
         self.publish(&mut |manifest| {
@@ -242,7 +243,8 @@ impl Store {
             manifest.oldest_log = manifest.oldest_log.max(needed);
         })?;
         self.collect();
-        self.remove_where(&mut |name| matches!(name, FileName::Torn))
+        self.remove_where(&mut |name| matches!(name, FileName::Torn))?;
+        Ok(Lsn(self.position().files[0].first))
     }
 
     /// Copies the live snapshot and the log after it to an empty folder, while writing goes on.

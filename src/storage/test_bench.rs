@@ -151,7 +151,7 @@ pub(crate) fn run(disk: &SimDisk, steps: &[Step], stubborn: bool) -> Reached {
             Step::Seal => current.log.seal(),
             Step::Roll => current.log.roll(),
             Step::Snapshot => snapshot(&current.store),
-            Step::Forget => current.store.forget_previous(),
+            Step::Forget => current.store.forget_previous().map(drop),
             Step::Trim => current.store.trim(current.log.last()).map(|_| ()),
             Step::Reopen => {
                 let Ok(current) = opened else { return reached };
