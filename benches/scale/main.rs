@@ -26,7 +26,7 @@ use throng::{
 const QUESTIONS: &[&str] = &[
     "Has tag \"VIP\"",
     "Tag in (\"Partner\", \"Beta\", \"Press\")",
-    "Country in (US, IN, BR, GB, DE, FR, JP, MX, ES, IT)",
+    "Country in (US, \"IN\", BR, GB, DE, FR, JP, MX, ES, IT)",
     "Name contains \"ann\"",
     "Email domain is \"company.com\"",
     "Lead Score between 40 and 60 AND No tag \"Newsletter\"",
