@@ -5,7 +5,10 @@ use std::io::{Read, Write};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::{failure::Failure, show, target::Where};
+use crate::{
+    cli::{failure::Failure, show, target::Where},
+    http::json::tree,
+};
 
 /// What to give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -119,7 +122,7 @@ fn rule_text(argument: &str) -> Result<String, Failure> {
 /// A rule as the API takes it: JSON when it looks like an object, else text.
 pub fn rule_value(source: &str) -> Result<Value, Failure> {
     if source.trim_start().starts_with('{') {
-        return serde_json::from_str(source)
+        return tree(source.as_bytes())
             .map_err(|error| Failure::caller(format!("the rule looks like JSON and is not: {error}")));
     }
     Ok(source.into())

@@ -12,7 +12,10 @@ use crate::{
         database::Database,
         options::{ClockChoice, Options},
     },
-    http::local::{Local, Reply},
+    http::{
+        json::tree,
+        local::{Local, Reply},
+    },
     model::{calendar::Zone, time::Timestamp},
 };
 
@@ -121,7 +124,7 @@ impl Target {
         if text.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&text).map_err(|error| Failure::operator(format!("the answer is not JSON: {error}")))
+        tree(&text).map_err(|error| Failure::operator(format!("the answer is not JSON: {error}")))
     }
 
     /// Makes one call; gives the body as a stream.

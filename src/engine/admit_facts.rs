@@ -8,8 +8,9 @@ use crate::{
         command::{Command, ContactCommand, EventCommand},
     },
     model::{
-        convert::{Converted, DistinctTexts, Target, infer},
+        convert::{Converted, DistinctTexts, Target},
         id::{ContactId, PropertyId},
+        infer::infer,
         limits,
         name::{ContactKey, Name},
         patch::RESERVED,

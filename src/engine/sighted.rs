@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    convert::Inference,
+    infer::Inference,
     request::{EventWrite, Request},
     schema::Schema,
     value::ValueType,

@@ -14,6 +14,22 @@ const NUMBER_KEY: &str = "$serde_json::private::Number";
 /// How the error of a document that is nested too deeply begins.
 pub const TOO_DEEP: &str = "nested deeper than";
 
+/// The member of a body that holds a rule, and how much deeper that may go: a rule takes two levels of JSON for each of
+/// its own.
+const RULE_KEY: &str = "rule";
+const RULE_LEVELS: usize = 2 * limits::RULE_DEPTH_MAX;
+
+/// Reads a document of ours into the library's tree, however deep it is.
+///
+/// Errors: when it is no JSON.
+pub fn tree(text: &[u8]) -> serde_json::Result<serde_json::Value> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.disable_recursion_limit();
+    let tree = serde::Deserialize::deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(tree)
+}
+
 /// A JSON document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
@@ -37,7 +53,11 @@ impl Json {
     /// Errors: a sentence with line and column, for malformed text, invalid UTF-8, a repeated key or deep nesting.
     pub fn parse(bytes: &[u8]) -> Result<Json, String> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let tree = Node { depth: 0 }.deserialize(&mut reader).map_err(|error| error.to_string())?;
+        // The depth is bounded here; the library's own bound is below what a rule may take.
+        reader.disable_recursion_limit();
+        let tree = Node { depth: 0, deepest: limits::JSON_DEPTH_MAX }
+            .deserialize(&mut reader)
+            .map_err(|error| error.to_string())?;
         reader.end().map_err(|error| error.to_string())?;
         Ok(tree)
     }
@@ -94,15 +114,16 @@ impl fmt::Display for Json {
 #[derive(Clone, Copy)]
 struct Node {
     depth: usize,
+    deepest: usize,
 }
 
 impl Node {
     /// The reader of what is inside this node, unless that would be too deep.
     fn child<E: serde::de::Error>(self) -> Result<Node, E> {
-        if self.depth >= limits::JSON_DEPTH_MAX {
+        if self.depth >= self.deepest {
             return Err(E::custom(format_args!("{TOO_DEEP} {} levels", limits::JSON_DEPTH_MAX)));
         }
-        Ok(Node { depth: self.depth + 1 })
+        Ok(Node { depth: self.depth + 1, ..self })
     }
 }
 
@@ -161,7 +182,11 @@ impl<'de> Visitor<'de> for Node {
             if key == NUMBER_KEY && object.is_empty() {
                 return members.next_value::<String>().map(Json::Number);
             }
-            let value = members.next_value_seed(self.child::<A::Error>()?)?;
+            let mut child = self.child::<A::Error>()?;
+            if self.depth == 0 && key == RULE_KEY {
+                child.deepest += RULE_LEVELS;
+            }
+            let value = members.next_value_seed(child)?;
             // A scan is quicker than a table while there are few keys.
             let repeated = if object.len() < 16 {
                 object.iter().any(|(name, _)| *name == key)
@@ -210,6 +235,8 @@ mod tests {
         assert!(read("{} {}").is_err());
         assert!(Json::parse(b"\"\xff\"").is_err());
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        let rule = |n: usize| format!("{{\"rule\":{}}}", deep(n));
+        assert!(read(&rule(190)).is_ok() && read(&rule(100_000)).is_err(), "a rule may go deeper");
         assert!(read(&deep(64)).is_ok());
         assert!(read(&deep(65)).unwrap_err().contains("nested deeper"));
         assert!(read(&deep(100_000)).unwrap_err().contains("nested deeper"));

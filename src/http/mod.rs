@@ -17,6 +17,7 @@ pub mod app;
 pub mod body;
 pub mod contacts;
 pub mod events;
+pub mod gauge;
 pub mod import;
 pub mod json;
 pub mod local;

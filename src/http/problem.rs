@@ -176,7 +176,7 @@ pub async fn finish(request: Request, next: Next) -> Response {
     if status.is_client_error() || status.is_server_error() {
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
-            None => of_framework(&method, status, response.headers().get(header::ALLOW)),
+            None => of_framework(&method, status),
         };
         if status.is_server_error() {
             tracing::warn!(request_id = %id, status = status.as_u16(), code = problem.code, "request failed");
@@ -199,12 +199,12 @@ pub async fn finish(request: Request, next: Next) -> Response {
 }
 
 /// The problem behind a bare status that the framework answered.
-fn of_framework(method: &axum::http::Method, status: StatusCode, allow: Option<&HeaderValue>) -> Problem {
+fn of_framework(method: &axum::http::Method, status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::not_found("there is nothing at this path"),
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allow = allow.and_then(|allow| allow.to_str().ok()).unwrap_or("none");
-            Problem::new(status, "method_not_allowed", format!("{method} is not offered here; allowed: {allow}"))
+            let detail = format!("{method} is not offered at this path; the header \"Allow\" lists what is");
+            Problem::new(status, "method_not_allowed", detail)
         }
         _ => Problem::new(status, "error", status.canonical_reason().unwrap_or("Error").to_lowercase()),
     }

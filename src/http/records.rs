@@ -5,14 +5,16 @@
 use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use crate::{
-    http::{json::Json, problem::Fault, wire},
+    http::{
+        gauge::{Gauge, Seen},
+        json::Json,
+        problem::Fault,
+        wire,
+    },
     model::{
         calendar::Zone,
         limits,
@@ -308,10 +310,8 @@ impl Iterator for Lines {
 /// A CSV file of contacts.
 struct Table {
     reader: csv::Reader<Gauge>,
-    /// Bytes handed to the CSV reader since the last whole record.
-    pending: Arc<AtomicUsize>,
-    /// Whether lines end in CR and LF: the CSV reader then stands before the LF and counts one line too few.
-    crlf: Arc<AtomicBool>,
+    /// What the bytes tell that the CSV reader does not.
+    seen: Arc<Seen>,
     columns: Vec<Option<Name>>,
     key: usize,
     mode: WriteMode,
@@ -319,49 +319,9 @@ struct Table {
     done: bool,
 }
 
-/// Most bytes of one CSV record: the CSV reader itself knows no limit.
-const RECORD_BYTES_MAX: usize = limits::LINE_BYTES_MAX;
-
-/// Stops a stream inside a record that never ends.
-struct Gauge {
-    inner: Box<dyn Read + Send>,
-    pending: Arc<AtomicUsize>,
-    crlf: Arc<AtomicBool>,
-    /// The last byte before the first line's end; `None` once that is found.
-    before_end: Option<u8>,
-}
-
-impl Gauge {
-    /// Looks for the first line's end, which tells those of the others.
-    fn look(&mut self, bytes: &[u8]) {
-        let Some(before) = self.before_end else { return };
-        let end = memchr::memchr(b'\n', bytes);
-        let last = bytes[..end.unwrap_or(bytes.len())].last().copied().unwrap_or(before);
-        self.before_end = if end.is_some() { None } else { Some(last) };
-        if end.is_some() {
-            self.crlf.store(last == b'\r', Ordering::Relaxed);
-        }
-    }
-}
-
-impl Read for Gauge {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.look(&buffer[..read]);
-        let pending = self.pending.fetch_add(read, Ordering::Relaxed) + read;
-        if pending > RECORD_BYTES_MAX + buffer.len() {
-            let detail = format!("a record is longer than {RECORD_BYTES_MAX} bytes; is a quote left open?");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, detail));
-        }
-        Ok(read)
-    }
-}
-
 impl Table {
     fn open(inner: Box<dyn Read + Send>, mode: WriteMode) -> Result<Table, String> {
-        let pending = Arc::new(AtomicUsize::new(0));
-        let crlf = Arc::new(AtomicBool::new(false));
-        let gauge = Gauge { inner, pending: Arc::clone(&pending), crlf: Arc::clone(&crlf), before_end: Some(0) };
+        let (gauge, seen) = Gauge::over(inner);
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 17).from_reader(gauge);
         let header = reader.headers().map_err(|error| format!("the header row could not be read: {error}"))?.clone();
         let (mut columns, mut key) = (Vec::new(), None);
@@ -381,7 +341,7 @@ impl Table {
             columns.push(Some(name));
         }
         let key = key.ok_or("the header has no column \"key\"")?;
-        Ok(Table { reader, pending, crlf, columns, key, mode, record: csv::ByteRecord::new(), done: false })
+        Ok(Table { reader, seen, columns, key, mode, record: csv::ByteRecord::new(), done: false })
     }
 
     fn contact(&self) -> Result<Request, Fault> {
@@ -414,13 +374,17 @@ impl Iterator for Table {
             return None;
         }
         let outcome = self.reader.read_byte_record(&mut self.record);
-        self.pending.store(0, Ordering::Relaxed);
-        let behind = u64::from(self.crlf.load(Ordering::Relaxed));
+        self.seen.whole_record();
+        let behind = u64::from(self.seen.crlf());
         let line = |position: Option<&csv::Position>| position.map_or(0, |position| position.line() + behind);
         match outcome {
             Ok(false) => None,
             Ok(true) => {
                 let at = line(self.record.position());
+                if self.seen.left_open() {
+                    let detail = "a quote is opened in this record and never closed: the rest of the file is in it";
+                    return Some(Ok((at, Err(fault("open_quote", "", detail).on_line(at)))));
+                }
                 Some(Ok((at, self.contact().map_err(|fault| fault.on_line(at)))))
             }
             Err(error) => match error.into_kind() {

@@ -22,7 +22,9 @@ use crate::{
     },
     model::{
         name::ContactKey,
-        request::{Applied, MembersEdit, MembersMode, Request, SegmentCreate, SegmentSource, SegmentUpdate},
+        request::{
+            Applied, MembersEdit, MembersMode, Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate,
+        },
     },
 };
 
@@ -36,7 +38,7 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     let name = wire::text_member(&request, "name")?
         .ok_or_else(|| Problem::refused("missing_member", "a segment needs a \"name\""))?
         .to_owned();
-    let create = new_segment(&name, &request)?;
+    let create = new_segment(&app, &name, &request)?;
     make(app, create, with_contacts, &headers, &uri).await
 }
 
@@ -66,7 +68,15 @@ fn listed(source: &SegmentSource) -> Vec<ContactKey> {
     }
 }
 
-fn new_segment(name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
+/// The rule of a body, read once before it is written, so that a wrong one is answered with its place. What hangs on
+/// other segments, such as a cycle, is judged when it is written.
+fn checked_rule(app: &App, request: &Json) -> Result<RuleSource, Problem> {
+    let source = rule_source(request)?;
+    app.db.view().parse_rule(&source)?;
+    Ok(source)
+}
+
+fn new_segment(app: &App, name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
     let members = wire::key_list(request, "members")?;
     let kind = wire::text_member(request, "kind")?;
     let has_rule = !matches!(request.get("rule"), None | Some(Json::Null));
@@ -77,7 +87,7 @@ fn new_segment(name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
     let is_static = kind == Some("static") || (kind.is_none() && !has_rule && members.is_some());
     let source = match (is_static, has_rule, members) {
         (true, false, members) => SegmentSource::Members(members.unwrap_or_default()),
-        (false, true, None) => SegmentSource::Rule(rule_source(request)?),
+        (false, true, None) => SegmentSource::Rule(checked_rule(app, request)?),
         (true, true, _) => {
             return Err(Problem::refused("rule_on_static", "a static segment has \"members\", not a \"rule\""));
         }
@@ -154,7 +164,7 @@ pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bod
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &MEMBERS)?;
     let new_name = wire::text_member(&request, "name")?.unwrap_or(&name).to_owned();
-    let create = new_segment(&new_name, &request)?;
+    let create = new_segment(&app, &new_name, &request)?;
     let no_key = HeaderMap::new();
     let Some(segment) = app.db.view().segment(&name) else {
         return make(app, create, with_contacts, &no_key, &uri).await;
@@ -191,7 +201,7 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["name", "description", "rule"])?;
     let new_name = wire::text_member(&request, "name")?.map(str::to_owned);
-    let rule = request.get("rule").map(|_| rule_source(&request)).transpose()?;
+    let rule = request.get("rule").map(|_| checked_rule(&app, &request)).transpose()?;
     let description = match request.get("description") {
         None => None,
         Some(_) => Some(wire::text_member(&request, "description")?.map(Into::into)),

@@ -6,7 +6,10 @@ use serde_json::{Map, Value as Out, json};
 
 use crate::{
     db::record::{ContactRecord, RuleForms, SegmentInfo},
-    http::{json::Json, problem::Problem},
+    http::{
+        json::{Json, tree},
+        problem::Problem,
+    },
     model::{
         name::{ContactKey, Name},
         number::{Number, NumberError},
@@ -183,7 +186,7 @@ fn event_json(kind: &EventKind) -> Out {
 
 /// A rule in both forms.
 pub fn rule_json(forms: &RuleForms) -> Out {
-    let tree: Out = serde_json::from_str(&forms.json).expect("canonical JSON is JSON");
+    let tree = tree(forms.json.as_bytes()).expect("canonical JSON is JSON");
     json!({"text": forms.text, "json": tree})
 }
 

@@ -298,82 +298,6 @@ fn minor_units(number: Number, currency: Currency) -> Result<i64, MoneyError> {
     i64::try_from(number.0 / unit).map_err(|_| MoneyError::OutOfRange)
 }
 
-/// Which type an unknown name gets, from the values seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Inference {
-    seen: Option<ValueType>,
-}
-
-impl Inference {
-    /// Takes one more value into account.
-    pub fn see(&mut self, input: &Input) {
-        let Some(ty) = type_of(input) else { return };
-        self.seen = Some(match self.seen {
-            None => ty,
-            Some(before) if before == ty => ty,
-            Some(_) => ValueType::Text,
-        });
-    }
-
-    /// The type that fits all values seen; `None` when none of them was a value.
-    pub fn settle(self) -> Option<ValueType> {
-        self.seen
-    }
-}
-
-/// The type that fits all of `inputs`: boolean, number, timestamp for ISO 8601 texts, set for lists of texts, else
-/// text. `None` when none of them is a value that some type takes.
-pub fn infer<'a>(inputs: impl IntoIterator<Item = &'a Input>) -> Option<ValueType> {
-    let mut inference = Inference::default();
-    for input in inputs {
-        inference.see(input);
-    }
-    inference.settle()
-}
-
-fn type_of(input: &Input) -> Option<ValueType> {
-    let of_text = |text: &str| if is_time(text) { ValueType::Timestamp } else { ValueType::Text };
-    match input {
-        Input::Null => None,
-        Input::Flag(_) => Some(ValueType::Boolean),
-        Input::Number(_) => Some(ValueType::Number),
-        Input::Text(text) => (!text.is_empty()).then(|| of_text(text)),
-        Input::List(items) | Input::Edit { add: items, .. } => {
-            let texts = items.iter().all(|item| matches!(item, Input::Text(_) | Input::Cell(_)));
-            (texts && !items.is_empty()).then_some(ValueType::Set)
-        }
-        Input::Object => None,
-        Input::Cell(text) => {
-            let text = text.trim();
-            if text.is_empty() {
-                None
-            } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
-                Some(ValueType::Boolean)
-            } else if is_plain_number(text) {
-                Some(ValueType::Number)
-            } else {
-                Some(of_text(text))
-            }
-        }
-    }
-}
-
-fn is_time(text: &str) -> bool {
-    text.len() >= 10 && text.as_bytes()[4] == b'-' && (Timestamp::parse(text).is_ok() || Day::parse(text).is_ok())
-}
-
-/// A decimal that loses nothing when it is read as a number: no leading zero or plus sign, no exponent.
-fn is_plain_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let mut bytes = digits.bytes();
-    let (first, second) = (bytes.next(), bytes.next());
-    let padded = first == Some(b'0') && second.is_some_and(|b| b != b'.');
-    first.is_some_and(|b| b.is_ascii_digit())
-        && !padded
-        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && Number::parse(text).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,23 +370,6 @@ mod tests {
         let refusal = to(ValueType::Number, &text("5")).unwrap_err();
         assert_eq!(refusal.detail, "\"it\" (number) expects a number, not a text");
         assert_eq!(refusal.pointer, "/it");
-    }
-
-    #[test]
-    fn types_are_inferred_from_all_values() {
-        let ty = |inputs: &[Input]| infer(inputs);
-        assert_eq!(ty(&[Input::Null, text("")]), None);
-        assert_eq!(ty(&[Input::Flag(true), Input::Null]), Some(ValueType::Boolean));
-        assert_eq!(ty(&[number("1"), text("x")]), Some(ValueType::Text));
-        assert_eq!(ty(&[text("2026-05-01"), text("2026-05-01T10:00:00Z")]), Some(ValueType::Timestamp));
-        assert_eq!(ty(&[text("2026-05-01"), text("soon")]), Some(ValueType::Text));
-        assert_eq!(ty(&[Input::List(vec![text("a")])]), Some(ValueType::Set));
-        assert_eq!(ty(&[cell("12"), cell("-1.5"), cell("0"), cell("0.5")]), Some(ValueType::Number));
-        assert_eq!(ty(&[cell("12"), cell("007")]), Some(ValueType::Text));
-        assert_eq!(ty(&[cell("+4912345")]), Some(ValueType::Text));
-        assert_eq!(ty(&[cell("TRUE"), cell("false")]), Some(ValueType::Boolean));
-        assert_eq!(ty(&[cell("1"), cell("true")]), Some(ValueType::Text));
-        assert_eq!(ty(&[cell("99999999999999999999")]), Some(ValueType::Text));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod convert;
 pub mod currency;
 pub mod fold;
 pub mod id;
+pub mod infer;
 pub mod limits;
 pub mod name;
 pub mod number;

@@ -34,6 +34,7 @@ impl Schema {
         let schema = Schema::new(self.zone().clone(), draft.properties, draft.events);
         judge_names(&schema)?;
         judge_phrases(&schema)?;
+        judge_drops(patch, &schema)?;
         judge_derived(&schema)?;
         judge_limits(&schema)?;
         Ok(schema)
@@ -396,6 +397,24 @@ fn judge_phrases(schema: &Schema) -> Result<(), Refusal> {
                     return Err(conflict("phrase_taken", format!("/events/{}/{list}", kind.name), detail));
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to drop an event kind that derived properties follow, naming them all.
+fn judge_drops(patch: &SchemaPatch, schema: &Schema) -> Result<(), Refusal> {
+    for (name, _) in patch.events.iter().filter(|(_, change)| change.is_none()) {
+        let follows = |source: &Source| match source {
+            Source::Aggregate { event, .. } => event == name,
+            Source::Latest { event } => event.as_ref() == Some(name),
+            Source::OpenClose { open, close } => open == name || close == name,
+        };
+        let derived = |property: &&Property| property.derived.as_ref().is_some_and(|derived| follows(&derived.source));
+        let users: Vec<&str> = schema.properties().filter(derived).map(|property| property.name.as_str()).collect();
+        if !users.is_empty() {
+            let detail = format!("event \"{name}\" is what these derived properties follow: {}", users.join(", "));
+            return Err(conflict("in_use", format!("/events/{name}"), detail));
         }
     }
     Ok(())

@@ -109,6 +109,11 @@ fn bad_records_are_told_by_line_and_good_ones_go_in() {
     let csv = "key,name,lead_score,zip,tags\na,,7,01234,x;y\nb,Bob,nine,1,\nc,Cy\n\"d\",\"D, \"\"Q\"\"\",-3.5,00,z\n";
     let answer = server.send("POST", "/v1/contacts/import", "text/csv", csv).json();
     assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(2), &json!(2)), "{answer}");
+    let open = server.send("POST", "/v1/contacts/import", "text/csv", "key,name\nq1,\"abc\nq2,x\n").json();
+    assert_eq!(
+        (&open["rejected"], &open["errors"][0]["code"], &open["errors"][0]["line"]),
+        (&json!(1), &json!("open_quote"), &json!(2))
+    );
     let a = server.ok("GET", "/v1/contacts/a", Value::Null);
     assert_eq!((&a["zip"], &a["tags"]), (&json!("01234"), &json!(["x", "y"])), "leading zeros make a text");
     assert_eq!(server.ok("GET", "/v1/contacts/d", Value::Null)["name"], "D, \"Q\"");
@@ -179,6 +184,11 @@ fn questions_are_answered() {
     );
     let again = server.ok("POST", "/v1/rules/parse", json!({"rule": parsed["text"]}));
     assert_eq!(again, parsed);
+    let deep = (0..60).fold("Country = US".to_owned(), |rule, n| format!("({rule} {} Name = x)", ["and", "or"][n % 2]));
+    let deep = server.ok("POST", "/v1/rules/parse", json!({"rule": deep}));
+    assert_eq!(server.ok("POST", "/v1/rules/parse", json!({"rule": deep["json"]})), deep, "both forms go as deep");
+    server.ok("POST", "/v1/segments", json!({"name": "Deep", "rule": deep["text"]}));
+    assert_eq!(server.ok("GET", "/v1/segments/Deep", Value::Null)["rule_json"], deep["json"]);
 }
 
 #[test]
@@ -221,6 +231,11 @@ fn segments_live_their_life() {
     assert_eq!((&made["count"], &made["version"], &made["kind"]), (&json!(2), &json!(1), &json!("dynamic")));
     problem(&server, "POST", "/v1/segments", json!({"name": "LEADS", "rule": "everyone"}), 409);
     problem(&server, "POST", "/v1/segments", json!({"name": "x", "rule": "in segment \"nowhere\""}), 422);
+    let wrong =
+        problem(&server, "POST", "/v1/segments", json!({"name": "x", "rule": "Country = US and\n lead scre > 5"}), 422);
+    assert_eq!((&wrong["rule"]["line"], &wrong["rule"]["offset"]), (&json!(2), &json!(18)), "{wrong}");
+    let wrong = problem(&server, "PATCH", "/v1/segments/leads", json!({"rule": "lead scre > 5"}), 422);
+    assert!(wrong["rule"]["suggestion"].is_string(), "{wrong}");
     let nested = json!({"name": "Top", "rule": "in segment \"leads\" AND Tag = VIP"});
     assert_eq!(server.call("POST", "/v1/segments", nested).json()["count"], 1);
     let cycle = problem(&server, "PATCH", "/v1/segments/leads", json!({"rule": "in segment \"Top\""}), 422);
@@ -307,6 +322,8 @@ fn the_schema_grows_and_refuses() {
     problem(&server, "PATCH", "/v1/schema", json!({"properties": {"x": {"type": "colour"}}}), 422);
     problem(&server, "PATCH", "/v1/schema", json!({"properties": {"tag": {"type": "text"}}}), 409);
     server.ok("POST", "/v1/segments", json!({"name": "Gold", "rule": "plan = Gold"}));
+    let followed = problem(&server, "PATCH", "/v1/schema", json!({"events": {"purchase": null}}), 409);
+    assert!(followed["detail"].as_str().unwrap().contains("purchase_value"), "{followed}");
     let used = problem(&server, "PATCH", "/v1/schema", json!({"properties": {"plan": null}}), 409);
     assert!(used["detail"].as_str().unwrap().contains("Gold"), "{used}");
     server.ok("DELETE", "/v1/segments/Gold", Value::Null);

@@ -157,6 +157,10 @@ impl Parser<'_> {
                 not
             }
         };
+        if sign.is_none() && ["set", "known", "unknown", "empty"].iter().any(|word| self.is(self.at, word)) {
+            let hint = format!("{} is set", subject.name);
+            return Err(self.unexpected(["a domain in quotes"]).suggesting(Some(hint)));
+        }
         let start = self.at;
         let domains = if sign.is_none() && self.eat("in") { self.strings()? } else { vec![self.string(None)?] };
         check::domains(&domains).map_err(|error| self.place(error, start, self.at))?;
