@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn documents_come_back_digit_by_digit() {
         for text in [
-            r#"{"a":[1,2.50,-3e7,12345678901234567890123],"b":{"c":null,"d":true},"e":"\u0001\"é"}"#,
+            r#"{"a":[1,2.50,-3e+7,12345678901234567890123],"b":{"c":null,"d":true},"e":"\u0001\"é"}"#,
             "[]",
             "{}",
             "0.1",

@@ -107,7 +107,7 @@ fn events_carry_phrases_labels_and_properties() {
 #[test]
 fn derived_properties_hold_what_they_use() {
     let schema = starter();
-    assert_eq!(refused(event(&schema, "purchase", None)).0, "bad_derived");
+    assert_eq!(refused(event(&schema, "purchase", None)).0, "in_use");
     let source = |function, of: Option<&str>| Source::Aggregate { function, event: name("purchase"), of: of.map(name) };
     let derived = |function, of, writer| PropertyPatch {
         derived: Some(Some(Derived { source: source(function, of), writer })),
