@@ -151,7 +151,9 @@ fn outside_libraries_stay_within_their_walls() {
     for source in rust("src").iter().filter(|source| source.room() != "adapters") {
         let room = if source.room() == "main" { "cli" } else { source.room() };
         for (name, rooms) in WALLS {
-            if rooms.contains(&room) {
+            // A file of unit tests may look at what a room left on disk.
+            let looks = *name == "fs" && source.path.ends_with("_tests.rs");
+            if looks || rooms.contains(&room) {
                 continue;
             }
             for at in words(&source.code, name).filter(|at| is_library_use(&source.code, *at, name)) {
