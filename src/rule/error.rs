@@ -81,7 +81,8 @@ impl RuleError {
         let start = source[..from].rfind('\n').map_or(0, |newline| newline + 1);
         let end = source[from..].find('\n').map_or(source.len(), |newline| from + newline);
         let line = source[start..end].trim_end_matches('\r');
-        let mark = from - start..(to.min(end).max(from) - start).min(line.len().max(from - start));
+        let place = |at: usize| (at.clamp(start, end) - start).min(line.len());
+        let mark = place(from)..place(to);
         let label = match (&self.suggestion, self.expected.as_slice()) {
             (Some(suggestion), _) => format!("did you mean {suggestion}?"),
             (None, []) => String::new(),

@@ -185,3 +185,11 @@ fn errors_are_drawn_with_a_caret() {
     assert!(drawn.contains("AND Lead Scroe > 50") && drawn.contains("^^^^^^^^^^ did you mean lead_score?"), "{drawn}");
     assert_eq!(rule::parse("everyone", &starter()), Ok(Rule::All));
 }
+
+#[test]
+fn errors_at_odd_line_ends_are_drawn() {
+    for source in ["\r\r", "\r", "", "\n\r\n", "name =\r\r\n", "a\rb", "é\r"] {
+        let error = super::parse(source, arbitrary::schema()).unwrap_err();
+        assert!(!error.render(source).is_empty(), "{source:?}");
+    }
+}
