@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+pub mod bag;
 pub mod codes;
 pub mod column;
 mod column_image;

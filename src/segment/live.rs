@@ -1,0 +1,219 @@
+//! Live membership: who is in every segment, kept right at every write and at every instant.
+//!
+//! Each distinct predicate of the saved rules has a set of those for whom it holds, each segment a set of members.
+//! What a write or the clock may have changed is noted as touches; [`Live::settle`] asks the touched predicates of the
+//! touched contacts again, and of what flipped follows which segments to look at.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    bitmap::posting::Posting,
+    index::{Index, bag::Bag, trie::Trie},
+    model::{
+        id::{ContactId, EventKindId, Lsn, PropertyId, SegmentId},
+        schema::Schema,
+        time::Timestamp,
+    },
+    query::standing::Standing,
+    rule::ast::Rule,
+    segment::{
+        agenda::Agenda,
+        book::Book,
+        feed::{Cause, Feed},
+        formula::{Formula, Sets},
+        history::History,
+        since::Since,
+        touches::Touches,
+    },
+};
+
+/// The facts that memberships follow.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// Everything declared.
+    pub schema: &'a Arc<Schema>,
+    /// What is known of every contact.
+    pub index: &'a Index,
+    /// The saved segments.
+    pub book: &'a Book,
+}
+
+/// When and why something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The instant.
+    pub at: Timestamp,
+    /// The batch.
+    pub lsn: Lsn,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Everything that is kept of segments. Cloning is cheap; a clone stays as it was.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// By place.
+    pub(super) predicates: Trie<Predicate>,
+    /// The places of predicates.
+    pub(super) places: Arc<HashMap<Rule, u32>>,
+    /// The place of the next new predicate.
+    pub(super) next_place: u32,
+    /// By segment id.
+    pub(super) kept: Trie<Kept>,
+    pub(super) readers: Arc<Readers>,
+    /// When each timed predicate is to be looked at next.
+    pub(super) wakes: Bag<(Timestamp, u32)>,
+    pub(super) feed: Feed,
+    /// Empty between batches.
+    pub(super) touches: Touches,
+}
+
+/// A distinct predicate of the saved rules.
+#[derive(Clone, Debug)]
+pub(super) struct Predicate {
+    /// Shared by all clones as a scratch: whoever asks it sets its instant first.
+    pub(super) standing: Arc<Mutex<Standing>>,
+    pub(super) is_timed: bool,
+    /// Those for whom it holds.
+    pub(super) truth: Posting,
+    /// Whether it holds of a contact of whom nothing is known.
+    pub(super) of_nobody: bool,
+    /// The segments whose rules have it.
+    pub(super) users: Arc<Vec<SegmentId>>,
+    pub(super) agenda: Agenda,
+    /// Its entry among the wakes.
+    pub(super) wake: Option<Timestamp>,
+}
+
+impl Predicate {
+    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+        // A panic while it is held leaves it whole: its instant is set anew at every use.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is kept of a segment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) members: Posting,
+    pub(super) since: Since,
+    pub(super) history: History,
+    /// `None` of a static list.
+    pub(super) formula: Option<Arc<Formula>>,
+    /// One more than the highest rank among the segments that it names; 0 if it names none.
+    pub(super) rank: u32,
+    /// The segments whose rules name it.
+    pub(super) users: Arc<Vec<SegmentId>>,
+    /// Whether a contact of whom nothing is known is a member.
+    pub(super) of_nobody: bool,
+}
+
+/// Which predicates read which facts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readers {
+    /// By property id.
+    pub(super) properties: Vec<Vec<u32>>,
+    /// By event kind id.
+    pub(super) kinds: Vec<Vec<u32>>,
+    /// Those that read the key alone.
+    pub(super) keys: Vec<u32>,
+    /// Those that hold of a contact of whom nothing is known.
+    pub(super) of_nobody: Vec<u32>,
+    /// The segments that hold a contact of whom nothing is known.
+    pub(super) holding_nobody: Vec<SegmentId>,
+}
+
+impl Sets for Live {
+    fn predicate(&self, slot: u32) -> &Posting {
+        &self.predicates.get(slot).expect("a formula names predicates that are kept").truth
+    }
+
+    fn members(&self, id: SegmentId) -> &Posting {
+        static NO_ONE: std::sync::LazyLock<Posting> = std::sync::LazyLock::new(Posting::new);
+        self.kept.get(id.0).map_or(&NO_ONE, |kept| &kept.members)
+    }
+}
+
+impl Live {
+    /// The members of a segment; no one, of an unknown one.
+    pub fn members(&self, id: SegmentId) -> &Posting {
+        Sets::members(self, id)
+    }
+
+    /// When a member entered a segment.
+    pub fn since(&self, id: SegmentId, contact: ContactId) -> Option<Timestamp> {
+        let kept = self.kept.get(id.0)?;
+        if kept.members.contains(contact.0) { kept.since.of(contact) } else { None }
+    }
+
+    /// How a segment grew.
+    pub fn history(&self, id: SegmentId) -> History {
+        self.kept.get(id.0).map(|kept| kept.history.clone()).unwrap_or_default()
+    }
+
+    /// The changes in order.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// How many distinct predicates are kept.
+    pub fn predicate_count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// When time alone may change a membership next; never later than it does.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.wakes.first().map(|(at, _)| at)
+    }
+
+    /// Whether no write can change a membership: no rule is kept.
+    pub fn is_idle(&self) -> bool {
+        self.places.is_empty() && self.readers.holding_nobody.is_empty()
+    }
+
+    /// Notes that a contact was made.
+    pub fn touch_new(&mut self, contact: ContactId) {
+        if !self.is_idle() {
+            self.touches.new_contact(contact);
+        }
+    }
+
+    /// Notes that a value may have changed.
+    pub fn touch_property(&mut self, contact: ContactId, property: PropertyId) {
+        if self.readers.properties.get(property.index()).is_some_and(|readers| !readers.is_empty()) {
+            self.touches.property(contact, property);
+        }
+    }
+
+    /// Notes that an event came or went, or came due.
+    pub fn touch_kind(&mut self, contact: ContactId, kind: EventKindId) {
+        if self.readers.kinds.get(kind.index()).is_some_and(|readers| !readers.is_empty()) {
+            self.touches.kind(contact, kind);
+        }
+    }
+
+    /// Bytes of memory by part, about.
+    pub fn memory(&self) -> Vec<(String, u64)> {
+        let (mut truths, mut agendas) = (0, 0);
+        self.predicates.each(&mut |_, predicate| {
+            truths += predicate.truth.memory_bytes() as u64;
+            agendas += predicate.agenda.memory_bytes() as u64;
+        });
+        let (mut members, mut since) = (0, 0);
+        self.kept.each(&mut |_, kept| {
+            members += kept.members.memory_bytes() as u64;
+            since += kept.since.memory_bytes();
+        });
+        let parts = [
+            ("predicates", truths),
+            ("agendas", agendas),
+            ("members", members),
+            ("since", since),
+            ("feed", self.feed.memory_bytes()),
+        ];
+        parts.into_iter().map(|(part, bytes)| (format!("segments/{part}"), bytes)).collect()
+    }
+}
