@@ -75,6 +75,27 @@ impl Prepared<'_> {
         posting
     }
 
+    /// The live contacts that a node holds within each of some chunks.
+    pub fn evaluate_chunks(&self, node: NodeId, chunks: &[usize]) -> Vec<Chunk> {
+        if let Some(posting) = self.known(node) {
+            return chunks.iter().map(|chunk| posting.chunk(*chunk).clone()).collect();
+        }
+        let runs = self.in_runs(chunks.len(), |run| {
+            let mut worker = Worker::new(self);
+            let (mut words, mut few) = (Words::boxed(), Vec::new());
+            let members = chunks[run].iter().map(|chunk| {
+                worker.enter(*chunk);
+                match worker.answer(node, &mut words, &mut few) {
+                    Answer::Few => Chunk::from_sorted(&few),
+                    Answer::Words(1..) => Chunk::from_words(&words),
+                    Answer::Empty | Answer::Words(0) => Chunk::EMPTY,
+                }
+            });
+            members.collect::<Vec<Chunk>>()
+        });
+        runs.into_iter().flatten().collect()
+    }
+
     /// How many live contacts a node holds.
     pub fn count(&self, node: NodeId) -> u64 {
         if let Some(count) = self.known_count(node) {
@@ -122,7 +143,11 @@ impl Prepared<'_> {
 
     /// Runs a task over ranges of the chunks that have live contacts, in order.
     fn over_chunks<T: Send>(&self, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-        let chunks = self.index.live().chunk_count();
+        self.in_runs(self.index.live().chunk_count(), task)
+    }
+
+    /// Runs a task over ranges of so many chunks, in order.
+    fn in_runs<T: Send>(&self, chunks: usize, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
         let work = self.chunk_nanos.saturating_mul(chunks as u64);
         let threads = rayon::current_num_threads();
         if work < ALONE_NANOS || threads == 1 || chunks < 2 {

@@ -25,6 +25,7 @@ pub mod read;
 pub mod reader;
 pub mod sieve;
 pub mod spans;
+pub mod standing;
 pub mod value_test;
 pub mod why;
 pub mod worker;
