@@ -12,7 +12,7 @@ use crate::{
         error::Error,
     },
     model::{
-        request::{Input, Request, RuleSource, SegmentSource},
+        request::{Input, MembersEdit, Request, RuleSource, SegmentCreate, SegmentSource, SuppressionWrite},
         time::Timestamp,
     },
 };
@@ -159,19 +159,25 @@ fn weigh(request: &Request) -> usize {
     let rule = |source: &RuleSource| match source {
         RuleSource::Text(text) | RuleSource::Json(text) => text.len(),
     };
+    let create = |create: &SegmentCreate| match &create.source {
+        SegmentSource::Rule(source) => rule(source),
+        SegmentSource::Members(members) => keys(members),
+        SegmentSource::Frozen(_) => 0,
+    };
+    let edit = |edit: &MembersEdit| -> usize { edit.edits.iter().map(|(_, members)| keys(members)).sum() };
     BASE + match request {
         Request::Contact(write) => write.key.as_str().len() + values(&write.values),
         Request::Event(write) => write.contact.as_str().len() + values(&write.properties),
-        Request::CreateSegment(create) => match &create.source {
-            SegmentSource::Rule(source) => rule(source),
-            SegmentSource::Members(members) => keys(members),
-        },
-        Request::UpdateSegment(update) => update.rule.as_ref().map_or(0, rule),
-        Request::EditMembers(edit) => edit.edits.iter().map(|(_, members)| keys(members)).sum(),
+        Request::CreateSegment(new) | Request::Suppression(SuppressionWrite::Create(new, _)) => create(new),
+        Request::UpdateSegment(update) | Request::Suppression(SuppressionWrite::Update(update, _)) => {
+            update.rule.as_ref().map_or(0, rule)
+        }
+        Request::EditMembers(members) | Request::Suppression(SuppressionWrite::Edit(members)) => edit(members),
         Request::Schema(patch) => (patch.properties.len() + patch.events.len()) * BASE,
         Request::Erase(_)
         | Request::RemoveEvent(_)
         | Request::DeleteSegment(_)
+        | Request::Suppression(SuppressionWrite::Delete(_))
         | Request::Tick(_)
         | Request::Found(_) => 0,
     }

@@ -1,6 +1,6 @@
 //! A view: everything as it was at one LSN, free to hold.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::{
     db::{
@@ -31,13 +31,11 @@ use crate::{
 pub struct View {
     state: Arc<State>,
     now: Timestamp,
-    /// The plan of every segment, bound at first use; in order of creation.
-    plans: Arc<OnceLock<Vec<(Box<str>, Plan)>>>,
 }
 
 impl View {
     pub(super) fn new(state: Arc<State>, now: Timestamp) -> View {
-        View { state, now, plans: Arc::default() }
+        View { state, now }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -68,7 +66,7 @@ impl View {
         if let Some(unknown) = named.iter().find(|name| self.state.book.find(name).is_none()) {
             return Err(Box::new(self.unknown_segment(source, unknown)));
         }
-        if let Err(error) = bind(&rule, &self.state.context(self.now, self.now)) {
+        if let Err(error) = bind(&rule, &self.state.context(&self.state.holding(), self.now)) {
             let place = named.first().copied().unwrap_or_default();
             return Err(Box::new(located(RuleError::new("bad_rule", error.to_string()), source, place)));
         }
@@ -77,7 +75,7 @@ impl View {
 
     fn unknown_segment(&self, source: &RuleSource, name: &str) -> RuleError {
         let mut error = RuleError::new("unknown_segment", format!("there is no segment \"{name}\""));
-        let names = self.state.book.iter().map(|segment| &*segment.name);
+        let names = self.state.book.listed().map(|segment| &*segment.name);
         error.suggestion = rule::suggest::nearest(name, names);
         located(error, source, name)
     }
@@ -87,7 +85,7 @@ impl View {
         if as_of < self.now {
             return Err(Error::AsOfPast { as_of, now: self.now });
         }
-        Ok(bind(rule, &self.state.context(as_of, self.now))?)
+        Ok(bind(rule, &self.state.context(&self.state.holding(), as_of))?)
     }
 
     /// The contacts that a rule holds for, measured from `as_of` (`None`: now).
@@ -167,7 +165,7 @@ impl View {
 
     /// All segments in order of creation.
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        self.state.book.iter().map(|segment| told(segment)).collect()
+        self.state.book.listed().map(|segment| told(segment)).collect()
     }
 
     /// A segment by name, without regard to case.
@@ -187,51 +185,40 @@ impl View {
         Some(dynamic.versions.iter().map(version).collect())
     }
 
-    fn named(&self, name: &str) -> Result<Rule, Error> {
-        match self.state.book.find(name) {
-            Some(segment) => Ok(Rule::Segment(segment.name.clone())),
-            None => Err(Error::NoSegment(name.into())),
-        }
+    pub(super) fn saved(&self, name: &str) -> Result<&Segment, Error> {
+        self.state.book.find(name).map(|segment| &**segment).ok_or_else(|| Error::NoSegment(name.into()))
     }
 
     /// The members of a segment.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn members(&self, name: &str) -> Result<Answer, Error> {
-        self.query(&self.named(name)?, None)
+        let segment = self.saved(name)?;
+        Ok(Answer::new(self.clone(), self.state.live.members(segment.id).clone()))
     }
 
     /// How many members a segment has.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn member_count(&self, name: &str) -> Result<u64, Error> {
-        self.count(&self.named(name)?, None)
+        Ok(self.state.live.members(self.saved(name)?.id).len())
     }
 
     /// Whether a segment holds a contact; an unknown key is in none.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn is_member(&self, name: &str, key: &str) -> Result<bool, Error> {
-        Ok(self.holds(&self.named(name)?, key)?.unwrap_or(false))
+        let members = self.state.live.members(self.saved(name)?.id);
+        Ok(self.id(key).is_some_and(|contact| members.contains(contact.0)))
     }
 
-    fn plans(&self) -> &[(Box<str>, Plan)] {
-        self.plans.get_or_init(|| {
-            let context = self.state.context(self.now, self.now);
-            let plan = |segment: &Arc<Segment>| {
-                let bound = bind(&Rule::Segment(segment.name.clone()), &context);
-                (segment.name.clone(), bound.expect("saved rules were bound when they were admitted"))
-            };
-            self.state.book.iter().map(plan).collect()
-        })
-    }
-
-    /// The names of all segments that hold a contact, in order of creation; `None` when the key is unknown. The first
-    /// call on a view binds every segment; later ones only probe.
+    /// The names of all segments that hold a contact, in order of creation; `None` when the key is unknown. Nothing is
+    /// evaluated.
     pub fn segments_of(&self, key: &str) -> Option<Vec<Box<str>>> {
         let contact = self.id(key)?;
-        let holding = self.plans().iter().filter(|(_, plan)| plan.contains(&self.state.index, contact));
-        Some(holding.map(|(name, _)| name.clone()).collect())
+        let State { book, live, .. } = &*self.state;
+        let holding = book.listed().filter(|segment| live.members(segment.id).contains(contact.0));
+        Some(holding.map(|segment| segment.name.clone()).collect())
     }
 
     /// Whether there is an event of this id.
@@ -242,19 +229,20 @@ impl View {
     /// Figures about this view. Those of the log, the queue and the clock are the database's to tell
     /// ([`crate::db::database::Database::status`]).
     pub fn status(&self) -> Status {
-        let State { lsn, schema, index, book, .. } = &*self.state;
+        let State { lsn, schema, index, book, live, .. } = &*self.state;
+        let memory = index.memory().into_iter().chain(live.memory()).collect();
         Status {
             version: env!("CARGO_PKG_VERSION"),
             contacts: index.live().len(),
             events: index.events().len(),
-            segments: book.len() as u64,
+            segments: book.listed().count() as u64,
             properties: schema.properties().count() as u64,
             event_kinds: schema.events().count() as u64,
             lsn: *lsn,
             now: self.now,
             manual_clock: false,
             zone: schema.zone().name().into(),
-            memory: memory_by_name(index.memory(), schema),
+            memory: memory_by_name(memory, schema),
             snapshot_lsn: Lsn(0),
             snapshot_bytes: 0,
             log_bytes: 0,

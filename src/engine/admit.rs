@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     engine::{
-        apply::{Outcome, advance, perform},
+        apply::{Outcome, advance, perform, settle},
         command::{Batch, Command, SchemaChange, Stamp},
         remembered::Remembered,
         sighted::Sighted,
@@ -20,7 +20,7 @@ use crate::{
         time::Timestamp,
     },
     rule,
-    segment::saved::Body,
+    segment::{feed::Cause, saved::Body},
 };
 
 /// What became of a batch of requests.
@@ -61,6 +61,7 @@ pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option
         let outcome = Remembered::new(digest, stamp.at, stamp.lsn, &results);
         session.perform(Command::Remember { key: key.into(), outcome });
     }
+    settle(session.state, Cause::Write);
     Admitted { batch: session.batch, results, outcome: session.outcome }
 }
 
@@ -112,10 +113,11 @@ impl Session<'_> {
                 Ok(Applied::Removed)
             }
             Request::Schema(patch) => self.change_schema(patch),
-            Request::CreateSegment(create) => self.create_segment(create),
-            Request::UpdateSegment(update) => self.update_segment(update),
-            Request::DeleteSegment(name) => self.delete_segment(name),
-            Request::EditMembers(edit) => self.edit_members(edit),
+            Request::CreateSegment(create) => self.create_segment(create, None),
+            Request::UpdateSegment(update) => self.update_segment(update, None, false),
+            Request::DeleteSegment(name) => self.delete_segment(name, false),
+            Request::EditMembers(edit) => self.edit_members(edit, false),
+            Request::Suppression(write) => self.change_suppressions(write),
             Request::Tick(to) if *to > self.at() => {
                 let detail = format!("the clock stands at {} and only its owner moves it to {to}", self.at());
                 Err(refusal(RefusalKind::Conflict, "clock_ahead", "", detail))
@@ -194,6 +196,7 @@ pub(super) fn not_found(what: &'static str, name: &str) -> Refusal {
     let code = match what {
         "contact" => "unknown_contact",
         "event" => "unknown_event",
+        "suppression" => "unknown_suppression",
         _ => "unknown_segment",
     };
     refusal(RefusalKind::NotFound, code, "", format!("there is no {what} \"{name}\""))

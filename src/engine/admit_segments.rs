@@ -12,8 +12,8 @@ use crate::{
         limits,
         name::ContactKey,
         request::{
-            Applied, MembersEdit, MembersMode, Refusal, RefusalKind, RuleSource, SegmentCreate, SegmentSource,
-            SegmentUpdate,
+            Applied, Channels, MembersEdit, MembersMode, Refusal, RefusalKind, RuleSource, SegmentCreate,
+            SegmentSource, SegmentUpdate, SuppressionWrite,
         },
         schema::Schema,
     },
@@ -24,7 +24,7 @@ use crate::{
     rule::{self, ast::Rule, error::RuleError},
     segment::{
         book::{Book, posting_of},
-        saved::{Body, Dynamic, RuleText, Segment, Version},
+        saved::{Body, Dynamic, RuleText, Segment, Version, folded},
     },
 };
 
@@ -58,9 +58,36 @@ fn described(text: Option<Box<str>>) -> Result<Option<Box<str>>, Refusal> {
     Ok(text)
 }
 
+/// Channels folded, sorted, each once.
+fn checked(channels: &Channels) -> Result<Channels, Refusal> {
+    let mut channels: Channels = channels.iter().map(|channel| folded(channel)).collect();
+    channels.sort_unstable();
+    channels.dedup();
+    let is_bad = |channel: &Box<str>| {
+        channel.is_empty() || channel.len() > limits::NAME_BYTES_MAX || channel.chars().any(char::is_control)
+    };
+    if channels.len() > limits::CHANNELS_MAX || channels.iter().any(is_bad) {
+        let detail = format!(
+            "a suppression has at most {} channels, each named by 1 to {} bytes without control characters",
+            limits::CHANNELS_MAX,
+            limits::NAME_BYTES_MAX
+        );
+        return Err(refusal(RefusalKind::Invalid, "bad_channel", "/channels", detail));
+    }
+    Ok(channels)
+}
+
+fn what(is_suppression: bool) -> &'static str {
+    if is_suppression { "suppression" } else { "segment" }
+}
+
 impl Session<'_> {
-    pub(super) fn create_segment(&mut self, create: &SegmentCreate) -> Result<Applied, Refusal> {
-        let name = self.free_name(&create.name, None)?;
+    pub(super) fn create_segment(
+        &mut self,
+        create: &SegmentCreate,
+        channels: Option<Channels>,
+    ) -> Result<Applied, Refusal> {
+        let name = self.free_name(&create.name, None, channels.is_some())?;
         if self.state.book.len() >= limits::SEGMENTS_MAX {
             let detail = format!("at most {} segments can be saved", limits::SEGMENTS_MAX);
             return Err(refusal(RefusalKind::TooLarge, "too_many", "", detail));
@@ -69,18 +96,19 @@ impl Session<'_> {
         let id = self.state.book.next_id();
         let body = match &create.source {
             SegmentSource::Members(keys) => SegmentBody::List(self.known(keys).0),
+            SegmentSource::Frozen(of) => SegmentBody::Frozen(self.segment(of, false)?.id),
             SegmentSource::Rule(source) => {
                 let rule = self.rule(source)?;
                 let text = RuleText::of(&rule);
                 if !self.stands_alone(&rule)? {
                     let mut draft = self.state.book.clone();
-                    draft.insert(self.drafted(id, name, rule, text.clone()));
-                    self.judge_graph(&draft, id)?;
+                    draft.insert(self.drafted(id, name, rule.clone(), text.clone()));
+                    self.judge_graph(&draft, id, &rule)?;
                 }
                 SegmentBody::Rule(text)
             }
         };
-        self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, body }));
+        self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, channels, body }));
         Ok(Applied::Created)
     }
 
@@ -92,19 +120,20 @@ impl Session<'_> {
             include: Default::default(),
             exclude: Default::default(),
         });
-        Segment { id, name: name.into(), description: None, created: at, updated: at, body }
+        Segment { id, name: name.into(), description: None, created: at, updated: at, body, channels: None }
     }
 
     /// A name that no other segment has, without white space around it.
-    fn free_name<'n>(&self, name: &'n str, own: Option<SegmentId>) -> Result<&'n str, Refusal> {
+    fn free_name<'n>(&self, name: &'n str, own: Option<SegmentId>, is_suppression: bool) -> Result<&'n str, Refusal> {
         let name = name.trim();
         if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
             let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
             return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
         }
-        match self.state.book.find(name) {
+        let book = &self.state.book;
+        match if is_suppression { book.find_suppression(name) } else { book.find(name) } {
             Some(other) if Some(other.id) != own => {
-                let detail = format!("there is already a segment \"{}\"", other.name);
+                let detail = format!("there is already a {} \"{}\"", what(is_suppression), other.name);
                 Err(refusal(RefusalKind::Conflict, "name_taken", "/name", detail))
             }
             _ => Ok(name),
@@ -121,13 +150,14 @@ impl Session<'_> {
         if !rule::segments_named(rule).is_empty() {
             return Ok(false);
         }
-        bind(rule, &self.state.context(self.at(), self.at())).map_err(unbound)?;
+        bind(rule, &self.state.context(&self.state.holding(), self.at())).map_err(unbound)?;
         Ok(true)
     }
 
     /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
-    fn judge_graph(&self, draft: &Book, id: SegmentId) -> Result<(), Refusal> {
+    fn judge_graph(&self, draft: &Book, id: SegmentId, rule: &Rule) -> Result<(), Refusal> {
         let context = Context { schema: &self.state.schema, segments: draft, now: self.at(), as_of: self.at() };
+        bind(rule, &context).map_err(unbound)?;
         for id in std::iter::once(id).chain(draft.all_dependents(id)) {
             let segment = draft.get(id).expect("dependents are in the book");
             bind(&Rule::Segment(segment.name.clone()), &context).map_err(unbound)?;
@@ -135,15 +165,34 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn segment(&self, name: &str) -> Result<Arc<Segment>, Refusal> {
-        self.state.book.find(name).cloned().ok_or_else(|| not_found("segment", name))
+    fn segment(&self, name: &str, is_suppression: bool) -> Result<Arc<Segment>, Refusal> {
+        let book = &self.state.book;
+        let found = if is_suppression { book.find_suppression(name) } else { book.find(name) };
+        found.cloned().ok_or_else(|| not_found(what(is_suppression), name))
     }
 
-    pub(super) fn update_segment(&mut self, update: &SegmentUpdate) -> Result<Applied, Refusal> {
-        let segment = self.segment(&update.segment)?;
+    pub(super) fn change_suppressions(&mut self, write: &SuppressionWrite) -> Result<Applied, Refusal> {
+        match write {
+            SuppressionWrite::Create(create, channels) => self.create_segment(create, Some(checked(channels)?)),
+            SuppressionWrite::Update(update, channels) => {
+                let channels = channels.as_ref().map(checked).transpose()?;
+                self.update_segment(update, channels, true)
+            }
+            SuppressionWrite::Delete(name) => self.delete_segment(name, true),
+            SuppressionWrite::Edit(edit) => self.edit_members(edit, true),
+        }
+    }
+
+    pub(super) fn update_segment(
+        &mut self,
+        update: &SegmentUpdate,
+        channels: Option<Channels>,
+        is_suppression: bool,
+    ) -> Result<Applied, Refusal> {
+        let segment = self.segment(&update.segment, is_suppression)?;
         let id = segment.id;
         let name = match &update.name {
-            Some(name) => Some(self.free_name(name, Some(id))?).filter(|name| **name != *segment.name),
+            Some(name) => Some(self.free_name(name, Some(id), is_suppression)?).filter(|name| **name != *segment.name),
             None => None,
         };
         let description = update.description.clone().map(described).transpose()?;
@@ -151,7 +200,7 @@ impl Session<'_> {
         let rule = match (&update.rule, &segment.body) {
             (None, _) => None,
             (Some(_), Body::Static(_)) => {
-                let detail = format!("segment \"{}\" is a static list and has no rule", segment.name);
+                let detail = format!("\"{}\" is a static list and has no rule", segment.name);
                 return Err(refusal(RefusalKind::Conflict, "not_dynamic", "/rule", detail));
             }
             (Some(source), Body::Dynamic(dynamic)) => {
@@ -160,7 +209,8 @@ impl Session<'_> {
                 (dynamic.newest().rule != text).then_some((rule, text))
             }
         };
-        if name.is_none() && description.is_none() && rule.is_none() {
+        let channels = channels.filter(|channels| segment.channels.as_ref() != Some(channels));
+        if name.is_none() && description.is_none() && rule.is_none() && channels.is_none() {
             return Ok(Applied::Unchanged);
         }
         if let Some((rule, text)) = &rule
@@ -169,15 +219,15 @@ impl Session<'_> {
             // Even a rule that names no segment may be too deep for those that name this one.
             let mut draft = self.state.book.clone();
             draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
-            self.judge_graph(&draft, id)?;
+            self.judge_graph(&draft, id, rule)?;
         }
         let (name, rule) = (name.map(Into::into), rule.map(|(_, text)| text));
-        self.perform(Command::UpdateSegment(SegmentChange { id, name, description, rule }));
+        self.perform(Command::UpdateSegment(SegmentChange { id, name, description, channels, rule }));
         Ok(Applied::Updated)
     }
 
-    pub(super) fn delete_segment(&mut self, name: &str) -> Result<Applied, Refusal> {
-        let segment = self.segment(name)?;
+    pub(super) fn delete_segment(&mut self, name: &str, is_suppression: bool) -> Result<Applied, Refusal> {
+        let segment = self.segment(name, is_suppression)?;
         let users: Vec<String> =
             self.state.book.dependents(segment.id).iter().map(|user| format!("\"{}\"", user.name)).collect();
         if !users.is_empty() {
@@ -201,8 +251,8 @@ impl Session<'_> {
         (contacts, unknown)
     }
 
-    pub(super) fn edit_members(&mut self, edit: &MembersEdit) -> Result<Applied, Refusal> {
-        let segment = self.segment(&edit.segment)?;
+    pub(super) fn edit_members(&mut self, edit: &MembersEdit, is_suppression: bool) -> Result<Applied, Refusal> {
+        let segment = self.segment(&edit.segment, is_suppression)?;
         let is_static = matches!(segment.body, Body::Static(_));
         if let Some((mode, _)) = edit.edits.iter().find(|(mode, _)| mode.is_pin() == is_static) {
             let (code, what) = if mode.is_pin() {
@@ -210,7 +260,7 @@ impl Session<'_> {
             } else {
                 ("not_static", "is dynamic: its rule decides, and contacts can only be pinned in or out")
             };
-            let detail = format!("segment \"{}\" {what}", segment.name);
+            let detail = format!("\"{}\" {what}", segment.name);
             return Err(refusal(RefusalKind::Conflict, code, "", detail));
         }
         let mut unknown = Vec::new();

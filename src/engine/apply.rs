@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use crate::{
     engine::{
-        command::{Batch, Command, ContactCommand, EventCommand, SegmentBody, SegmentChange, SegmentCommand, Stamp},
+        command::{
+            Batch, Command, ContactCommand, EventCommand, SchemaChange, SegmentBody, SegmentChange, SegmentCommand,
+            Stamp,
+        },
         state::State,
     },
     index::Index,
     model::{
-        id::ContactId,
+        id::{ContactId, EventKindId, PropertyId, SegmentId},
+        request::MembersMode,
         schema::{Property, Schema},
         time::Timestamp,
         value::Value,
@@ -17,6 +21,8 @@ use crate::{
     rule::ast::Rule,
     segment::{
         book::posting_of,
+        feed::Cause,
+        live::Moment,
         saved::{Body, Dynamic, RuleText, Segment, Version},
     },
 };
@@ -41,20 +47,64 @@ pub fn apply(state: &mut State, stamp: Stamp, batch: &Batch) -> Outcome {
     for command in &batch.commands {
         perform(state, stamp.at, command, &mut outcome);
     }
+    settle(state, Cause::Write);
     outcome
 }
 
-/// Moves the state to a stamp: future-dated events up to it come due.
+/// Moves the state to a stamp: what comes due by then does, in order, each at its own instant.
 pub(super) fn advance(state: &mut State, stamp: Stamp) {
     assert_eq!(stamp.lsn.0, state.lsn.0 + 1, "batches follow each other in the log");
     assert!(stamp.at >= state.as_of, "stamps never run backwards: {} after {}", stamp.at, state.as_of);
     state.lsn = stamp.lsn;
+    while let Some(at) = state.next_due().filter(|due| *due <= stamp.at) {
+        // Without saved rules nothing depends on the order.
+        step(state, if state.live.is_idle() { stamp.at } else { at });
+    }
     state.as_of = stamp.at;
-    state.index.advance(stamp.at);
+    state.live.forget_erased(stamp.at);
 }
 
-/// Performs one command on an advanced state.
+/// Lets come due what is due by an instant.
+fn step(state: &mut State, at: Timestamp) {
+    state.as_of = at;
+    for due in state.index.advance(at) {
+        touch_event(state, due.contact, due.kind);
+    }
+    let moment = Moment { at, lsn: state.lsn, cause: Cause::Time };
+    let (live, facts) = state.live_and_facts();
+    live.step(facts, moment);
+}
+
+/// Brings the memberships up to date with what was written since the last time.
+pub(super) fn settle(state: &mut State, cause: Cause) {
+    let moment = Moment { at: state.as_of, lsn: state.lsn, cause };
+    let (live, facts) = state.live_and_facts();
+    live.settle(facts, moment);
+}
+
+fn touch_event(state: &mut State, contact: ContactId, kind: EventKindId) {
+    let State { live, index, .. } = state;
+    live.touch_kind(contact, kind);
+    index.derived_from(kind).for_each(|property| live.touch_property(contact, property));
+}
+
+/// Performs one command on an advanced state. Memberships follow writes of contacts and events when the next command
+/// of another kind is performed, and at the end of the batch.
 pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outcome: &mut Outcome) {
+    match command {
+        Command::Contact(command) => return contact(state, at, command, outcome),
+        Command::Event(command) => {
+            outcome.recorded += 1;
+            return event(state, at, command);
+        }
+        Command::RemoveEvent(id) => {
+            if let Some(removed) = state.index.remove_event(at, id) {
+                touch_event(state, removed.contact, removed.kind);
+            }
+            return;
+        }
+        _ => settle(state, Cause::Write),
+    }
     match command {
         Command::Found(zone) => {
             let State { index, schema, .. } = state;
@@ -62,53 +112,64 @@ pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outco
             *index = Index::new(schema);
             index.sync_events(schema, at);
         }
-        Command::Tick => {}
-        Command::Declare(change) => {
-            let State { index, schema, .. } = state;
-            *schema = Arc::new(change.applied_to(schema));
-            index.sync_schema(schema);
-            index.sync_events(schema, at);
-        }
-        Command::Contact(command) => contact(state, at, command, outcome),
-        Command::Erase(contact) => {
-            let key: Box<str> = state.index.directory().key(*contact).into();
-            state.memory.erase(&key);
-            state.book.erase(*contact);
-            state.index.erase_events(*contact);
-            outcome.erased += u64::from(state.index.erase(*contact));
-        }
-        Command::Event(command) => {
-            event(state, at, command);
-            outcome.recorded += 1;
-        }
-        Command::RemoveEvent(id) => drop(state.index.remove_event(at, id)),
+        Command::Declare(change) => declare(state, at, change),
+        Command::Erase(contact) => outcome.erased += u64::from(erase(state, *contact)),
         Command::CreateSegment(command) => create_segment(state, command, at),
         Command::UpdateSegment(change) => update_segment(state, change, at),
-        Command::DeleteSegment(id) => drop(state.book.remove(*id)),
-        Command::EditMembers { segment, mode, contacts } => {
-            state.book.edit_list(*segment, *mode, contacts, at);
-        }
+        Command::DeleteSegment(id) => delete_segment(state, *id),
+        Command::EditMembers { segment, mode, contacts } => edit_members(state, *segment, *mode, contacts, at),
         Command::Remember { key, outcome } => state.memory.keep(key, outcome.clone()),
+        Command::Tick | Command::Contact(_) | Command::Event(_) | Command::RemoveEvent(_) => {}
     }
 }
 
-fn contact(state: &mut State, at: Timestamp, command: &ContactCommand, outcome: &mut Outcome) {
+fn declare(state: &mut State, at: Timestamp, change: &SchemaChange) {
+    let before = Arc::clone(&state.schema);
     let State { index, schema, .. } = state;
+    *schema = Arc::new(change.applied_to(schema));
+    index.sync_schema(schema);
+    index.sync_events(schema, at);
+    let knew_property = |id: PropertyId| before.property_by_id(id).is_some();
+    let knew_kind = |id: EventKindId| before.event_by_id(id).is_some();
+    let only_new = change.properties.iter().all(|(id, _)| !knew_property(*id))
+        && change.events.iter().all(|(id, _)| !knew_kind(*id));
+    let moment = Moment { at, lsn: state.lsn, cause: Cause::Rule };
+    let (live, facts) = state.live_and_facts();
+    live.redeclare(facts, only_new, moment);
+}
+
+fn erase(state: &mut State, contact: ContactId) -> bool {
+    let key: Box<str> = state.index.directory().key(contact).into();
+    state.memory.erase(&key);
+    state.book.erase(contact);
+    state.index.erase_events(contact);
+    let was_live = state.index.erase(contact);
+    let moment = Moment { at: state.as_of, lsn: state.lsn, cause: Cause::Erase };
+    let (live, facts) = state.live_and_facts();
+    live.erase(facts, contact, &key, moment);
+    was_live
+}
+
+fn contact(state: &mut State, at: Timestamp, command: &ContactCommand, outcome: &mut Outcome) {
+    let State { index, schema, live, .. } = state;
     let ContactCommand { contact, key, replace, values } = command;
     if let Some(key) = key {
         let given = index.insert(key);
         assert_eq!(given, (*contact, true), "contacts are numbered in order of first sight");
+        live.touch_new(*contact);
         outcome.created += 1;
     } else if *replace {
         for property in schema.properties() {
             if values.binary_search_by_key(&property.id, |(id, _)| *id).is_err() {
                 write(index, schema, at, property, *contact, None);
+                live.touch_property(*contact, property.id);
             }
         }
     }
     for (id, value) in values {
         let property = schema.property_by_id(*id).expect("admitted values are of declared properties");
         write(index, schema, at, property, *contact, value.as_ref());
+        live.touch_property(*contact, *id);
     }
 }
 
@@ -136,6 +197,9 @@ fn event(state: &mut State, as_of: Timestamp, command: &EventCommand) {
     }
     let State { index, schema, .. } = state;
     index.record_event(schema, as_of, *contact, *kind, *at, &dense, id.as_deref());
+    if *at <= as_of {
+        touch_event(state, *contact, *kind);
+    }
 }
 
 fn rule_of(text: &RuleText, schema: &Schema) -> Arc<Rule> {
@@ -143,9 +207,10 @@ fn rule_of(text: &RuleText, schema: &Schema) -> Arc<Rule> {
 }
 
 fn create_segment(state: &mut State, command: &SegmentCommand, at: Timestamp) {
-    let SegmentCommand { id, name, description, body } = command.clone();
+    let SegmentCommand { id, name, description, channels, body } = command.clone();
     let body = match body {
         SegmentBody::List(contacts) => Body::Static(posting_of(&contacts)),
+        SegmentBody::Frozen(of) => Body::Static(state.live.members(of).clone()),
         SegmentBody::Rule(rule) => Body::Dynamic(Dynamic {
             rule: rule_of(&rule, &state.schema),
             versions: vec![Version { number: 1, at, rule }],
@@ -153,18 +218,49 @@ fn create_segment(state: &mut State, command: &SegmentCommand, at: Timestamp) {
             exclude: Default::default(),
         }),
     };
-    state.book.insert(Segment { id, name, description, created: at, updated: at, body });
+    state.book.insert(Segment { id, name, description, created: at, updated: at, body, channels });
+    let is_list = matches!(body_of(state, id), Some(Body::Static(_)));
+    let moment = Moment { at, lsn: state.lsn, cause: if is_list { Cause::Manual } else { Cause::Rule } };
+    let (live, facts) = state.live_and_facts();
+    live.define(facts, id, moment);
+}
+
+fn body_of(state: &State, id: SegmentId) -> Option<&Body> {
+    state.book.get(id).map(|segment| &segment.body)
 }
 
 fn update_segment(state: &mut State, change: &SegmentChange, at: Timestamp) {
-    let SegmentChange { id, name, description, rule } = change;
+    let SegmentChange { id, name, description, channels, rule } = change;
     if let Some(rule) = rule {
         state.book.set_rule(*id, rule_of(rule, &state.schema), rule.clone(), at);
+        let moment = Moment { at, lsn: state.lsn, cause: Cause::Rule };
+        let (live, facts) = state.live_and_facts();
+        live.define(facts, *id, moment);
     }
     if let Some(description) = description {
         state.book.describe(*id, description.clone(), at);
     }
+    if let Some(channels) = channels {
+        state.book.set_channels(*id, channels.clone(), at);
+    }
     if let Some(name) = name {
         state.book.rename(*id, name, at, &state.schema);
     }
+}
+
+fn delete_segment(state: &mut State, id: SegmentId) {
+    let moment = Moment { at: state.as_of, lsn: state.lsn, cause: Cause::Rule };
+    let (live, facts) = state.live_and_facts();
+    live.delete(facts, id, moment);
+    state.book.remove(id);
+}
+
+fn edit_members(state: &mut State, segment: SegmentId, mode: MembersMode, contacts: &[ContactId], at: Timestamp) {
+    if !state.book.edit_list(segment, mode, contacts, at) {
+        return;
+    }
+    let moment = Moment { at, lsn: state.lsn, cause: Cause::Manual };
+    let contacts = (mode != MembersMode::Replace).then_some(contacts);
+    let (live, facts) = state.live_and_facts();
+    live.edited(facts, segment, contacts, moment);
 }

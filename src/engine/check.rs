@@ -3,7 +3,7 @@
 use crate::engine::state::State;
 
 impl State {
-    /// Walks the laws 1 to 7 of docs/ARCHITECTURE.md, which must hold at any LSN, and tells the first one broken.
+    /// Walks the laws 1 to 8 of docs/ARCHITECTURE.md, which must hold at any LSN, and tells the first one broken.
     ///
     /// Errors: which law, and where.
     pub fn check(&self) -> Result<(), String> {
@@ -19,9 +19,9 @@ impl State {
                 return Err(format!("segment \"{}\" depends on itself", segment.name));
             }
         }
-        match self.next_due() {
+        match self.index.next_due() {
             Some(due) if due <= self.as_of => Err(format!("an event due at {due} still waits at {}", self.as_of)),
-            _ => Ok(()),
+            _ => self.live.check(self.facts(), self.as_of),
         }
     }
 }

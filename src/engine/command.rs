@@ -7,7 +7,7 @@ use crate::{
     model::{
         calendar::Zone,
         id::{ContactId, EventKindId, Lsn, PropertyId, SegmentId},
-        request::MembersMode,
+        request::{Channels, MembersMode},
         schema::{EventKind, Property, Schema},
         time::Timestamp,
         value::Value,
@@ -156,6 +156,8 @@ pub struct SegmentCommand {
     pub name: Box<str>,
     /// What it is for.
     pub description: Option<Box<str>>,
+    /// Of a suppression, the channels that it masks.
+    pub channels: Option<Channels>,
     /// What it is made from.
     pub body: SegmentBody,
 }
@@ -167,6 +169,8 @@ pub enum SegmentBody {
     Rule(RuleText),
     /// A list.
     List(Vec<ContactId>),
+    /// A list of whom another segment holds.
+    Frozen(SegmentId),
 }
 
 /// Changes a segment; what is `None` stays.
@@ -178,6 +182,8 @@ pub struct SegmentChange {
     pub name: Option<Box<str>>,
     /// A new description.
     pub description: Option<Option<Box<str>>>,
+    /// New channels of a suppression.
+    pub channels: Option<Channels>,
     /// A new rule.
     pub rule: Option<RuleText>,
 }

@@ -16,7 +16,10 @@ use crate::{
     },
     index::Index,
     model::{id::Lsn, schema::Schema, time::Timestamp},
-    segment::book::Book,
+    segment::{
+        book::Book,
+        live::{Facts, Live},
+    },
 };
 
 /// The version that is written; every older one is still read.
@@ -45,6 +48,7 @@ impl State {
         sink.begin(MEMORY)?;
         sink.put(&pack(&self.memory.entries()))?;
         self.book.encode(sink)?;
+        self.live.encode(sink)?;
         self.index.encode(sink)
     }
 
@@ -61,13 +65,9 @@ impl State {
         let memory: BTreeMap<Box<str>, Remembered> = unpack(&source.section(MEMORY)?)?;
         let book = Book::decode(&schema, source)?;
         let index = Index::decode(&schema, source)?;
-        Ok(State {
-            lsn: head.lsn,
-            as_of: head.as_of,
-            schema: Arc::new(schema),
-            index,
-            book,
-            memory: Memory::from_entries(memory),
-        })
+        let schema = Arc::new(schema);
+        let facts = Facts { schema: &schema, index: &index, book: &book };
+        let live = Live::decode(facts, head.as_of, source)?;
+        Ok(State { lsn: head.lsn, as_of: head.as_of, schema, index, book, live, memory: Memory::from_entries(memory) })
     }
 }

@@ -64,7 +64,7 @@ async fn make(
 fn listed(source: &SegmentSource) -> Vec<ContactKey> {
     match source {
         SegmentSource::Members(keys) => keys.clone(),
-        SegmentSource::Rule(_) => Vec::new(),
+        SegmentSource::Rule(_) | SegmentSource::Frozen(_) => Vec::new(),
     }
 }
 

@@ -131,6 +131,24 @@ pub enum SegmentSource {
     Rule(RuleSource),
     /// A list of keys.
     Members(Vec<ContactKey>),
+    /// A list of whom a segment holds now.
+    Frozen(Box<str>),
+}
+
+/// The channels that a suppression masks, by name, folded, sorted; none stands for every channel.
+pub type Channels = Vec<Box<str>>;
+
+/// A change of the suppressions: masks over every audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuppressionWrite {
+    /// Makes one.
+    Create(SegmentCreate, Channels),
+    /// Changes one; channels that are `None` stay.
+    Update(SegmentUpdate, Option<Channels>),
+    /// Deletes one.
+    Delete(Box<str>),
+    /// Edits its list, or its pins.
+    Edit(MembersEdit),
 }
 
 /// A rule as it was sent: text, or JSON (as its document text).
@@ -222,6 +240,8 @@ pub enum Request {
     DeleteSegment(Box<str>),
     /// Change a static segment's list or a dynamic segment's pins.
     EditMembers(MembersEdit),
+    /// Change the suppressions.
+    Suppression(SuppressionWrite),
     /// Move the clock ahead (manual clock), or let what is due come due.
     Tick(Timestamp),
     /// Set the time zone; only a new folder's first entry.
@@ -278,8 +298,9 @@ pub struct Refusal {
 }
 
 /// Every code that a refusal may bear, sorted; a remembered refusal finds its code here again.
-pub const REFUSAL_CODES: [&str; 33] = [
+pub const REFUSAL_CODES: [&str; 35] = [
     "bad_amount",
+    "bad_channel",
     "bad_derived",
     "bad_event_id",
     "bad_label",
@@ -309,6 +330,7 @@ pub const REFUSAL_CODES: [&str; 33] = [
     "unknown_event",
     "unknown_property",
     "unknown_segment",
+    "unknown_suppression",
     "unknown_type",
     "value_too_long",
     "wrong_type",

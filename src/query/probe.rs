@@ -13,6 +13,12 @@ use crate::{
 };
 
 impl Plan {
+    /// Whether the rule holds for a contact of whom nothing is known; a rule that reads keys holds for none.
+    pub fn holds_of_nobody(&self, index: &Index) -> bool {
+        let reads_keys = self.leaves.iter().any(|labeled| matches!(labeled.leaf, Leaf::Spread(..)));
+        !reads_keys && Probe::new(self, index, ContactId(u32::MAX)).holds(self.root)
+    }
+
     /// Whether a contact is live and the rule holds for it.
     pub fn contains(&self, index: &Index, contact: ContactId) -> bool {
         index.live().contains(contact.0) && Probe::new(self, index, contact).holds(self.root)

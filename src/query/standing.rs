@@ -82,6 +82,11 @@ impl Standing {
         self.plan.contains(index, contact)
     }
 
+    /// Whether it holds for a contact of whom nothing is known.
+    pub fn holds_of_nobody(&self, index: &Index) -> bool {
+        self.plan.holds_of_nobody(index)
+    }
+
     /// The live contacts that it holds for.
     pub fn evaluate(&self, index: &Index) -> Posting {
         self.plan.evaluate(index)

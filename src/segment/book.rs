@@ -9,7 +9,7 @@ use crate::{
     bitmap::posting::Posting,
     model::{
         id::{ContactId, SegmentId},
-        request::MembersMode,
+        request::{Channels, MembersMode},
         schema::Schema,
         time::Timestamp,
     },
@@ -17,7 +17,7 @@ use crate::{
     rule::{self, ast::Rule},
     segment::{
         rename::renamed,
-        saved::{Body, Dynamic, RuleText, Segment, Version, folded},
+        saved::{Body, Dynamic, RuleText, Segment, Version, folded, shelved},
     },
 };
 
@@ -32,7 +32,7 @@ pub struct Book {
 impl Book {
     /// A book of given segments.
     pub fn new(segments: Vec<Segment>, next: u32) -> Book {
-        let by_name = segments.iter().map(|segment| (segment.folded().into(), segment.id)).collect();
+        let by_name = segments.iter().map(|segment| (segment.shelved().into(), segment.id)).collect();
         let segments = segments.into_iter().map(|segment| (segment.id, Arc::new(segment))).collect();
         Book { segments: Arc::new(segments), by_name: Arc::new(by_name), next }
     }
@@ -67,9 +67,30 @@ impl Book {
         self.by_name.get(&*folded(name)).and_then(|id| self.segments.get(id))
     }
 
+    /// The suppression of a name, without regard to case.
+    pub fn find_suppression(&self, name: &str) -> Option<&Arc<Segment>> {
+        self.by_name.get(&*shelved(name, true)).and_then(|id| self.segments.get(id))
+    }
+
+    /// The one that has the name of a segment or suppression.
+    pub(super) fn named_as(&self, segment: &Segment) -> Option<&Arc<Segment>> {
+        self.by_name.get(&*segment.shelved()).and_then(|id| self.segments.get(id))
+    }
+
+    /// The suppressions in order of creation.
+    pub fn suppressions(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.iter().filter(|segment| !segment.is_listed())
+    }
+
+    /// The segments in order of creation, suppressions left out.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.iter().filter(|segment| segment.is_listed())
+    }
+
     /// The segments whose rules name a segment themselves, in order of creation.
     pub fn dependents(&self, id: SegmentId) -> Vec<&Arc<Segment>> {
-        let Some(target) = self.get(id).map(|segment| segment.folded()) else { return Vec::new() };
+        let target = self.get(id).filter(|segment| segment.is_listed()).map(|segment| segment.folded());
+        let Some(target) = target else { return Vec::new() };
         let names_it = |rule: &Rule| rule::segments_named(rule).into_iter().any(|name| folded(name) == target);
         self.iter()
             .filter(|segment| match &segment.body {
@@ -105,7 +126,7 @@ impl Book {
     /// Panics: when they are not, for both were settled when the request was admitted.
     pub fn insert(&mut self, segment: Segment) {
         assert_eq!(segment.id, self.next_id(), "segments are numbered in order");
-        let before = Arc::make_mut(&mut self.by_name).insert(segment.folded().into(), segment.id);
+        let before = Arc::make_mut(&mut self.by_name).insert(segment.shelved().into(), segment.id);
         assert_eq!(before, None, "the name {:?} is taken", segment.name);
         self.next += 1;
         Arc::make_mut(&mut self.segments).insert(segment.id, Arc::new(segment));
@@ -114,7 +135,7 @@ impl Book {
     /// Takes a segment out; says whether it was there.
     pub fn remove(&mut self, id: SegmentId) -> bool {
         let Some(segment) = Arc::make_mut(&mut self.segments).remove(&id) else { return false };
-        Arc::make_mut(&mut self.by_name).remove(&*segment.folded());
+        Arc::make_mut(&mut self.by_name).remove(&*segment.shelved());
         true
     }
 
@@ -126,14 +147,18 @@ impl Book {
 
     /// Gives a segment another name; the rules that name it, in every version, follow.
     pub fn rename(&mut self, id: SegmentId, name: &str, at: Timestamp, schema: &Schema) {
-        let Some(before) = self.get(id).map(|segment| segment.folded()) else { return };
+        let Some(segment) = self.get(id).cloned() else { return };
+        let before = segment.folded();
         self.edit(id, |segment| {
             segment.name = name.into();
             segment.updated = at;
         });
         let by_name = Arc::make_mut(&mut self.by_name);
-        by_name.remove(&*before);
-        by_name.insert(folded(name).into(), id);
+        by_name.remove(&*segment.shelved());
+        by_name.insert(shelved(name, !segment.is_listed()).into(), id);
+        if !segment.is_listed() {
+            return;
+        }
         let dynamic: Vec<SegmentId> = self.iter().map(|segment| segment.id).collect();
         for other in dynamic {
             let Some(Body::Dynamic(dynamic)) = self.get(other).map(|segment| &segment.body) else { continue };
@@ -147,6 +172,14 @@ impl Book {
     pub fn describe(&mut self, id: SegmentId, description: Option<Box<str>>, at: Timestamp) {
         self.edit(id, |segment| {
             segment.description = description;
+            segment.updated = at;
+        });
+    }
+
+    /// Gives a suppression other channels.
+    pub fn set_channels(&mut self, id: SegmentId, channels: Channels, at: Timestamp) {
+        self.edit(id, |segment| {
+            segment.channels = Some(channels);
             segment.updated = at;
         });
     }
@@ -203,7 +236,7 @@ impl Book {
         }
         for segment in self.iter() {
             let told = |what: String| format!("segment {} \"{}\": {what}", segment.id, segment.name);
-            if self.find(&segment.name).map(|found| found.id) != Some(segment.id) || segment.id.0 >= self.next {
+            if self.named_as(segment).map(|found| found.id) != Some(segment.id) || segment.id.0 >= self.next {
                 return Err(told("its name does not lead to it, or its id was not given".into()));
             }
             let lists: Vec<&Posting> = match &segment.body {

@@ -42,7 +42,7 @@ fn listed(book: &mut Book, name: &str, members: &[u32]) -> SegmentId {
 fn insert(book: &mut Book, name: &str, body: Body) -> SegmentId {
     let id = book.next_id();
     let at = Timestamp(1);
-    book.insert(Segment { id, name: name.into(), description: None, created: at, updated: at, body });
+    book.insert(Segment { id, name: name.into(), description: None, created: at, updated: at, body, channels: None });
     id
 }
 

@@ -51,21 +51,14 @@ impl Delta {
         self.chunks.push(ChunkDelta { chunk, now, entered, left });
     }
 
-    /// Everyone leaves.
-    pub(super) fn emptied(members: &Posting) -> Delta {
-        let gone = |(chunk, left): (usize, &Chunk)| ChunkDelta {
-            chunk,
-            now: Chunk::from_sorted(&[]),
-            entered: Chunk::from_sorted(&[]),
-            left: left.clone(),
-        };
-        Delta { entered: vec![], left: vec![], chunks: members.chunks().map(gone).collect() }
-    }
-
     /// Makes the change.
     pub(super) fn apply(&self, members: &mut Posting) {
-        self.entered.iter().for_each(|contact| drop(members.insert(*contact)));
-        self.left.iter().for_each(|contact| drop(members.remove(*contact)));
+        for contact in &self.entered {
+            members.insert(*contact);
+        }
+        for contact in &self.left {
+            members.remove(*contact);
+        }
         self.chunks.iter().for_each(|change| members.set_chunk(change.chunk, change.now.clone()));
     }
 
@@ -82,13 +75,12 @@ impl Delta {
             let parts = self.chunks.iter().map(|change| (change.chunk, of(change).clone()));
             let parts = parts.filter(|(_, part)| !part.is_empty());
             let mut list = Posting::from_chunks(parts);
-            few.iter().for_each(|contact| drop(list.insert(*contact)));
+            for contact in few {
+                list.insert(*contact);
+            }
             list
         };
-        Lists {
-            entered: list(&self.entered, |change| &change.entered),
-            left: list(&self.left, |change| &change.left),
-        }
+        Lists { entered: list(&self.entered, |change| &change.entered), left: list(&self.left, |change| &change.left) }
     }
 
     /// Every change by contact, ascending: whether the contact entered.

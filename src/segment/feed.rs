@@ -234,7 +234,9 @@ impl Feed {
     /// Bytes on the heap, about.
     pub fn memory_bytes(&self) -> u64 {
         let lists = self.lists.values().map(|lists| lists.entered.memory_bytes() + lists.left.memory_bytes());
-        self.pages.memory_bytes() + (self.end() - self.first()) * size_of::<Change>() as u64 + lists.sum::<usize>() as u64
+        self.pages.memory_bytes()
+            + (self.end() - self.first()) * size_of::<Change>() as u64
+            + lists.sum::<usize>() as u64
     }
 }
 

@@ -1,5 +1,7 @@
 //! A saved rule as logic over kept sets: predicates by their place, named segments by their number.
 
+use std::collections::BTreeSet;
+
 use crate::{
     bitmap::{posting::Posting, words::Words},
     model::id::SegmentId,
@@ -27,6 +29,15 @@ pub enum Formula {
     Odd(Vec<Formula>),
     /// In at least and at most so many.
     Of(Vec<Formula>, u32, u32),
+}
+
+/// What a formula is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Predicates, by place.
+    pub predicates: BTreeSet<u32>,
+    /// Segments that it names.
+    pub segments: BTreeSet<SegmentId>,
 }
 
 /// The kept sets that a formula is made of.
@@ -69,15 +80,25 @@ impl Formula {
         }
     }
 
-    /// Calls `predicate` and `segment` with everything that it is made of; a part as often as it occurs.
-    pub fn parts(&self, predicate: &mut dyn FnMut(u32), segment: &mut dyn FnMut(SegmentId)) {
+    /// The predicates and segments that it is made of.
+    pub fn parts(&self) -> Parts {
+        let mut parts = Parts::default();
+        self.collect(&mut parts);
+        parts
+    }
+
+    fn collect(&self, parts: &mut Parts) {
         match self {
             Formula::All | Formula::None => {}
-            Formula::Predicate(slot) => predicate(*slot),
-            Formula::Members(id) => segment(*id),
-            Formula::Not(inner) => inner.parts(predicate, segment),
+            Formula::Predicate(place) => {
+                parts.predicates.insert(*place);
+            }
+            Formula::Members(id) => {
+                parts.segments.insert(*id);
+            }
+            Formula::Not(inner) => inner.collect(parts),
             Formula::And(inner) | Formula::Or(inner) | Formula::Odd(inner) | Formula::Of(inner, ..) => {
-                inner.iter().for_each(|inner| inner.parts(predicate, segment));
+                inner.iter().for_each(|inner| inner.collect(parts));
             }
         }
     }
@@ -212,7 +233,10 @@ mod tests {
             Formula::None,
             Formula::Not(Box::new(leaf(1))),
             Formula::And(vec![leaf(0), Formula::Members(SegmentId(1)), Formula::Not(Box::new(leaf(2)))]),
-            Formula::And(vec![Formula::Or(vec![leaf(0), leaf(2)]), Formula::Not(Box::new(Formula::Odd(vec![leaf(1)])))]),
+            Formula::And(vec![
+                Formula::Or(vec![leaf(0), leaf(2)]),
+                Formula::Not(Box::new(Formula::Odd(vec![leaf(1)]))),
+            ]),
             Formula::Or(vec![Formula::And(vec![leaf(0), leaf(1)]), leaf(2)]),
             Formula::Odd(vec![leaf(0), leaf(1), leaf(2)]),
             Formula::Of(vec![leaf(0), leaf(1), leaf(2)], 2, u32::MAX),

@@ -10,7 +10,7 @@ use crate::{
         pack::{pack, unpack},
         section::{SectionSink, SectionSource, SinkError},
     },
-    model::{id::SegmentId, schema::Schema, time::Timestamp},
+    model::{id::SegmentId, request::Channels, schema::Schema, time::Timestamp},
     segment::{
         book::Book,
         saved::{Body, Dynamic, Segment, Version},
@@ -32,6 +32,7 @@ struct Entry {
     description: Option<Box<str>>,
     created: Timestamp,
     updated: Timestamp,
+    channels: Option<Channels>,
     /// `None` for a static list.
     versions: Option<Vec<Version>>,
 }
@@ -49,6 +50,7 @@ impl Book {
             description: segment.description.clone(),
             created: segment.created,
             updated: segment.updated,
+            channels: segment.channels.clone(),
             versions: match &segment.body {
                 Body::Dynamic(dynamic) => Some(dynamic.versions.clone()),
                 Body::Static(_) => None,
@@ -83,7 +85,7 @@ impl Book {
             Posting::decode(&mut Cursor::new(source.section(&name)?))
         };
         let mut segments = Vec::with_capacity(meta.segments.len());
-        for Entry { id, name, description, created, updated, versions } in meta.segments {
+        for Entry { id, name, description, created, updated, channels, versions } in meta.segments {
             let body = match versions {
                 None => Body::Static(list(id, "list")?),
                 Some(versions) => {
@@ -98,11 +100,10 @@ impl Book {
             if id.0 >= meta.next {
                 return Err(Damage::new(format!("segment {id} is beyond the ids given, {}", meta.next)));
             }
-            segments.push(Segment { id, name, description, created, updated, body });
+            segments.push(Segment { id, name, description, created, updated, body, channels });
         }
         let (count, book) = (segments.len(), Book::new(segments, meta.next));
-        if book.len() != count || book.iter().any(|segment| book.find(&segment.name).map(|s| s.id) != Some(segment.id))
-        {
+        if book.len() != count || book.iter().any(|segment| book.named_as(segment).map(|s| s.id) != Some(segment.id)) {
             return Err(Damage::new("two segments have one id or one name"));
         }
         Ok(book)

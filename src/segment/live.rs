@@ -17,7 +17,10 @@ use crate::{
         schema::Schema,
         time::Timestamp,
     },
-    query::standing::Standing,
+    query::{
+        context::{Body, SegmentView, Segments},
+        standing::Standing,
+    },
     rule::ast::Rule,
     segment::{
         agenda::Agenda,
@@ -29,6 +32,9 @@ use crate::{
         touches::Touches,
     },
 };
+
+/// How long readers of the feed are told the key of an erased contact. Units: milliseconds.
+pub const ERASED_KEPT_MS: i64 = 86_400_000;
 
 /// The facts that memberships follow.
 #[derive(Clone, Copy)]
@@ -126,6 +132,23 @@ pub(super) struct Readers {
     pub(super) holding_nobody: Vec<SegmentId>,
 }
 
+/// The saved segments as sets of whom they hold; what a question needs of them.
+#[derive(Clone, Copy)]
+pub struct Holding<'a> {
+    /// The saved segments.
+    pub book: &'a Book,
+    /// Who is in them.
+    pub live: &'a Live,
+}
+
+impl Segments for Holding<'_> {
+    fn resolve(&self, name: &str) -> Option<SegmentView> {
+        let segment = self.book.find(name)?;
+        let body = Body::Static(self.live.members(segment.id).clone());
+        Some(SegmentView { id: segment.id, name: segment.name.clone(), body })
+    }
+}
+
 impl Sets for Live {
     fn predicate(&self, slot: u32) -> &Posting {
         &self.predicates.get(slot).expect("a formula names predicates that are kept").truth
@@ -193,6 +216,11 @@ impl Live {
         if self.readers.kinds.get(kind.index()).is_some_and(|readers| !readers.is_empty()) {
             self.touches.kind(contact, kind);
         }
+    }
+
+    /// Forgets the keys of contacts that were erased a day before an instant.
+    pub fn forget_erased(&mut self, now: Timestamp) {
+        self.feed.forget_erased(now.plus_ms(-ERASED_KEPT_MS));
     }
 
     /// Bytes of memory by part, about.

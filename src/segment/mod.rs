@@ -1,10 +1,22 @@
-//! What are the standing answers? The book of segments.
+//! What are the standing answers? The book of segments, and who is in each.
 //!
-//! Owns:   segments by id and name, their rules, versions, dependencies, static lists and pins.
-//! Never:  reads a contact's values, keeps time, evaluates a rule.
-//! Start:  [`book::Book`], [`saved::Segment`].
+//! Owns:   segments by id and name, their rules, versions, dependencies, lists and pins; their members, kept right as
+//!         facts and time change; the feed of who entered and left.
+//! Never:  changes a fact, reads a clock.
+//! Start:  [`book::Book`], [`live::Live`], [`feed::Feed`].
 
+pub mod agenda;
 pub mod book;
+pub mod define;
+pub mod delta;
+pub mod feed;
+pub mod formula;
+pub mod history;
 pub mod image;
+pub mod live;
+pub mod live_image;
 pub mod rename;
 pub mod saved;
+pub mod settle;
+pub mod since;
+pub mod touches;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bitmap::posting::Posting,
-    model::{fold::fold, id::SegmentId, schema::Schema, time::Timestamp},
+    model::{fold::fold, id::SegmentId, request::Channels, schema::Schema, time::Timestamp},
     query::context,
     rule::{self, ast::Rule, error::RuleError},
 };
@@ -60,6 +60,8 @@ pub struct Segment {
     pub updated: Timestamp,
     /// Who is in it.
     pub body: Body,
+    /// Of a suppression, the channels that it masks; `None` for a segment.
+    pub channels: Option<Channels>,
 }
 
 /// Who is in a segment.
@@ -97,6 +99,16 @@ impl Segment {
         folded(&self.name)
     }
 
+    /// The name under which the book finds it: segments and suppressions have names of their own.
+    pub(super) fn shelved(&self) -> Box<str> {
+        shelved(&self.name, self.channels.is_some())
+    }
+
+    /// Whether it is a segment, which is listed and has a feed, and not a suppression.
+    pub fn is_listed(&self) -> bool {
+        self.channels.is_none()
+    }
+
     /// The version of the rule; 1 for a static list.
     pub fn version(&self) -> u32 {
         match &self.body {
@@ -122,4 +134,10 @@ impl Segment {
 /// A segment's name as it is compared: folded, without white space around it.
 pub fn folded(name: &str) -> Box<str> {
     fold(name.trim()).into()
+}
+
+/// The name under which the book finds a segment or a suppression; no name holds a control character.
+pub(super) fn shelved(name: &str, is_suppression: bool) -> Box<str> {
+    let folded = folded(name);
+    if is_suppression { format!("\u{1}{folded}").into() } else { folded }
 }

@@ -1,6 +1,9 @@
 //! Settling: what was touched is asked again, flips are kept, and the segments that depend on them are answered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     bitmap::{CHUNK, chunk::Chunk, words::Words},
@@ -112,10 +115,12 @@ impl Live {
         if new.is_empty() {
             return;
         }
-        let readers = std::sync::Arc::clone(&self.readers);
+        let readers = Arc::clone(&self.readers);
         for place in &readers.of_nobody {
             let truth = &mut self.predicate_mut(*place).truth;
-            new.iter().for_each(|contact| drop(truth.insert(contact.0)));
+            for contact in &new {
+                truth.insert(contact.0);
+            }
         }
         for place in &readers.keys {
             asks.extend(new.iter().map(|contact| (*place, *contact)));
@@ -164,7 +169,11 @@ impl Live {
     fn keep(&mut self, place: u32, found: &Found, size: usize, dirty: &mut Dirty) {
         let predicate = self.predicate_mut(place);
         for (contact, holds) in &found.flips {
-            if *holds { predicate.truth.insert(*contact) } else { predicate.truth.remove(*contact) };
+            if *holds {
+                predicate.truth.insert(*contact)
+            } else {
+                predicate.truth.remove(*contact)
+            };
         }
         for (chunk, truth) in &found.chunks {
             predicate.truth.set_chunk(*chunk, truth.clone());
@@ -178,7 +187,7 @@ impl Live {
         if found.flips.is_empty() && found.chunks.is_empty() {
             return;
         }
-        let users = self.predicates.get(place).map(|predicate| std::sync::Arc::clone(&predicate.users));
+        let users = self.predicates.get(place).map(|predicate| Arc::clone(&predicate.users));
         for segment in users.iter().flat_map(|users| users.iter()) {
             let spots = self.spots(*segment, dirty);
             spots.contacts.extend(found.flips.iter().map(|(contact, _)| *contact));
@@ -197,7 +206,7 @@ impl Live {
             }
             let kept = self.kept.get_mut(segment.0, Default::default);
             delta.apply(&mut kept.members);
-            for user in std::sync::Arc::clone(&kept.users).iter() {
+            for user in Arc::clone(&kept.users).iter() {
                 let spots = self.spots(*user, &mut dirty);
                 spots.contacts.extend(delta.entered.iter().chain(&delta.left));
                 spots.chunks.extend(delta.chunks.iter().map(|change| change.chunk));
@@ -210,7 +219,7 @@ impl Live {
     }
 
     /// What changes of a segment's members at some spots.
-    fn delta(&self, facts: Facts<'_>, segment: SegmentId, spots: Spots) -> Delta {
+    pub(super) fn delta(&self, facts: Facts<'_>, segment: SegmentId, spots: Spots) -> Delta {
         let Spots { mut contacts, mut chunks } = spots;
         let mut delta = Delta::default();
         let (Some(kept), Some(saved)) = (self.kept.get(segment.0), facts.book.get(segment)) else { return delta };

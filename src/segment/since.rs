@@ -120,7 +120,8 @@ impl Since {
     /// Everyone whose entry is known: the members.
     pub fn everyone(&self) -> Posting {
         let mut ids = Vec::new();
-        self.alone.each(&mut |block, places| ids.extend(places.iter().map(|(place, _)| block << 8 | u32::from(*place))));
+        self.alone
+            .each(&mut |block, places| ids.extend(places.iter().map(|(place, _)| block << 8 | u32::from(*place))));
         self.fills.iter().fold(ids.into_iter().collect(), |all: Posting, (_, entered)| all.or(entered))
     }
 
@@ -153,7 +154,7 @@ mod tests {
                 0..2 => {
                     let absent = |id: &u32| !model.contains_key(id);
                     let entered: Posting = (id..id + 300).filter(absent).collect();
-                    entered.iter().for_each(|id| drop(model.insert(id, at)));
+                    model.extend(entered.iter().map(|id| (id, at)));
                     since.fill(entered, at);
                 }
                 2..3 => {

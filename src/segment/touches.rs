@@ -74,7 +74,8 @@ mod tests {
             touches.kind(ContactId(contact), EventKindId(1));
         }
         touches.property(ContactId(9), PropertyId(1));
-        let facts: Vec<(Fact, Vec<u32>)> = touches.facts().map(|(fact, who)| (fact, who.map(|id| id.0).collect())).collect();
+        let facts: Vec<(Fact, Vec<u32>)> =
+            touches.facts().map(|(fact, who)| (fact, who.map(|id| id.0).collect())).collect();
         let (property, kind) = (Fact::Property(PropertyId(1)), Fact::Kind(EventKindId(1)));
         assert_eq!(facts, [(property, vec![9]), (kind, vec![1, 2, 3])]);
     }

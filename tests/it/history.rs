@@ -129,7 +129,8 @@ impl History {
 
     fn ask(&self, batch: usize, rule: &Rule, now: Timestamp) {
         let text = rule::print(rule);
-        let plan = bind(rule, &self.state.context(now, self.naive.as_of)).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let plan =
+            bind(rule, &self.state.context(&self.state.holding(), now)).unwrap_or_else(|why| panic!("{why}: {text}"));
         let answer = plan.evaluate(&self.state.index);
         let key = |id| self.state.index.directory().key(throng::model::id::ContactId(id));
         let found: Vec<&str> = answer.iter().map(key).collect();

@@ -68,6 +68,11 @@ impl Naive {
                 let known = keys.iter().filter(|key| self.place(key).is_some());
                 Members::List(known.map(|key| key.as_str().to_owned()).collect())
             }
+            SegmentSource::Frozen(of) => {
+                let place = self.shelved(of).ok_or(RefusalKind::NotFound)?;
+                let rule = Rule::Segment(self.segments[place].name.clone().into());
+                Members::List(self.members(&rule, self.as_of).into_iter().map(str::to_owned).collect())
+            }
             SegmentSource::Rule(source) => {
                 let rule = self.read(source)?;
                 if self.named(&rule).contains(&None) {

@@ -1,0 +1,356 @@
+//! Defining: segments made, changed and deleted; lists and pins edited; contacts erased; schemas changed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    bitmap::posting::Posting,
+    model::{
+        id::{ContactId, PropertyId, SegmentId},
+        schema::Schema,
+        time::Timestamp,
+    },
+    query::standing::Standing,
+    rule::ast::Rule,
+    segment::{
+        agenda::Agenda,
+        delta::Delta,
+        feed::{Change, Feed, Lists, What},
+        formula::{Formula, Parts},
+        history::History,
+        live::{Facts, Kept, Live, Moment, Predicate, Readers},
+        saved::Body,
+        settle::{Dirty, Spots},
+        since::Since,
+    },
+};
+
+/// What of a segment cannot be found again from the facts.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Since when members are in it.
+    pub since: Since,
+    /// How it grew.
+    pub history: History,
+}
+
+impl Live {
+    /// Everything from the facts, and what the facts do not tell from records.
+    pub fn restored(facts: Facts<'_>, as_of: Timestamp, feed: Feed, records: BTreeMap<SegmentId, Record>) -> Live {
+        let mut live = Live { feed, ..Live::default() };
+        for (id, Record { since, history }) in records {
+            live.kept.set(id.0, Some(Kept { since, history, ..Kept::default() }));
+        }
+        for segment in facts.book.iter() {
+            live.bind(facts, segment.id, as_of);
+        }
+        live.rank(facts);
+        let mut order: Vec<(u32, SegmentId)> = Vec::new();
+        live.kept.each(&mut |id, kept| order.push((kept.rank, SegmentId(id))));
+        order.sort_unstable();
+        for (_, id) in order {
+            let members = live.members_afresh(facts, id);
+            live.kept.get_mut(id.0, Kept::default).members = members;
+        }
+        live
+    }
+
+    /// The members of a segment by its formula and the sets that it is made of.
+    fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
+        let mut members = Posting::new();
+        self.everywhere(facts, id).apply(&mut members);
+        members
+    }
+
+    fn everywhere(&self, facts: Facts<'_>, id: SegmentId) -> Delta {
+        let spots = Spots { contacts: vec![], chunks: (0..facts.index.chunk_count()).collect() };
+        self.delta(facts, id, spots)
+    }
+
+    /// A segment was made, or its rule is a new one.
+    pub fn define(&mut self, facts: Facts<'_>, id: SegmentId, moment: Moment) {
+        let is_new = self.kept.get(id.0).is_none();
+        self.bind(facts, id, moment.at);
+        self.rank(facts);
+        let mut dirty = Dirty::new();
+        self.spots(id, &mut dirty).chunks.extend(0..facts.index.chunk_count());
+        self.answer(facts, dirty, moment, is_new.then_some(id));
+    }
+
+    /// A segment, which no other names, is about to be deleted.
+    pub fn delete(&mut self, facts: Facts<'_>, id: SegmentId, moment: Moment) {
+        let (Some(kept), Some(saved)) = (self.kept.get(id.0).cloned(), facts.book.get(id)) else { return };
+        if saved.is_listed() {
+            let lists = Lists { entered: Posting::new(), left: kept.members.clone() };
+            let what = What::Bulk(0, kept.members.len() as u32);
+            let Moment { at, lsn, cause } = moment;
+            self.feed.push_lists(Change { at, lsn, segment: id, version: saved.version(), what, cause }, lists);
+            self.feed.remember_deleted(id, &saved.name);
+        }
+        if let Some(formula) = &kept.formula {
+            self.let_go(id, formula.parts());
+        }
+        self.kept.set(id.0, None);
+        self.index_readers();
+    }
+
+    /// A list or pins were edited for some contacts; `None`: perhaps for all.
+    pub fn edited(&mut self, facts: Facts<'_>, id: SegmentId, contacts: Option<&[ContactId]>, moment: Moment) {
+        let mut dirty = Dirty::new();
+        let spots = self.spots(id, &mut dirty);
+        match contacts {
+            Some(contacts) => spots.contacts.extend(contacts.iter().map(|contact| contact.0)),
+            None => spots.chunks.extend(0..facts.index.chunk_count()),
+        }
+        self.answer(facts, dirty, moment, None);
+    }
+
+    /// A contact, of this key, is gone from the facts and the book.
+    pub fn erase(&mut self, facts: Facts<'_>, contact: ContactId, key: &str, moment: Moment) {
+        let mut holding = Vec::new();
+        self.predicates.each(&mut |place, predicate| {
+            if predicate.truth.contains(contact.0) {
+                holding.push(place);
+            }
+        });
+        for place in holding {
+            self.predicate_mut(place).truth.remove(contact.0);
+        }
+        let mut dirty = Dirty::new();
+        let mut members = Vec::new();
+        self.kept.each(&mut |id, kept| {
+            if kept.members.contains(contact.0) {
+                members.push(SegmentId(id));
+            }
+        });
+        for id in &members {
+            self.spots(*id, &mut dirty).contacts.push(contact.0);
+        }
+        self.feed.remember_erased(contact, key, moment.at);
+        self.answer(facts, dirty, moment, None);
+    }
+
+    /// The schema is another one. When it changed what was declared before, everything is asked again; what is only
+    /// new, no rule names yet.
+    pub fn redeclare(&mut self, facts: Facts<'_>, only_new: bool, moment: Moment) {
+        let mut places = Vec::new();
+        self.predicates.each(&mut |place, _| places.push(place));
+        let mut dirty = Dirty::new();
+        for place in places {
+            let Some(predicate) = self.predicates.get(place) else { continue };
+            let rule = predicate.standing().rule().clone();
+            let standing = stand(&rule, facts.schema, moment.at);
+            if only_new {
+                self.predicate_mut(place).standing = Arc::new(Mutex::new(standing));
+                continue;
+            }
+            let truth = standing.evaluate(facts.index);
+            let differs = |chunk: &usize| predicate.truth.chunk(*chunk) != truth.chunk(*chunk);
+            let chunks: BTreeSet<usize> = (0..facts.index.chunk_count()).filter(differs).collect();
+            for user in Arc::clone(&predicate.users).iter() {
+                self.spots(*user, &mut dirty).chunks.extend(&chunks);
+            }
+            let predicate = self.predicate_mut(place);
+            predicate.is_timed = standing.is_timed();
+            predicate.of_nobody = standing.holds_of_nobody(facts.index);
+            predicate.truth = truth;
+            predicate.standing = Arc::new(Mutex::new(standing));
+            if predicate.is_timed {
+                self.refill(facts, place, moment.at);
+            } else {
+                predicate.agenda = Agenda::default();
+                self.set_wake(place);
+            }
+        }
+        self.rank(facts);
+        self.answer(facts, dirty, moment, None);
+    }
+
+    /// Makes the formula of a segment, with the predicates that it needs; those it no longer needs go.
+    fn bind(&mut self, facts: Facts<'_>, id: SegmentId, now: Timestamp) {
+        let old = self.kept.get(id.0).and_then(|kept| kept.formula.clone());
+        let formula = match facts.book.get(id).map(|saved| &saved.body) {
+            Some(Body::Dynamic(dynamic)) => {
+                let number = |name: &str| facts.book.find(name).map(|segment| segment.id);
+                let rule = Arc::clone(&dynamic.rule);
+                Some(Formula::of(&rule, &mut |predicate| self.place(facts, predicate, now), &number))
+            }
+            Some(Body::Static(_)) | None => None,
+        };
+        let (before, after) = (old.map(|old| old.parts()).unwrap_or_default(), formula.as_ref().map(Formula::parts));
+        let after = after.unwrap_or_default();
+        self.take_up(id, &after);
+        let gone =
+            Parts { predicates: &before.predicates - &after.predicates, segments: &before.segments - &after.segments };
+        self.let_go(id, gone);
+        self.kept.get_mut(id.0, Kept::default).formula = formula.map(Arc::new);
+    }
+
+    /// A segment uses these from now on.
+    fn take_up(&mut self, id: SegmentId, parts: &Parts) {
+        let add = |users: &mut Arc<Vec<SegmentId>>| {
+            let users = Arc::make_mut(users);
+            if let Err(at) = users.binary_search(&id) {
+                users.insert(at, id);
+            }
+        };
+        for place in &parts.predicates {
+            add(&mut self.predicate_mut(*place).users);
+        }
+        for other in &parts.segments {
+            add(&mut self.kept.get_mut(other.0, Kept::default).users);
+        }
+    }
+
+    /// A segment no longer uses these; predicates without a user go.
+    fn let_go(&mut self, id: SegmentId, parts: Parts) {
+        for place in parts.predicates {
+            let predicate = self.predicate_mut(place);
+            Arc::make_mut(&mut predicate.users).retain(|user| *user != id);
+            if !predicate.users.is_empty() {
+                continue;
+            }
+            let rule = predicate.standing().rule().clone();
+            if let Some(wake) = predicate.wake {
+                self.wakes.remove((wake, place));
+            }
+            Arc::make_mut(&mut self.places).remove(&rule);
+            self.predicates.set(place, None);
+        }
+        for other in parts.segments {
+            if self.kept.get(other.0).is_some() {
+                Arc::make_mut(&mut self.kept.get_mut(other.0, Kept::default).users).retain(|user| *user != id);
+            }
+        }
+    }
+
+    /// The place of a predicate, which is made if no rule had it so far.
+    fn place(&mut self, facts: Facts<'_>, rule: &Rule, now: Timestamp) -> u32 {
+        if let Some(place) = self.places.get(rule) {
+            return *place;
+        }
+        let place = self.next_place;
+        self.next_place += 1;
+        let standing = stand(rule, facts.schema, now);
+        let predicate = Predicate {
+            is_timed: standing.is_timed(),
+            truth: standing.evaluate(facts.index),
+            of_nobody: standing.holds_of_nobody(facts.index),
+            standing: Arc::new(Mutex::new(standing)),
+            users: Arc::default(),
+            agenda: Agenda::default(),
+            wake: None,
+        };
+        let is_timed = predicate.is_timed;
+        self.predicates.set(place, Some(predicate));
+        Arc::make_mut(&mut self.places).insert(rule.clone(), place);
+        if is_timed {
+            self.refill(facts, place, now);
+        }
+        place
+    }
+
+    /// Finds the ranks of all segments, and who holds a contact of whom nothing is known.
+    fn rank(&mut self, facts: Facts<'_>) {
+        let mut ranks: HashMap<SegmentId, (u32, bool)> = HashMap::new();
+        for segment in facts.book.iter() {
+            self.rank_of(segment.id, &mut ranks);
+        }
+        for (id, (rank, holds)) in ranks {
+            let Some(kept) = self.kept.get(id.0) else { continue };
+            if (kept.rank, kept.of_nobody) != (rank, holds) {
+                let kept = self.kept.get_mut(id.0, Kept::default);
+                (kept.rank, kept.of_nobody) = (rank, holds);
+            }
+        }
+        self.index_readers();
+    }
+
+    fn rank_of(&self, id: SegmentId, ranks: &mut HashMap<SegmentId, (u32, bool)>) -> (u32, bool) {
+        if let Some(known) = ranks.get(&id) {
+            return *known;
+        }
+        let Some(formula) = self.kept.get(id.0).and_then(|kept| kept.formula.as_ref()) else {
+            return (0, false);
+        };
+        let mut rank = 0;
+        for other in formula.parts().segments {
+            rank = rank.max(1 + self.rank_of(other, ranks).0);
+        }
+        let holds = formula.holds(&|leaf| match leaf {
+            Formula::Predicate(place) => self.predicates.get(*place).is_some_and(|predicate| predicate.of_nobody),
+            Formula::Members(other) => ranks.get(other).is_some_and(|(_, holds)| *holds),
+            _ => false,
+        });
+        ranks.insert(id, (rank, holds));
+        (rank, holds)
+    }
+
+    /// Finds which predicates read which facts.
+    fn index_readers(&mut self) {
+        let mut readers = Readers::default();
+        let put = |table: &mut Vec<Vec<u32>>, at: usize, place: u32| {
+            table.resize_with(table.len().max(at + 1), Vec::new);
+            table[at].push(place);
+        };
+        self.predicates.each(&mut |place, predicate| {
+            let standing = predicate.standing();
+            let reads = standing.reads();
+            for PropertyId(property) in &reads.properties {
+                put(&mut readers.properties, usize::from(*property), place);
+            }
+            for kind in &reads.kinds {
+                put(&mut readers.kinds, kind.index(), place);
+            }
+            if matches!(standing.rule(), Rule::Bucket { .. }) {
+                readers.keys.push(place);
+            }
+            if predicate.of_nobody {
+                readers.of_nobody.push(place);
+            }
+        });
+        self.kept.each(&mut |id, kept| {
+            if kept.of_nobody {
+                readers.holding_nobody.push(SegmentId(id));
+            }
+        });
+        self.readers = Arc::new(readers);
+    }
+
+    /// Walks the laws of what is kept: it is what the facts say. Tells the first one broken.
+    pub fn check(&self, facts: Facts<'_>, as_of: Timestamp) -> Result<(), String> {
+        if !self.touches.is_empty() {
+            return Err("touches wait between batches".into());
+        }
+        if let Some(due) = self.next_due().filter(|due| *due <= as_of) {
+            return Err(format!("what is due at {due} still waits at {as_of}"));
+        }
+        for (rule, place) in self.places.iter() {
+            let Some(predicate) = self.predicates.get(*place) else {
+                return Err(format!("there is nothing at the place of {rule:?}"));
+            };
+            let afresh = stand(rule, facts.schema, as_of).evaluate(facts.index);
+            if predicate.truth != afresh || predicate.users.is_empty() {
+                return Err(format!("a predicate is not kept right, or no rule has it: {rule:?}"));
+            }
+        }
+        for segment in facts.book.iter() {
+            let members = self.members(segment.id);
+            let told = |what: &str| Err(format!("segment \"{}\": {what}", segment.name));
+            if !self.everywhere(facts, segment.id).is_empty() {
+                return told("its members are not what its rule and pins say");
+            }
+            let since = self.kept.get(segment.id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
+            if since != *members {
+                return told("not every member's entry is known, or one who is none has one");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stand(rule: &Rule, schema: &Arc<Schema>, now: Timestamp) -> Standing {
+    Standing::new(rule, schema, now).expect("a saved rule was bound when it was admitted")
+}
