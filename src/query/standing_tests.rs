@@ -1,0 +1,1 @@
+//! Standing predicates against fresh binds.
