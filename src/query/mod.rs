@@ -31,6 +31,8 @@ pub mod reader;
 pub mod sieve;
 pub mod spans;
 pub mod standing;
+#[cfg(test)]
+mod standing_fixture;
 pub mod turns;
 pub mod upcoming;
 pub mod value_test;

@@ -1,1 +1,121 @@
-//! Standing predicates against fresh binds.
+//! Standing predicates against fresh binds, step by step through time.
+
+use rand::RngExt;
+
+use super::*;
+use crate::{
+    query::{
+        bind::bind,
+        standing_fixture::{DAY, LENGTHS, Moved},
+    },
+    rule,
+};
+
+fn fresh(world: &Moved, rule: &Rule, now: i64) -> Plan {
+    let now = Timestamp(now);
+    bind(rule, &Context { schema: &world.schema, segments: &NoSegments, now, as_of: now }).unwrap()
+}
+
+/// Instants at which something may happen: a length of the rules away from a fact, midnights; all a little off too.
+fn interesting(world: &Moved) -> Vec<i64> {
+    let zone = world.schema.zone();
+    let mut found = Vec::new();
+    for at in &world.instants {
+        for length in LENGTHS {
+            for at in [zone.before(Timestamp(*at), length), zone.after(Timestamp(*at), length)] {
+                found.push(at.0);
+            }
+        }
+    }
+    let mut day = zone.day_of(world.start).plus_days(-1);
+    for _ in 0..100 {
+        found.push(zone.start_of(day).0);
+        day = day.plus_days(1);
+    }
+    let near = |at: i64| [-3_600_000, -1, 0, 1, 3_600_000].map(|by| at + by);
+    let mut found: Vec<i64> = found.into_iter().flat_map(near).filter(|at| *at > world.start.0).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The times of a contact's events that are to come.
+fn dues(world: &Moved, contact: ContactId) -> Vec<i64> {
+    let kinds = world.schema.event_slots().iter().flatten();
+    let mut dues: Vec<i64> = kinds
+        .filter_map(|kind| world.index.events().kind(kind.id))
+        .flat_map(|log| {
+            let group = log.group(contact);
+            (0..group.len()).map(|event| group.time(event).0).collect::<Vec<i64>>()
+        })
+        .filter(|at| *at > world.start.0)
+        .collect();
+    dues.sort_unstable();
+    dues
+}
+
+/// Walks one predicate and contact; returns the number of checks and of changes.
+fn walk(world: &mut Moved, rule: &Rule, contact: ContactId, interesting: &[i64], steps: usize) -> (usize, usize) {
+    let dues = dues(world, contact);
+    let mut standing = Standing::new(rule, &world.schema, world.start).unwrap();
+    let (mut checks, mut changes) = (0, 0);
+    let mut now = world.start.0;
+    for _ in 0..steps {
+        let truth = fresh(world, rule, now).contains(&world.index, contact);
+        assert_eq!(standing.holds(&world.index, contact), truth, "{} at {}", rule::print(rule), Timestamp(now));
+        let check = standing.next_check(&world.index, contact);
+        assert!(check.is_none() || standing.is_timed());
+        let due = dues.iter().copied().find(|due| *due > now);
+        let next = check.map(|check| check.0).into_iter().chain(due).min();
+        let end = next.unwrap_or(now + 900 * DAY);
+        assert!(end > now, "progress: {}", rule::print(rule));
+        let (from, to) = (interesting.partition_point(|at| *at <= now), interesting.partition_point(|at| *at < end));
+        let mut asked: Vec<i64> = vec![now + 1, end - 1];
+        for _ in 0..12 {
+            asked.push(world.rng.random_range(now..end));
+            if from < to {
+                asked.push(interesting[world.rng.random_range(from..to)]);
+            }
+        }
+        asked.extend(interesting[from..to].iter().rev().take(6));
+        for at in asked.into_iter().filter(|at| now < *at && *at < end) {
+            let then = fresh(world, rule, at).contains(&world.index, contact);
+            let zone = world.schema.zone().name().to_owned();
+            assert_eq!(
+                then,
+                truth,
+                "{} ({zone}) for {contact:?} at {}, asked at {}, to be checked at {:?}",
+                rule::print(rule),
+                Timestamp(at),
+                Timestamp(now),
+                check.map(|check| check.to_string())
+            );
+        }
+        let Some(next) = next else { break };
+        if Some(next) == check.map(|check| check.0) {
+            checks += 1;
+            changes += usize::from(fresh(world, rule, next).contains(&world.index, contact) != truth);
+        }
+        now = next;
+        standing.set_now(Timestamp(now));
+    }
+    (checks, changes)
+}
+
+#[test]
+fn no_check_is_late() {
+    let mut sums = (0, 0);
+    for seed in 0..64 {
+        let mut world = Moved::new(seed, seed as usize, 5);
+        let interesting = interesting(&world);
+        for _ in 0..40 {
+            let rule = world.predicate();
+            for contact in 0..5 {
+                let (checks, changes) = walk(&mut world, &rule, ContactId(contact), &interesting, 12);
+                sums = (sums.0 + checks, sums.1 + changes);
+            }
+        }
+    }
+    let (checks, changes) = sums;
+    assert!(changes > 2_000 && changes * 2 > checks, "{changes} changes in {checks} checks");
+}
