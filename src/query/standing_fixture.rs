@@ -108,7 +108,8 @@ impl Moved {
         world
     }
 
-    fn add(&mut self, n: u32) {
+    /// One contact more, by number.
+    pub fn add(&mut self, n: u32) {
         let (contact, _) = self.index.insert(&format!("c{n}"));
         if self.rng.random_bool(0.9) {
             let at = self.instant();

@@ -119,3 +119,120 @@ fn no_check_is_late() {
     let (checks, changes) = sums;
     assert!(changes > 2_000 && changes * 2 > checks, "{changes} changes in {checks} checks");
 }
+
+#[test]
+fn moved_anywhere_it_is_as_if_bound_anew() {
+    for seed in 100..148 {
+        let mut world = Moved::new(seed, seed as usize, 6);
+        let interesting = interesting(&world);
+        for _ in 0..50 {
+            let rule = world.predicate();
+            let mut standing = Standing::new(&rule, &world.schema, world.start).unwrap();
+            let mut now = world.start.0;
+            for _ in 0..10 {
+                now = match world.rng.random_range(0..4) {
+                    0 => interesting[world.rng.random_range(0..interesting.len())],
+                    1 => now + world.rng.random_range(0..DAY),
+                    2 => now - world.rng.random_range(0..90 * DAY),
+                    _ => now + 1,
+                };
+                standing.set_now(Timestamp(now));
+                let plan = fresh(&world, &rule, now);
+                let members = plan.evaluate(&world.index);
+                assert_eq!(standing.evaluate(&world.index), members, "{} at {now}", rule::print(&rule));
+                for contact in world.index.live().iter().map(ContactId) {
+                    let holds = standing.holds(&world.index, contact);
+                    assert_eq!(holds, members.contains(contact.0), "{} at {now}", rule::print(&rule));
+                    assert_eq!(plan.contains(&world.index, contact), holds);
+                }
+            }
+        }
+    }
+}
+
+/// A world with contacts in three chunks, most of whom have no facts.
+fn wide(seed: u64) -> Moved {
+    let mut world = Moved::new(seed, seed as usize, 60);
+    for n in 0..132_000 {
+        world.index.insert(&format!("blank{n}"));
+    }
+    for n in 0..60 {
+        world.add(1_000_000 + n);
+    }
+    for erased in [3, 7, 70_000] {
+        world.index.erase(ContactId(erased));
+    }
+    world
+}
+
+#[test]
+fn chunks_hold_what_they_hold_in_all() {
+    for seed in 200..203 {
+        let mut world = wide(seed);
+        for _ in 0..60 {
+            let rule = world.predicate();
+            let mut standing = Standing::new(&rule, &world.schema, world.start).unwrap();
+            standing.set_now(Timestamp(world.start.0 + 5 * DAY + 1));
+            let all = standing.evaluate(&world.index);
+            assert_eq!(all, fresh(&world, &rule, standing.now().0).evaluate(&world.index));
+            for chunks in [&[0usize, 1, 2][..], &[2], &[0, 2], &[], &[1, 5]] {
+                let found = standing.evaluate_chunks(&world.index, chunks);
+                let members = |chunk: &Chunk| chunk.iter().collect::<Vec<u16>>();
+                assert_eq!(found.len(), chunks.len());
+                for (chunk, found) in chunks.iter().zip(&found) {
+                    assert_eq!(members(found), members(all.chunk(*chunk)), "{}", rule::print(&rule));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_upcoming_is_every_check() {
+    for seed in 300..303 {
+        let mut world = wide(seed);
+        for _ in 0..60 {
+            let rule = world.predicate();
+            let mut standing = Standing::new(&rule, &world.schema, world.start).unwrap();
+            standing.set_now(Timestamp(world.start.0 + world.rng.random_range(0..40) * DAY / 7));
+            let checks = world.index.live().iter().filter_map(|id| {
+                let check = standing.next_check(&world.index, ContactId(id))?;
+                Some((check, ContactId(id)))
+            });
+            let mut checks: Vec<(Timestamp, ContactId)> = checks.collect();
+            checks.sort_unstable_by_key(|(at, contact)| (*at, contact.0));
+            for most in [1, 7, 40, checks.len().max(1), 1_000] {
+                let (found, until) = standing.upcoming(&world.index, most);
+                if checks.len() <= most {
+                    assert_eq!((&found, until), (&checks, None), "{}", rule::print(&rule));
+                    continue;
+                }
+                let last = checks[most - 1].0;
+                let expected = &checks[..checks.partition_point(|(at, _)| *at <= last)];
+                assert_eq!(found, expected, "{}", rule::print(&rule));
+                assert_eq!(until, (expected.len() < checks.len()).then_some(last), "{}", rule::print(&rule));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_it_reads_is_named() {
+    let world = Moved::new(1, 0, 0);
+    let standing = |text: &str| {
+        let rule = rule::parse(text, &world.schema).unwrap();
+        Standing::new(&rule, &world.schema, world.start).unwrap()
+    };
+    let property = |name: &str| world.schema.property(name).unwrap().id;
+    let kind = |name: &str| world.schema.event(name).unwrap().id;
+    let reads = |text: &str| standing(text).reads().clone();
+    assert_eq!(reads("seen > 0 days ahead").properties, [property("seen")]);
+    assert_eq!(reads("seen < 0 days ago").properties, [property("seen")], "though no one is in it");
+    assert_eq!(reads("has all tags of (\"a\", \"b\")").properties, [property("tags")]);
+    assert_eq!(reads("did visit then call").kinds, [kind("visit"), kind("call")]);
+    assert_eq!(reads("sample 10%"), Reads::default());
+    let timed = |text: &str| standing(text).is_timed();
+    assert!(timed("seen < 1 day ago") && timed("did visit in last 3 days") && timed("born anniversary is today"));
+    assert!(timed("did visit where due in next 3 days"));
+    assert!(!timed("seen > 2026-01-01") && !timed("did visit") && !timed("did visit since 2026-01-01"));
+}
