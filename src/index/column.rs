@@ -142,7 +142,7 @@ impl Column {
     /// `out` = the contacts of `chunk` whose value is within `lo..=hi`.
     pub fn range_into(&self, chunk: usize, lo: i128, hi: i128, out: &mut Words) {
         let present = self.present.chunk(chunk);
-        let Some((min, max)) = self.chunk_zone(chunk).filter(|zone| lo <= zone.1 && zone.0 <= hi) else {
+        let Some((min, max)) = self.chunk_zone(chunk).filter(|zone| lo <= hi && lo <= zone.1 && zone.0 <= hi) else {
             return out.fill(false);
         };
         if lo <= min && max <= hi {

@@ -119,6 +119,21 @@ pub enum Period {
 }
 
 impl Period {
+    /// The period that holds today on the days that lie in this one of today: next week for last week.
+    pub fn mirrored(self) -> Period {
+        match self {
+            Period::Yesterday => Period::Tomorrow,
+            Period::Tomorrow => Period::Yesterday,
+            Period::LastWeek => Period::NextWeek,
+            Period::NextWeek => Period::LastWeek,
+            Period::LastMonth => Period::NextMonth,
+            Period::NextMonth => Period::LastMonth,
+            Period::LastYear => Period::NextYear,
+            Period::NextYear => Period::LastYear,
+            Period::Today | Period::ThisWeek | Period::ThisMonth | Period::ThisYear => self,
+        }
+    }
+
     /// Every period.
     pub const ALL: [Period; 12] = [
         Period::Today,
@@ -234,8 +249,7 @@ impl Zone {
 
     /// The day on which `at` falls.
     pub fn day_of(&self, at: Timestamp) -> Day {
-        let offset_ms = i64::from(self.zone.to_offset(at.to_jiff()).seconds()) * 1_000;
-        Day::MIN.plus_days((at.0 + offset_ms).div_euclid(86_400_000) - i64::from(Day::MIN.0))
+        Day::MIN.plus_days((at.0 + self.offset_ms(at)).div_euclid(86_400_000) - i64::from(Day::MIN.0))
     }
 
     /// The first instant of `day`.
@@ -248,6 +262,23 @@ impl Zone {
                 Timestamp(utc_ms - i64::from(offset) * 1_000).plus_ms(0)
             }
         }
+    }
+
+    /// How far the clocks on the wall are ahead of coordinated universal time. Units: milliseconds.
+    pub fn offset_ms(&self, at: Timestamp) -> i64 {
+        i64::from(self.zone.to_offset(at.to_jiff()).seconds()) * 1_000
+    }
+
+    /// The first instant after `at` at which the clocks on the wall are set.
+    pub fn shift_after(&self, at: Timestamp) -> Option<Timestamp> {
+        let shift = self.zone.following(at.to_jiff()).next()?;
+        Some(Timestamp(shift.timestamp().as_millisecond()))
+    }
+
+    /// The last instant up to `at` at which the clocks on the wall were set.
+    pub fn shift_up_to(&self, at: Timestamp) -> Option<Timestamp> {
+        let shift = self.zone.preceding(at.plus_ms(1).to_jiff()).next()?;
+        Some(Timestamp(shift.timestamp().as_millisecond()))
     }
 
     /// `at` moved back by `length`: exactly, or by the calendar keeping the time of day and the day of the month

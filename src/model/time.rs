@@ -127,6 +127,11 @@ impl Day {
         Ok(Day::from_civil(date))
     }
 
+    /// The day of a year, month and day of the month, if there is one.
+    pub fn of(year: i16, month: i8, day: i8) -> Option<Day> {
+        Date::new(year, month, day).ok().map(Day::from_civil).filter(|day| (Day::MIN..=Day::MAX).contains(day))
+    }
+
     /// Year, month (1 to 12) and day of the month (1 to 31).
     pub fn year_month_day(self) -> (i16, i8, i8) {
         let date = self.to_civil();

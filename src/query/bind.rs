@@ -27,6 +27,12 @@ pub const LEVELS_MAX: usize = 512;
 /// Errors: [`BindError`]; of a checked rule only [`BindError::UnknownSegment`], [`BindError::Cycle`] and
 /// [`BindError::TooDeep`].
 pub fn bind(rule: &Rule, context: &Context<'_>) -> Result<Plan, BindError> {
+    bind_form(rule, context, false)
+}
+
+/// Binds a rule; if told so to a plan of the same form at every instant, which is no constant only because no value can
+/// pass just now.
+pub(in crate::query) fn bind_form(rule: &Rule, context: &Context<'_>, fixed: bool) -> Result<Plan, BindError> {
     let clock = |now| Clock { now, zone: context.schema.zone().clone() };
     let mut binder = Binder {
         context: *context,
@@ -37,6 +43,7 @@ pub fn bind(rule: &Rule, context: &Context<'_>) -> Result<Plan, BindError> {
         level: 0,
         bound: HashMap::new(),
         named: vec![],
+        fixed,
     };
     let root = binder.rule(rule, false)?;
     let mut plan = binder.builder.finish(root, binder.asked);
@@ -58,6 +65,8 @@ pub(in crate::query) struct Binder<'a> {
     /// What segments were bound to, by sign.
     bound: HashMap<(SegmentId, bool), NodeId>,
     named: Vec<(NodeId, Box<str>)>,
+    /// Whether leaves that nothing can be in stay leaves.
+    pub(in crate::query) fixed: bool,
 }
 
 impl Binder<'_> {
@@ -158,7 +167,7 @@ impl Binder<'_> {
         let mut nodes = Vec::with_capacity(parts.len());
         for (part, written) in parts {
             nodes.push(match &part {
-                ValueTest::Spans(spans) if spans.is_empty() => self.builder.constant(sign),
+                ValueTest::Spans(spans) if spans.is_empty() && !self.fixed => self.builder.constant(sign),
                 _ => self.builder.leaf(Leaf::Value(id, part), sign, || rule(written, test)),
             });
         }

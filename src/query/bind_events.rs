@@ -38,7 +38,7 @@ impl Binder<'_> {
         };
         let at_empty = bound.at_empty();
         // Without an instant to lie in, every contact is as one without events.
-        if bound.sources().iter().any(|source| source.first > source.last) {
+        if !self.fixed && bound.sources().iter().any(|source| source.first > source.last) {
             return Ok(self.builder.constant(at_empty != negated));
         }
         let leaf = Leaf::Behavior(Box::new(bound), at_empty);
@@ -116,7 +116,7 @@ impl Binder<'_> {
 }
 
 /// The spans back from now. Of months and years, no more edges are made than the calendar has.
-fn rolling(every: Length, periods: u32, clock: &Clock) -> Rolling {
+pub(in crate::query) fn rolling(every: Length, periods: u32, clock: &Clock) -> Rolling {
     if let Some(ms) = every.exact_ms() {
         return Rolling::Exact { now: clock.now.0, every: ms };
     }
@@ -186,7 +186,8 @@ fn filter(condition: &Where, kind: &EventKind, clock: &Clock) -> Result<Filter, 
     })
 }
 
-fn tested(test: &PropertyTest, kind: &EventKind, clock: &Clock) -> Result<Filter, BindError> {
+/// The filter of one test; the test itself comes first in it.
+pub(in crate::query) fn tested(test: &PropertyTest, kind: &EventKind, clock: &Clock) -> Result<Filter, BindError> {
     let (position, subject) = property_of(kind, &test.property)?;
     let Tested { parts, negated, missing } = bind_value(test, subject, clock)?;
     let parts = parts.into_iter().map(|(part, _)| Filter::Test(position, part)).collect();

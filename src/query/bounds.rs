@@ -94,23 +94,35 @@ impl Clock {
 
     /// The instants that a comparison of the age with a length allows; see the table of ages.
     pub fn age(&self, comparison: Comparison, length: Length) -> Spans {
+        let (first, last) = self.age_ends(comparison, length);
+        Spans::one(first, last)
+    }
+
+    /// The first and last of these instants; the first is after the last when there is none.
+    pub fn age_ends(&self, comparison: Comparison, length: Length) -> (i128, i128) {
         let edge = self.back(length);
         match comparison {
-            Comparison::Lt => Spans::one(edge.saturating_add(1), self.now()),
-            Comparison::Le | Comparison::Eq | Comparison::Ne => Spans::one(edge, self.now()),
-            Comparison::Gt => Spans::one(NEVER, edge.saturating_sub(1)),
-            Comparison::Ge => Spans::one(NEVER, edge),
+            Comparison::Lt => (edge.saturating_add(1), self.now()),
+            Comparison::Le | Comparison::Eq | Comparison::Ne => (edge, self.now()),
+            Comparison::Gt => (NEVER, edge.saturating_sub(1)),
+            Comparison::Ge => (NEVER, edge),
         }
     }
 
     /// The instants that a comparison of `−age`, which must be positive, allows.
     pub fn ahead_by(&self, comparison: Comparison, length: Length) -> Spans {
+        let (first, last) = self.ahead_ends(comparison, length);
+        Spans::one(first, last)
+    }
+
+    /// The first and last of these instants; the first is after the last when there is none.
+    pub fn ahead_ends(&self, comparison: Comparison, length: Length) -> (i128, i128) {
         let (edge, next) = (self.ahead(length), self.now() + 1);
         match comparison {
-            Comparison::Lt => Spans::one(next, edge.saturating_sub(1)),
-            Comparison::Le | Comparison::Eq | Comparison::Ne => Spans::one(next, edge),
-            Comparison::Gt => Spans::one(edge.saturating_add(1).max(next), FOREVER),
-            Comparison::Ge => Spans::one(edge.max(next), FOREVER),
+            Comparison::Lt => (next, edge.saturating_sub(1)),
+            Comparison::Le | Comparison::Eq | Comparison::Ne => (next, edge),
+            Comparison::Gt => (edge.saturating_add(1).max(next), FOREVER),
+            Comparison::Ge => (edge.max(next), FOREVER),
         }
     }
 
@@ -127,22 +139,35 @@ impl Clock {
         let (first, last) = match window {
             None => (NEVER, FOREVER),
             Some(Window::Last(length)) => (self.back(length), self.now()),
-            Some(Window::Since(moment)) => (self.extent(moment).0, FOREVER),
-            Some(Window::Before(moment)) => (NEVER, self.extent(moment).0.saturating_sub(1)),
-            Some(Window::After(moment)) => (self.extent(moment).1.saturating_add(1), FOREVER),
-            Some(Window::Between(from, to)) => {
+            Some(Window::MoreThanAgo(length)) => (NEVER, self.back(length).saturating_sub(1)),
+            Some(Window::InPeriod(period)) => {
+                let (from, to) = self.zone.period(period, self.now);
+                (i128::from(from.0), i128::from(to.0) - 1)
+            }
+            Some(fixed) => self.fixed_ends(fixed),
+        };
+        self.cut(first, last)
+    }
+
+    /// First and last instant of a window between moments, whatever now is; of others, the ends of time.
+    pub fn fixed_ends(&self, window: Window) -> (i128, i128) {
+        match window {
+            Window::Since(moment) => (self.extent(moment).0, FOREVER),
+            Window::Before(moment) => (NEVER, self.extent(moment).0.saturating_sub(1)),
+            Window::After(moment) => (self.extent(moment).1.saturating_add(1), FOREVER),
+            Window::Between(from, to) => {
                 let last = match to {
                     Moment::Date(day) => self.day(day).1,
                     Moment::Instant(at) => i128::from(at.0) - 1,
                 };
                 (self.extent(from).0, last)
             }
-            Some(Window::MoreThanAgo(length)) => (NEVER, self.back(length).saturating_sub(1)),
-            Some(Window::InPeriod(period)) => {
-                let (from, to) = self.zone.period(period, self.now);
-                (i128::from(from.0), i128::from(to.0) - 1)
-            }
-        };
+            Window::Last(_) | Window::MoreThanAgo(_) | Window::InPeriod(_) => (NEVER, FOREVER),
+        }
+    }
+
+    /// Two ends of a window, cut off at now.
+    pub fn cut(&self, first: i128, last: i128) -> (i64, i64) {
         let narrow = |at: i128| at.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
         if last < i128::from(Timestamp::MIN.0) {
             return (0, -1);

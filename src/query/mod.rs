@@ -17,15 +17,24 @@ pub mod evaluate;
 pub mod explain;
 #[cfg(test)]
 mod fixture;
+pub mod flip;
 pub mod label;
+pub mod look_ahead;
+pub mod motion;
+pub mod moving;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
+pub mod quick;
 pub mod read;
 pub mod reader;
 pub mod sieve;
 pub mod spans;
 pub mod standing;
+#[cfg(test)]
+mod standing_fixture;
+pub mod turns;
+pub mod upcoming;
 pub mod value_test;
 pub mod why;
 pub mod worker;

@@ -156,8 +156,18 @@ impl<'a> Reader<'a> {
         self.figure(group).is_some_and(|(sum, count)| interval.contains(sum, count))
     }
 
+    /// Whether an event passes the filter of a source.
+    pub(in crate::query) fn passes(&self, source: usize, group: &EventGroup<'_>, event: usize) -> bool {
+        self.sieves[source].passes(group, event)
+    }
+
+    /// Whether a first or last event has what it must have besides.
+    pub(in crate::query) fn has(&self, group: &EventGroup<'_>, event: usize) -> bool {
+        self.having.passes(group, event)
+    }
+
     /// The first or last event that passes, by number.
-    fn edge(&self, group: &EventGroup<'_>) -> Option<usize> {
+    pub(in crate::query) fn edge(&self, group: &EventGroup<'_>) -> Option<usize> {
         match self.behavior {
             Behavior::Edge { source, end: End::First, .. } => self.events(source, group).next(),
             Behavior::Edge { source, end: End::Last, .. } => self.events(source, group).next_back(),

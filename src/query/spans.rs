@@ -26,6 +26,14 @@ impl Spans {
         Spans::new(vec![(first, last)])
     }
 
+    /// Becomes one span, in the memory it has.
+    pub fn set_one(&mut self, first: i128, last: i128) {
+        self.0.clear();
+        if first <= last {
+            self.0.push((first, last));
+        }
+    }
+
     /// Whether a position lies in one of the spans.
     pub fn contains(&self, position: i128) -> bool {
         let after = self.0.partition_point(|(first, _)| *first <= position);

@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use crate::{
     bitmap::{chunk::Chunk, posting::Posting},
-    index::Index,
+    index::{Index, property::PropertyIndex},
     model::{
         id::{ContactId, EventKindId, PropertyId},
         schema::Schema,
         time::Timestamp,
     },
     query::{
-        bind::bind,
+        behavior::Behavior,
+        bind::bind_form,
         context::{BindError, Context, NoSegments},
-        plan::{Leaf, Plan},
+        look_ahead::Ahead,
+        motion::{EventMotion, Motion},
+        moving::Moving,
+        plan::{Leaf, Node, Plan},
         prepare::Prepared,
+        probe::{Probe, leaf_holds},
+        quick,
     },
     rule::ast::Rule,
 };
@@ -23,10 +29,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Standing {
     rule: Rule,
-    schema: Arc<Schema>,
     reads: Reads,
     plan: Plan,
-    now: Timestamp,
+    motion: Motion,
 }
 
 /// The facts that a predicate reads.
@@ -38,14 +43,24 @@ pub struct Reads {
     pub kinds: Vec<EventKindId>,
 }
 
+/// What of a predicate the clock can change.
+pub(in crate::query) enum Timed<'a> {
+    /// Nothing.
+    Never,
+    /// A test of the values of a property.
+    Value(PropertyId, &'a Moving),
+    /// A test of events.
+    Events(&'a Behavior, &'a EventMotion),
+}
+
 impl Standing {
     /// Binds a checked predicate, one that is not made of other rules and names no segment.
     ///
     /// Errors: [`BindError`], for what the schema does not have.
     pub fn new(rule: &Rule, schema: &Arc<Schema>, now: Timestamp) -> Result<Standing, BindError> {
-        let plan = bind(rule, &Context { schema, segments: &NoSegments, now, as_of: now })?;
-        let reads = reads(&plan);
-        Ok(Standing { rule: rule.clone(), schema: Arc::clone(schema), reads, plan, now })
+        let plan = bind_form(rule, &Context { schema, segments: &NoSegments, now, as_of: now }, true)?;
+        let motion = Motion::new(rule, &plan, schema)?;
+        Ok(Standing { rule: rule.clone(), reads: reads(&plan), plan, motion })
     }
 
     /// The predicate.
@@ -60,26 +75,55 @@ impl Standing {
 
     /// Whether time alone, with no fact written and no event coming due, can change its truth for some contact.
     pub fn is_timed(&self) -> bool {
-        true
+        self.motion.is_timed()
     }
 
     /// The instant that it is asked at.
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.plan.clock.now
     }
 
-    /// Moves it to an instant.
+    /// Moves it to an instant. What is bound is not bound again, and patterns are not compiled again.
     pub fn set_now(&mut self, now: Timestamp) {
-        let context = Context { schema: &self.schema, segments: &NoSegments, now, as_of: now };
-        if let Ok(plan) = bind(&self.rule, &context) {
-            self.plan = plan;
+        let Plan { clock, leaves, .. } = &mut self.plan;
+        if clock.now == now {
+            return;
         }
-        self.now = now;
+        clock.now = now;
+        match &mut self.motion {
+            Motion::Still => {}
+            Motion::Value(leaf, moving) => {
+                moving.follow(clock);
+                if let Leaf::Value(_, test) = &mut leaves[*leaf].leaf {
+                    moving.write(now, test);
+                }
+            }
+            Motion::Events(leaf, motion) => {
+                if let Leaf::Behavior(behavior, _) = &mut leaves[*leaf].leaf {
+                    motion.follow(clock, now, behavior);
+                }
+            }
+        }
     }
 
-    /// Whether it holds for a live contact.
+    /// Whether a contact is live and the predicate holds for it.
     pub fn holds(&self, index: &Index, contact: ContactId) -> bool {
-        self.plan.contains(index, contact)
+        if !index.live().contains(contact.0) {
+            return false;
+        }
+        match self.plan.node(self.plan.root) {
+            Node::Leaf(leaf, negated) => {
+                let leaf = &self.plan.leaves[*leaf as usize].leaf;
+                let quick = match leaf {
+                    Leaf::Behavior(behavior, differs) => {
+                        quick::holds(behavior, index, contact).map(|holds| holds != *differs)
+                    }
+                    _ => None,
+                };
+                quick.unwrap_or_else(|| leaf_holds(leaf, &self.plan, index, contact)) != *negated
+            }
+            _ => Probe::new(&self.plan, index, contact).holds(self.plan.root),
+        }
     }
 
     /// Whether it holds for a contact of whom nothing is known.
@@ -99,32 +143,45 @@ impl Standing {
 
     /// The first instant after now at which its truth for a contact may be another, by time alone: never later than the
     /// first real change. `None`: never.
-    pub fn next_check(&self, _: &Index, _: ContactId) -> Option<Timestamp> {
-        Some(Timestamp(self.now.0 + 1_000))
+    ///
+    /// Time alone is: no fact is written, no event comes due. It is the instant of the change itself, except that a
+    /// length of months or years is looked at again some days before, and that a test of events which changes only
+    /// after many of them left the window is looked at again on the way.
+    pub fn next_check(&self, index: &Index, contact: ContactId) -> Option<Timestamp> {
+        match self.timed() {
+            Timed::Never => None,
+            Timed::Value(property, moving) => {
+                let Some(PropertyIndex::Ordered(_, column)) = index.property(property) else {
+                    return None;
+                };
+                Some(moving.flip(column.get(contact.0)?, &self.plan.clock)?.at)
+            }
+            Timed::Events(behavior, motion) => {
+                Ahead { behavior, motion, clock: &self.plan.clock, index }.check(contact).map(|flip| flip.at)
+            }
+        }
     }
 
-    /// The `most` earliest checks of all live contacts, ascending, with all that are due at the last instant kept; and
-    /// the instant up to which, itself included, the list is complete (`None`: for ever).
-    pub fn upcoming(&self, index: &Index, most: usize) -> (Vec<(Timestamp, ContactId)>, Option<Timestamp>) {
-        let checks = index.live().iter().filter_map(|id| Some((self.next_check(index, ContactId(id))?, ContactId(id))));
-        let mut checks: Vec<(Timestamp, ContactId)> = checks.collect();
-        let left_out = keep_earliest(&mut checks, most);
-        checks.sort_unstable_by_key(|(at, contact)| (*at, contact.0));
-        let until = if left_out { checks.last().map(|(at, _)| *at) } else { None };
-        (checks, until)
+    /// What of it the clock can change.
+    pub(in crate::query) fn timed(&self) -> Timed<'_> {
+        let leaf = |leaf: usize| &self.plan.leaves[leaf].leaf;
+        match &self.motion {
+            Motion::Still => Timed::Never,
+            Motion::Value(number, moving) => match leaf(*number) {
+                Leaf::Value(property, _) => Timed::Value(*property, moving),
+                _ => Timed::Never,
+            },
+            Motion::Events(number, motion) => match leaf(*number) {
+                Leaf::Behavior(behavior, _) if motion.is_timed() => Timed::Events(behavior, motion),
+                _ => Timed::Never,
+            },
+        }
     }
-}
 
-/// Keeps the `most` earliest, and all that are due with the last of them; says whether any were left out.
-fn keep_earliest(checks: &mut Vec<(Timestamp, ContactId)>, most: usize) -> bool {
-    let most = most.max(1);
-    if checks.len() <= most {
-        return false;
+    /// When and where it is asked.
+    pub(in crate::query) fn clock(&self) -> &crate::query::bounds::Clock {
+        &self.plan.clock
     }
-    let last = checks.select_nth_unstable_by_key(most - 1, |(at, _)| *at).1.0;
-    let before = checks.len();
-    checks.retain(|(at, _)| *at <= last);
-    checks.len() < before
 }
 
 fn reads(plan: &Plan) -> Reads {
@@ -142,3 +199,7 @@ fn reads(plan: &Plan) -> Reads {
     reads.kinds.dedup();
     reads
 }
+
+#[cfg(test)]
+#[path = "standing_tests.rs"]
+mod tests;
