@@ -63,10 +63,10 @@ fn checked(channels: &Channels) -> Result<Channels, Refusal> {
     let mut channels: Channels = channels.iter().map(|channel| folded(channel)).collect();
     channels.sort_unstable();
     channels.dedup();
-    let is_bad = |channel: &Box<str>| {
+    let is_bad = |channel: &str| {
         channel.is_empty() || channel.len() > limits::NAME_BYTES_MAX || channel.chars().any(char::is_control)
     };
-    if channels.len() > limits::CHANNELS_MAX || channels.iter().any(is_bad) {
+    if channels.len() > limits::CHANNELS_MAX || channels.iter().any(|channel| is_bad(channel)) {
         let detail = format!(
             "a suppression has at most {} channels, each named by 1 to {} bytes without control characters",
             limits::CHANNELS_MAX,

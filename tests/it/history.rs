@@ -182,14 +182,15 @@ fn shown(saved: &Saved) -> String {
     format!("{name}: {members}, in {include:?}, out {exclude:?}")
 }
 
-fn image(state: &State) -> MemoryImage {
+/// The image of a state.
+pub fn image(state: &State) -> MemoryImage {
     let mut image = MemoryImage::default();
     state.encode(&mut image).expect("memory takes everything");
     image
 }
 
 /// What turns the starter schema into another that holds it.
-fn patch(wanted: &Schema) -> SchemaPatch {
+pub fn patch(wanted: &Schema) -> SchemaPatch {
     let starter = Schema::starter(wanted.zone().clone());
     let currency = |ty: ValueType| if let ValueType::Money(currency) = ty { Some(currency) } else { None };
     let mut patch = SchemaPatch::default();

@@ -6,6 +6,7 @@
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
 //! - `kill`: kill -9 of the real server in the middle of writes.
+//! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `rules`: the rule language, by data files.
@@ -19,6 +20,7 @@ mod history;
 mod house;
 mod http;
 mod kill;
+mod live;
 mod naive;
 mod oracle;
 mod rules;

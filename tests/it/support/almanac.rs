@@ -16,6 +16,7 @@ const DAY_MS: i128 = 86_400_000;
 pub const FAR: i128 = 1 << 100;
 
 /// A time zone's calendar.
+#[derive(Clone)]
 pub struct Almanac {
     zone: TimeZone,
     starts: RefCell<HashMap<i64, i128>>,

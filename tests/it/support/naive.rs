@@ -18,6 +18,7 @@ use crate::support::{
 };
 
 /// Everything there is.
+#[derive(Clone)]
 pub struct Naive {
     /// What is declared.
     pub schema: Schema,

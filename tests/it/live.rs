@@ -1,0 +1,325 @@
+//! Live segments over thirty simulated days: writes, ticks, restarts and rule edits. After every batch the feed, folded
+//! from its beginning, must give just the members that the naive database finds; and each change by time must be told
+//! at the very millisecond at which the naive database sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use throng::{
+    engine::{admit::admit, command::Stamp, state::State},
+    model::{
+        calendar::Zone,
+        id::{ContactId, Lsn, SegmentId},
+        name::ContactKey,
+        number::Number,
+        request::{
+            ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
+        },
+        time::Timestamp,
+    },
+    rule::{self, ast::Rule},
+    segment::feed::{Cause, Change, What},
+};
+
+use crate::{
+    history::{image, patch},
+    support::{
+        generate::{Dice, NOWS, ZONES},
+        generate_request, generate_schema,
+        generate_schema::name,
+        naive::Naive,
+    },
+};
+
+const SEEDS: u64 = 60;
+const DAYS: i64 = 30;
+const DAY: i64 = 86_400_000;
+
+/// Rules whose answers move with time; `N` stands for a small number.
+const RULES: &[&str] = &[
+    "last_activity > N days ago",
+    "created < N days ago",
+    "created >= N hours ago and lead_score > 10",
+    "no conversation in N days",
+    "had conversation in last N hours",
+    "had conversation in last 1 month",
+    "did visit at least 2 times in last N days",
+    "did visit exactly 1 time in last N days",
+    "purchase_total > $20 and last_activity < N days ago",
+    "sum(purchase.amount) in last N days > 20",
+    "max(purchase.amount) in last N days <= 30",
+    "avg(purchase.amount) in last N days > 15",
+    "distinct(purchase.product) in last N days >= 2",
+    "count(visit) in last N days between 1 and 2",
+    "last_activity is today",
+    "created is yesterday or last_activity is last week",
+    "created is this month",
+    "created anniversary in next N days",
+    "last_activity anniversary is today",
+    "did visit then purchase within N hours in last N days",
+    "did visit on at least 2 days in last N days",
+    "did visit in at least 2 of the last 4 days",
+    "did visit in at least 1 of the last 2 months",
+    "first purchase in last N days",
+    "last visit more than N days ago",
+    "last purchase having amount > 20 in last N days",
+    "did not purchase in last 1 week",
+    "did purchase this week",
+    "open_ticket = true or no conversation in N hours",
+    "created in next N days",
+    "created > N hours ahead",
+    "at least 2 of (last_activity < N days ago, did visit in last N days, purchase_total > $10)",
+    "sample 50% of \"x\" and created in last N days",
+    "last_activity < 1 month ago xor created > N days ago",
+    "not (did visit in last N days) and not (created < N hours ago)",
+    "in segment \"live 0\" and did visit in last N days",
+    "not in segment \"live 1\" or created < N days ago",
+];
+
+#[test]
+fn thirty_days_agree_with_the_naive_database() {
+    let (mut entries, mut by_time) = (0, 0);
+    for seed in 0..SEEDS {
+        let (read, timed) = Run::new(seed).run();
+        entries += read;
+        by_time += timed;
+    }
+    assert!(by_time > 100 * SEEDS && entries > 3 * by_time / 2, "{by_time} of {entries} changes came by time");
+}
+
+#[test]
+fn every_rule_of_the_runs_is_one() {
+    let schema = generate_schema::schema(&mut Dice::new(0), Zone::utc());
+    for template in RULES {
+        let text = template.replace('N', "3");
+        rule::parse(&text, &schema).unwrap_or_else(|error| panic!("{text}: {}", error.message));
+    }
+}
+
+struct Run {
+    seed: u64,
+    dice: Dice,
+    state: State,
+    naive: Naive,
+    start: Timestamp,
+    /// The members that the feed gives, by segment.
+    folded: BTreeMap<SegmentId, BTreeSet<u32>>,
+    /// The last entry that was read.
+    read: u64,
+    made: usize,
+    /// So many contacts and requests a batch that whole chunks are answered at once.
+    is_bulky: bool,
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        let zone = Zone::named(dice.pick::<&str>(ZONES)).unwrap();
+        let now = Timestamp::parse(dice.pick::<&str>(NOWS)).unwrap();
+        let wanted = generate_schema::schema(&mut dice, zone.clone());
+        let naive = Naive::new(wanted.clone(), now);
+        let (folded, state) = (BTreeMap::new(), State::empty());
+        let mut run = Run { seed, dice, state, naive, start: now, folded, read: 0, made: 0, is_bulky: seed % 6 == 5 };
+        run.admit(now, &[Request::Found(zone)]);
+        run.admit(now, &[Request::Schema(patch(&wanted))]);
+        run
+    }
+
+    fn admit(&mut self, at: Timestamp, requests: &[Request]) -> Vec<crate::support::writes::Judged> {
+        let stamp = Stamp { lsn: Lsn(self.state.lsn.0 + 1), at };
+        let admitted = admit(&mut self.state, stamp, requests, None);
+        admitted.results.into_iter().map(|result| result.map_err(|refusal| refusal.kind)).collect()
+    }
+
+    /// Gives the number of entries of the feed, and of those by time.
+    fn run(mut self) -> (u64, u64) {
+        let end = self.start.plus_ms(DAYS * DAY);
+        while self.naive.as_of < end {
+            let at = self.next_instant();
+            let mut requests = vec![Request::Tick(at)];
+            for _ in 0..self.dice.below(if self.is_bulky { 250 } else { 8 }) {
+                requests.push(self.request(at));
+            }
+            let before = self.naive.clone();
+            let said = self.admit(at, &requests);
+            self.naive.advance(at);
+            for (request, said) in requests.iter().zip(said) {
+                let wanted = self.naive.write(request);
+                assert_eq!(said, wanted, "seed {} at {at}: {request:#?}", self.seed);
+            }
+            self.state.check().unwrap_or_else(|law| panic!("seed {} at {at}: {law}", self.seed));
+            self.fold(&before);
+            self.compare();
+            if self.dice.chance(8) {
+                self.state = State::decode(&image(&self.state)).unwrap();
+            }
+        }
+        let by_time = self.state.live.feed().from(0).filter(|(_, change)| change.cause == Cause::Time).count();
+        (self.read, by_time as u64)
+    }
+
+    fn next_instant(&mut self) -> Timestamp {
+        let (as_of, due) = (self.naive.as_of, self.state.next_due());
+        match (self.dice.below(8), due) {
+            (0, _) => as_of,
+            (1, Some(due)) => due.max(as_of).min(as_of.plus_ms(DAY)),
+            (2, Some(due)) => due.plus_ms(-1).max(as_of).min(as_of.plus_ms(DAY)),
+            (3, _) => as_of.plus_ms(self.dice.between(0, 5_000)),
+            (4, _) => as_of.plus_ms(self.dice.between(0, 2 * DAY)),
+            _ if self.is_bulky => as_of.plus_ms(self.dice.between(0, 3 * DAY)),
+            _ => as_of.plus_ms(self.dice.between(0, DAY / 2)),
+        }
+    }
+
+    fn request(&mut self, at: Timestamp) -> Request {
+        match self.dice.below(100) {
+            0..45 => Request::Event(self.event(at)),
+            45..65 => Request::Contact(self.contact(at)),
+            65..72 if self.made < 14 => {
+                let segment = format!("live {}", self.made);
+                self.made += 1;
+                let source = SegmentSource::Rule(self.rule());
+                Request::CreateSegment(SegmentCreate { name: segment.into(), description: None, source })
+            }
+            65..72 => {
+                let segment = format!("live {}", self.dice.below(self.made)).into();
+                let rule = Some(self.rule());
+                Request::UpdateSegment(SegmentUpdate { segment, name: None, description: None, rule })
+            }
+            72..74 if self.made > 0 => {
+                let source = SegmentSource::Frozen(format!("live {}", self.dice.below(self.made)).into());
+                let segment = format!("frozen {}", self.dice.below(3)).into();
+                Request::CreateSegment(SegmentCreate { name: segment, description: None, source })
+            }
+            _ => generate_request::request(&mut self.dice, &self.naive),
+        }
+    }
+
+    fn rule(&mut self) -> RuleSource {
+        loop {
+            let template = *self.dice.pick(RULES);
+            let mut text = String::new();
+            for (place, part) in template.split('N').enumerate() {
+                if place > 0 {
+                    text += &(1 + self.dice.below(9)).to_string();
+                }
+                text += part;
+            }
+            // What a rule names may have been dropped meanwhile; some of the rules name only what stays.
+            if let Ok(rule) = rule::parse(&text, &self.naive.schema) {
+                return RuleSource::Json(rule::to_json(&rule).to_string().into());
+            }
+        }
+    }
+
+    fn key(&mut self) -> ContactKey {
+        ContactKey::new(&format!("u-{}", self.dice.below(if self.is_bulky { 150 } else { 25 }))).unwrap()
+    }
+
+    /// Around the clock: mostly just before it, sometimes ahead of it.
+    fn near(&mut self, at: Timestamp) -> Timestamp {
+        match self.dice.below(10) {
+            0 => at,
+            1..4 => at.plus_ms(self.dice.between(-DAY, 0)),
+            4..7 => at.plus_ms(self.dice.between(-10 * DAY, 0)),
+            7 => at.plus_ms(self.dice.between(-40 * DAY, 0)),
+            _ => at.plus_ms(self.dice.between(0, 6 * DAY)),
+        }
+    }
+
+    fn event(&mut self, at: Timestamp) -> EventWrite {
+        let kind = *self.dice.pick(&["visit", "visit", "purchase", "purchase", "conversation", "ticket_opened"]);
+        let mut properties = vec![];
+        if kind == "purchase" {
+            let amount = Number::from_int(self.dice.between(1, 40));
+            properties.push((name("amount"), Input::Number(amount)));
+            properties.push((name("product"), Input::Text(self.dice.pick(&["a", "b", "c"]).to_string().into())));
+        }
+        let id = self.dice.chance(60).then(|| format!("ev-{}", self.dice.below(60)).into());
+        let at = self.near(at);
+        EventWrite { id, contact: self.key(), event: name(kind), at: Some(at), properties }
+    }
+
+    fn contact(&mut self, at: Timestamp) -> ContactWrite {
+        let mut values = vec![];
+        for property in ["created", "last_activity"] {
+            if self.dice.chance(60) {
+                values.push((name(property), Input::Text(self.near(at).to_string().into())));
+            }
+        }
+        if self.dice.chance(30) {
+            let score = Number::from_int(self.dice.between(0, 20));
+            values.push((name("lead_score"), Input::Number(score)));
+        }
+        let mode = if self.dice.chance(20) { WriteMode::Replace } else { WriteMode::Merge };
+        ContactWrite { key: self.key(), mode, values }
+    }
+
+    /// Takes in what the feed has new; `before` are the facts as they were before the last batch.
+    fn fold(&mut self, before: &Naive) {
+        let feed = self.state.live.feed();
+        let mut last = (before.as_of, SegmentId(0));
+        for (seq, change) in feed.from(self.read + 1) {
+            assert_eq!(seq, self.read + 1, "seed {}: the feed has no gaps", self.seed);
+            self.read = seq;
+            assert!(change.at >= last.0, "seed {}: changes are in order of time", self.seed);
+            last = (change.at, change.segment);
+            let members = self.folded.entry(change.segment).or_default();
+            match change.what {
+                What::Entered(contact) => assert!(members.insert(contact.0), "seed {}: {change:?}", self.seed),
+                What::Left(contact) => assert!(members.remove(&contact.0), "seed {}: {change:?}", self.seed),
+                What::Bulk(entered, left) => {
+                    let lists = feed.lists(seq).expect("the lists are kept");
+                    assert_eq!((lists.entered.len(), lists.left.len()), (u64::from(entered), u64::from(left)));
+                    members.extend(lists.entered.iter());
+                    lists.left.iter().for_each(|contact| assert!(members.remove(&contact)));
+                }
+            }
+        }
+        let changes = feed.from(0).filter(|(_, change)| change.lsn == self.state.lsn);
+        let looked_at = if self.is_bulky { 5 } else { usize::MAX };
+        for (_, change) in changes.filter(|(_, change)| change.cause == Cause::Time).take(looked_at) {
+            self.exact(change, before);
+        }
+    }
+
+    /// The naive database sees the change at its instant and not a millisecond before.
+    fn exact(&self, change: &Change, before: &Naive) {
+        let (contact, enters) = match change.what {
+            What::Entered(contact) => (contact, true),
+            What::Left(contact) => (contact, false),
+            What::Bulk(..) => panic!("seed {}: so few contacts are told one by one", self.seed),
+        };
+        let directory = self.state.index.directory();
+        // Who was erased in the same batch, and what was deleted in it, the naive database knew before.
+        let (true, Some(segment)) = (self.state.index.live().contains(contact.0), self.state.book.get(change.segment))
+        else {
+            return;
+        };
+        let Some(saved) = before.segments.iter().find(|saved| saved.name == *segment.name) else { return };
+        let rule = Rule::Segment(saved.name.as_str().into());
+        let key = directory.key(contact);
+        for (instant, wanted) in [(change.at.plus_ms(-1), !enters), (change.at, enters)] {
+            let mut then = before.clone();
+            then.advance(instant);
+            let Some(contact) = then.contacts.iter().find(|contact| contact.key == key) else { return };
+            let holds = then.matches(&rule, contact, instant);
+            assert_eq!(holds, wanted, "seed {}: {key} in {} at {instant}: {change:?}", self.seed, segment.name);
+        }
+    }
+
+    fn compare(&self) {
+        let directory = self.state.index.directory();
+        for saved in &self.naive.segments {
+            let segment = self.state.book.find(&saved.name).expect("both have it");
+            let rule = Rule::Segment(saved.name.as_str().into());
+            let wanted = self.naive.members(&rule, self.naive.as_of);
+            let key = |id: u32| directory.key(ContactId(id));
+            let kept: Vec<&str> = self.state.live.members(segment.id).iter().map(key).collect();
+            let folded: Vec<&str> =
+                self.folded.get(&segment.id).into_iter().flatten().map(|contact| key(*contact)).collect();
+            let told = format!("seed {} at {}: {}", self.seed, self.naive.as_of, saved.name);
+            assert_eq!(kept, wanted, "{told}: kept");
+            assert_eq!(folded, wanted, "{told}: folded from the feed");
+        }
+    }
+}
