@@ -8,7 +8,7 @@ use crate::{
     query::{
         bounds::Clock,
         moving::{Moving, What, is_far},
-        turns::{calendar_bounds, day_begun, starts, steady_until},
+        turns::{DAY_MS, calendar_bounds, day_begun, starts, steady_until},
     },
 };
 
@@ -55,6 +55,11 @@ impl Moving {
                 }
             }
             What::Period(period) => {
+                // Periods go forward; what lies well before this one is past.
+                let well_before = if self.of_days() { 2 } else { 2 * i128::from(DAY_MS) };
+                if self.holds_at(clock.now) && position < self.ends(clock.now).0.saturating_sub(well_before) {
+                    return None;
+                }
                 let day = match self.of_days() {
                     true => Day(position as i32),
                     false => day_begun(&clock.zone, Timestamp(position as i64)),
@@ -91,21 +96,41 @@ pub fn linear(ends: (i128, i128), at: i128, now: i128) -> Option<i128> {
     (leave > now).then_some(leave)
 }
 
+impl Moving {
+    /// A number that positions share which have one flip; `None` if that is not worth the while.
+    pub fn alike(&self, position: i128, clock: &Clock) -> Option<i128> {
+        match self.what() {
+            What::Anniversary(_) => {
+                let day = match self.of_days() {
+                    true => Day(position as i32),
+                    false => clock.zone.day_of(Timestamp(position as i64)),
+                };
+                let (_, month, date) = day.year_month_day();
+                Some(i128::from(month) * 32 + i128::from(date))
+            }
+            What::Fixed(..) | What::Age(..) | What::Ahead(..) | What::Period(_) => self.of_days().then_some(position),
+        }
+    }
+}
+
 /// A length of months: until its mean is near, nothing changes; near it, piece by piece of steady pace.
 fn by_calendar(what: What, length: Length, at: i128, clock: &Clock) -> Option<Flip> {
     let now = clock.now();
     let (near, past) = calendar_bounds(at, length, matches!(what, What::Age(..)));
+    // Before and after that, only now itself is an end.
+    if is_far(at) || (at <= now && past <= now) {
+        return None;
+    }
+    if at <= now && now < near {
+        return Flip::checked(near, false);
+    }
     let mut later = clock.clone();
     let mut holds = |t: i128| {
         later.now = Timestamp(t as i64);
         let (first, last) = what.instants(&later);
         first <= at && at <= last
     };
-    if is_far(at) {
-        return None;
-    }
     let held = holds(now);
-    // The other end is now itself.
     if now < near {
         if now < at && at < near && holds(at) != held {
             return Flip::exact(at);
@@ -167,8 +192,9 @@ fn by_anniversary(day: Day, days: i64, clock: &Clock) -> Option<Flip> {
     let today = clock.zone.day_of(clock.now);
     let held = holds(today);
     let (year, ..) = today.year_month_day();
-    // It comes in so many days before, and is out the day after.
-    let on = (year.saturating_sub(1)..=year.saturating_add(3)).filter_map(in_year);
+    // It comes in so many days before, and is out the day after. Nearly a year before is out only around leap days.
+    let years = if days < 364 { 2 } else { 9 };
+    let on = (year.saturating_sub(1)..=year.saturating_add(years)).filter_map(in_year);
     let mut turns: Vec<Day> = on.flat_map(|on| [on.plus_days(-days), on.plus_days(1)]).collect();
     turns.retain(|turn| *turn >= today);
     turns.sort_unstable();

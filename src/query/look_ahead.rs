@@ -1,7 +1,7 @@
 //! When the truth of a test of events next changes for a contact by time alone.
 
 use crate::{
-    index::{Index, event_group::EventGroup},
+    index::{Index, event_group::EventGroup, event_index::EventIndex, event_page::partition},
     model::{calendar::Length, id::ContactId},
     query::{
         behavior::{Behavior, Rolling, Source},
@@ -9,11 +9,13 @@ use crate::{
         flip::{Flip, linear},
         motion::{EventMotion, moving_positions},
         moving::{Moving, What},
+        quick::is_of_some,
         reader::Reader,
         sieve::Effort,
         spans::CountTest,
+        turns::DAY_MS,
     },
-    rule::ast::Comparison,
+    rule::ast::{Comparison, End},
 };
 
 /// After so many instants at which something moved and the truth stayed, the next one is a time to look again.
@@ -43,8 +45,23 @@ struct Seen<'a> {
 impl Ahead<'_> {
     /// When the truth for a contact next changes or, if that is not exact, must be looked at.
     pub fn check(&self, contact: ContactId) -> Option<Flip> {
-        let reader = Reader::new(self.behavior, self.index, self.clock, Effort::Few);
+        let log = self.index.events().kind(self.behavior.sources().first()?.kind)?;
+        self.check_of(contact, log.last().get(contact.0)?)
+    }
+
+    /// The same for a contact whose last event of the first kind is at a known time.
+    pub fn check_of(&self, contact: ContactId, last: i128) -> Option<Flip> {
         let sources = self.behavior.sources();
+        if let [source] = sources {
+            let log = self.index.events().kind(source.kind)?;
+            if self.is_past(last) {
+                return None;
+            }
+            if let Some(found) = self.plain(log, contact, last) {
+                return found;
+            }
+        }
+        let reader = Reader::new(self.behavior, self.index, self.clock, Effort::Few);
         let mut seen = Vec::with_capacity(sources.len());
         for number in 0..sources.len() {
             let group = reader.logs()[number].map_or(EventGroup::empty(), |log| log.group(contact));
@@ -55,12 +72,58 @@ impl Ahead<'_> {
             seen.push(found);
         }
         match self.behavior {
-            Behavior::Count(_, test) if self.counts_one_way() => self.count(test, &seen[0]),
+            Behavior::Count(_, test) if self.counts_one_way() => {
+                let times = &seen[0].times;
+                self.count(test, times.len(), |event| times[event])
+            }
             Behavior::Edge { .. } if self.motion.filters[0].is_empty() && self.motion.having.is_empty() => {
                 let event = reader.edge(&seen[0].group).filter(|event| reader.has(&seen[0].group, *event))?;
                 self.motion.window.flip(i128::from(seen[0].group.time(event).0), self.clock)
             }
             _ => self.walk(contact, &seen, reader.holds(contact)),
+        }
+    }
+
+    /// Whether all events of a contact have left a window that goes on from them, so that no more changes.
+    fn is_past(&self, newest: i128) -> bool {
+        let EventMotion { window, filters, having, rolling } = self.motion;
+        if rolling.is_some() || !having.is_empty() || filters.iter().any(|slots| !slots.is_empty()) {
+            return false;
+        }
+        // Months may reach back again, by a few days.
+        let spare = if window.what().calendar_length().is_some() { 20 * DAY_MS } else { 0 };
+        let leaving = matches!(window.what(), What::Age(Comparison::Le, _));
+        leaving && newest < window.ends(self.clock.now).0.saturating_sub(i128::from(spare))
+    }
+
+    /// The answer where no filter is to be made ready; `None` where one is.
+    fn plain(&self, log: &EventIndex, contact: ContactId, newest: i128) -> Option<Option<Flip>> {
+        let now = self.clock.now;
+        let exact = self.motion.window.what().calendar_length().is_none();
+        match self.behavior {
+            // The last to leave decides whether there is one.
+            Behavior::Count(source, test)
+                if newest <= self.clock.now()
+                    && exact
+                    && is_of_some(test)
+                    && source.filter.is_pass()
+                    && matches!(self.motion.window.what(), What::Age(Comparison::Le, _)) =>
+            {
+                Some(self.motion.window.flip(newest, self.clock))
+            }
+            Behavior::Count(source, test) if source.filter.is_pass() && self.counts_one_way() => {
+                let group = log.group(contact);
+                let known = group.between(i64::MIN, now.0).len();
+                Some(self.count(test, known, |event| group.time(event).0))
+            }
+            Behavior::Edge { source, end, having, .. } if source.filter.is_pass() && having.is_pass() => {
+                let at = match end {
+                    End::First => log.first().get(contact.0).filter(|at| *at <= self.clock.now()),
+                    End::Last => log.newest(contact, now).map(|at| i128::from(at.0)),
+                };
+                Some(at.and_then(|at| self.motion.window.flip(at, self.clock)))
+            }
+            _ => None,
         }
     }
 
@@ -78,33 +141,33 @@ impl Ahead<'_> {
         self.motion.filters[0].is_empty() && matches!(window, What::Age(Comparison::Le | Comparison::Gt, _))
     }
 
-    /// The event whose leaving, or entering, makes the count pass or fail decides.
-    fn count(&self, test: &CountTest, seen: &Seen<'_>) -> Option<Flip> {
-        let times = &seen.times[..];
+    /// The event whose leaving, or entering, makes the count pass or fail decides. Given are the times, ascending, of
+    /// events up to now.
+    fn count(&self, test: &CountTest, events: usize, time: impl Fn(usize) -> i64) -> Option<Flip> {
         let window = &self.motion.window;
         let (first, last) = window.ends(self.clock.now);
         let leaving = matches!(window.what(), What::Age(Comparison::Le, _));
-        let start = times.partition_point(|at| i128::from(*at) < first);
-        let end = times.partition_point(|at| i128::from(*at) <= last);
-        let count = end.saturating_sub(start) as u64;
+        let start = partition(0..events, |event| i128::from(time(event)) < first);
+        let end = partition(start..events, |event| i128::from(time(event)) <= last);
+        let count = (end - start) as u64;
         let truth = test.accepts(count);
-        let (mut next, stop) = if leaving { (start, end) } else { (end, times.len()) };
-        let mut found = None;
-        let mut moved = 0;
+        let (from, stop) = if leaving { (start, end) } else { (end, events) };
+        let (mut next, mut found) = (from, None);
         while next < stop && found.is_none() {
-            let at = times[next];
+            let at = time(next);
+            next += 1;
             // Events of one instant go together.
-            let together = times[next..stop].partition_point(|other| *other == at);
-            next += together;
-            moved += together as u64;
+            if next < stop && time(next) == at {
+                continue;
+            }
+            let moved = (next - from) as u64;
             if test.accepts(if leaving { count - moved } else { count + moved }) != truth {
                 found = window.flip(i128::from(at), self.clock);
             }
         }
         // An edge that goes by the calendar may go back a little.
-        let back = if leaving { start } else { end };
-        if window.what().calendar_length().is_some() && back > 0 {
-            found = earliest(found, window.flip(i128::from(times[back - 1]), self.clock));
+        if window.what().calendar_length().is_some() && from > 0 {
+            found = earliest(found, window.flip(i128::from(time(from - 1)), self.clock));
         }
         found
     }

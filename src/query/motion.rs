@@ -51,6 +51,7 @@ impl Motion {
     /// Errors: [`BindError`], none for what was bound.
     pub fn new(rule: &Rule, plan: &Plan, schema: &Schema) -> Result<Motion, BindError> {
         let clock = &plan.clock;
+        let rule = positive(rule);
         if let Rule::Property(test) = rule {
             let Some(what) = What::of_test(&test.test) else {
                 return Ok(Motion::Still);
@@ -77,6 +78,14 @@ impl Motion {
             Motion::Events(_, motion) => motion.is_timed(),
         }
     }
+}
+
+/// A complement moves as what it is the complement of.
+fn positive(mut rule: &Rule) -> &Rule {
+    while let Rule::Not(inner) = rule {
+        rule = inner;
+    }
+    rule
 }
 
 fn event_motion(rule: &Rule, schema: &Schema, clock: &Clock) -> Result<Option<EventMotion>, BindError> {

@@ -155,10 +155,16 @@ impl Moving {
         self.days
     }
 
+    /// Whether the shape holds at an instant.
+    #[inline]
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.from <= now.0 && now.0 < self.until
+    }
+
     /// Follows the clock.
     #[inline]
     pub fn follow(&mut self, clock: &Clock) {
-        if clock.now.0 < self.from || self.until <= clock.now.0 {
+        if !self.holds_at(clock.now) {
             *self = Moving::new(self.what, self.days, clock);
         }
     }

@@ -54,10 +54,11 @@ pub(in crate::query) enum Timed<'a> {
 }
 
 impl Standing {
-    /// Binds a checked predicate, one that is not made of other rules and names no segment.
+    /// Binds a checked predicate or the complement of one: what is not made of other rules and names no segment.
     ///
     /// Errors: [`BindError`], for what the schema does not have.
     pub fn new(rule: &Rule, schema: &Arc<Schema>, now: Timestamp) -> Result<Standing, BindError> {
+        debug_assert!(is_predicate(rule), "of parts, each stands for itself");
         let plan = bind_form(rule, &Context { schema, segments: &NoSegments, now, as_of: now }, true)?;
         let motion = Motion::new(rule, &plan, schema)?;
         Ok(Standing { rule: rule.clone(), reads: reads(&plan), plan, motion })
@@ -181,6 +182,14 @@ impl Standing {
     /// When and where it is asked.
     pub(in crate::query) fn clock(&self) -> &crate::query::bounds::Clock {
         &self.plan.clock
+    }
+}
+
+fn is_predicate(rule: &Rule) -> bool {
+    match rule {
+        Rule::Not(rule) => is_predicate(rule),
+        Rule::And(_) | Rule::Or(_) | Rule::Xor(_) | Rule::Of { .. } | Rule::Segment(_) => false,
+        _ => true,
     }
 }
 

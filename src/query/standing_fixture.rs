@@ -271,8 +271,13 @@ impl Moved {
         }
     }
 
-    /// One predicate.
+    /// One predicate, or its complement.
     pub fn predicate(&mut self) -> Rule {
+        let rule = self.positive();
+        if self.rng.random_range(0..10) == 0 { Rule::Not(Box::new(rule)) } else { rule }
+    }
+
+    fn positive(&mut self) -> Rule {
         match self.rng.random_range(0..16) {
             0..3 => self.property("seen", false),
             3..6 => self.property("born", true),

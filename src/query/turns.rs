@@ -5,7 +5,8 @@ use crate::model::{
     time::{Day, Timestamp},
 };
 
-const DAY_MS: i64 = 86_400_000;
+/// A day of usual length. Units: milliseconds.
+pub const DAY_MS: i64 = 86_400_000;
 /// Clocks are set back by less than this.
 const SET_BACK_MAX: i64 = 4 * 3_600_000;
 /// A calendar length lies within this of its mean, on either side; months differ by some days, leap years by one.

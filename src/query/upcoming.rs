@@ -1,13 +1,18 @@
 //! The earliest instants at which the clock changes a standing predicate, of all contacts.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use crate::{
     bitmap::CHUNK,
-    index::{Index, property::PropertyIndex},
+    index::{Index, column::Column, property::PropertyIndex},
     model::{id::ContactId, time::Timestamp},
     query::{
+        bounds::Clock,
+        flip::Flip,
         look_ahead::Ahead,
+        moving::Moving,
         standing::{Standing, Timed},
     },
 };
@@ -24,33 +29,10 @@ impl Standing {
         let found: Vec<(Vec<Check>, bool)> = match self.timed() {
             Timed::Never => vec![],
             Timed::Value(property, moving) => match index.property(property) {
-                Some(PropertyIndex::Ordered(_, column)) => {
-                    let chunk = |chunk: usize| {
-                        let check = |(row, position): (u16, i128)| {
-                            Some((moving.flip(position, clock)?.at, contact(chunk, row)))
-                        };
-                        earliest(column.iter_chunk(chunk).filter_map(check).collect(), most)
-                    };
-                    (0..column.chunk_count()).into_par_iter().map(chunk).collect()
-                }
+                Some(PropertyIndex::Ordered(_, column)) => of_values(column, moving, clock, most),
                 _ => vec![],
             },
-            Timed::Events(behavior, motion) => {
-                let ahead = Ahead { behavior, motion, clock, index };
-                match behavior.sources().first().and_then(|source| index.events().kind(source.kind)) {
-                    Some(log) => {
-                        let chunk = |chunk: usize| {
-                            let check = |row: u16| {
-                                let contact = contact(chunk, row);
-                                Some((ahead.check(contact)?.at, contact))
-                            };
-                            earliest(log.presence().chunk(chunk).iter().filter_map(check).collect(), most)
-                        };
-                        (0..log.presence().chunk_count()).into_par_iter().map(chunk).collect()
-                    }
-                    None => vec![],
-                }
-            }
+            Timed::Events(behavior, motion) => of_events(&Ahead { behavior, motion, clock, index }, most),
         };
         let left_out = found.iter().any(|(_, left_out)| *left_out);
         let (mut checks, more) = earliest(found.into_iter().flat_map(|(checks, _)| checks).collect(), most);
@@ -58,6 +40,35 @@ impl Standing {
         let until = if left_out || more { checks.last().map(|(at, _)| *at) } else { None };
         (checks, until)
     }
+}
+
+/// The earliest checks of each chunk of a column, and whether any were left out.
+fn of_values(column: &Column, moving: &Moving, clock: &Clock, most: usize) -> Vec<(Vec<Check>, bool)> {
+    let in_chunk = |known: &mut HashMap<i128, Option<Flip>>, chunk: usize| {
+        let mut flip = |position: i128| match moving.alike(position, clock) {
+            Some(alike) => *known.entry(alike).or_insert_with(|| moving.flip(position, clock)),
+            None => moving.flip(position, clock),
+        };
+        let check = |(row, position): (u16, i128)| Some((flip(position)?.at, contact(chunk, row)));
+        earliest(column.iter_chunk(chunk).filter_map(check).collect(), most)
+    };
+    (0..column.chunk_count()).into_par_iter().map_init(HashMap::new, in_chunk).collect()
+}
+
+/// The same of those who have events.
+fn of_events(ahead: &Ahead<'_>, most: usize) -> Vec<(Vec<Check>, bool)> {
+    let first = ahead.behavior.sources().first();
+    let Some(log) = first.and_then(|source| ahead.index.events().kind(source.kind)) else {
+        return vec![];
+    };
+    let in_chunk = |chunk: usize| {
+        let check = |(row, last): (u16, i128)| {
+            let contact = contact(chunk, row);
+            Some((ahead.check_of(contact, last)?.at, contact))
+        };
+        earliest(log.last().iter_chunk(chunk).filter_map(check).collect(), most)
+    };
+    (0..log.last().chunk_count()).into_par_iter().map(in_chunk).collect()
 }
 
 fn contact(chunk: usize, row: u16) -> ContactId {
