@@ -80,7 +80,32 @@ impl Ahead<'_> {
                 let event = reader.edge(&seen[0].group).filter(|event| reader.has(&seen[0].group, *event))?;
                 self.motion.window.flip(i128::from(seen[0].group.time(event).0), self.clock)
             }
-            _ => self.walk(contact, &seen, reader.holds(contact)),
+            _ => {
+                let truth = reader.holds_of(contact, &seen[0].group);
+                if self.is_settled(&seen, truth) { None } else { self.walk(contact, &seen, truth) }
+            }
+        }
+    }
+
+    /// Whether events only leave, and fewer of them do not make true what is false.
+    fn is_settled(&self, seen: &[Seen<'_>], truth: bool) -> bool {
+        let EventMotion { window, filters, .. } = self.motion;
+        if truth || filters.iter().any(|slots| !slots.is_empty()) {
+            return false;
+        }
+        let leaving = matches!(window.what(), What::Age(Comparison::Le, length) if length.exact_ms().is_some());
+        match self.behavior {
+            Behavior::Days(_, test) => leaving && test.most == u64::MAX && test.except.is_none(),
+            Behavior::Sequence { .. } => leaving,
+            // Spans that need an event are no more than the events.
+            Behavior::Regular { test, spans: Rolling::Exact { now, every }, periods, at_least, .. } => {
+                let reach = i128::from(*now) - i128::from(*every) * i128::from(*periods);
+                let within = seen[0].times.iter().filter(|at| i128::from(**at) > reach).count();
+                !test.accepts(0) && within < *at_least as usize
+            }
+            Behavior::Count(..) | Behavior::Aggregate { .. } | Behavior::Edge { .. } | Behavior::Regular { .. } => {
+                false
+            }
         }
     }
 

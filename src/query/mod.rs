@@ -2,7 +2,7 @@
 //!
 //! Owns:   what every operator means, resolved against now and the zone; the order of work; the answers and why.
 //! Never:  changes a fact, reads a clock, keeps an answer.
-//! Start:  [`bind::bind`], [`plan::Plan`], [`evaluate`], [`explain`].
+//! Start:  [`bind::bind`], [`plan::Plan`], [`evaluate`], [`explain`], [`standing::Standing`].
 
 pub mod behavior;
 pub mod bind;

@@ -105,7 +105,7 @@ fn walk(world: &mut Moved, rule: &Rule, contact: ContactId, interesting: &[i64],
 #[test]
 fn no_check_is_late() {
     let mut sums = (0, 0);
-    for seed in 0..64 {
+    for seed in 0..40 {
         let mut world = Moved::new(seed, seed as usize, 5);
         let interesting = interesting(&world);
         for _ in 0..40 {
@@ -117,12 +117,12 @@ fn no_check_is_late() {
         }
     }
     let (checks, changes) = sums;
-    assert!(changes > 2_000 && changes * 2 > checks, "{changes} changes in {checks} checks");
+    assert!(changes > 1_000 && changes * 2 > checks, "{changes} changes in {checks} checks");
 }
 
 #[test]
 fn moved_anywhere_it_is_as_if_bound_anew() {
-    for seed in 100..148 {
+    for seed in 100..132 {
         let mut world = Moved::new(seed, seed as usize, 6);
         let interesting = interesting(&world);
         for _ in 0..50 {
