@@ -30,6 +30,9 @@ use crate::{
 
 /// The longest sleep while something is to come due: a clock that is set ahead is noticed by then.
 const NAP: Duration = Duration::from_secs(30);
+/// What comes due within so long after a batch comes in one tick with what else does: each costs an entry of the log.
+/// Units: milliseconds.
+const TICK_MS: i64 = 200;
 /// How long an erased contact may stay in an old snapshot before a new one is made by itself.
 const ERASED_WITHIN: Duration = Duration::from_secs(12 * 3_600);
 
@@ -92,6 +95,7 @@ impl Writer {
         let due = match (state.next_due(), self.shared.is_manual()) {
             (Some(due), false) => {
                 let now = self.shared.now(&state);
+                let due = due.max(state.as_of.plus_ms(TICK_MS));
                 Some(Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0)).min(NAP))
             }
             _ => None,
@@ -116,7 +120,8 @@ impl Writer {
         }
         let state = self.shared.published.load();
         let now = self.shared.now(&state);
-        if !self.shared.is_manual() && state.next_due().is_some_and(|due| due <= now) {
+        let due = state.next_due().map(|due| due.max(state.as_of.plus_ms(TICK_MS)));
+        if !self.shared.is_manual() && due.is_some_and(|due| due <= now) {
             drop(state);
             self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
         }

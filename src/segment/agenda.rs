@@ -17,6 +17,19 @@ pub struct Agenda {
     entries: Bag<(Timestamp, ContactId)>,
     /// Every check up to and at this instant is among the entries; `None`: every check there is.
     horizon: Option<Timestamp>,
+    /// Whether at the horizon, which has no entries then, everyone is to be looked at: they would be too many.
+    is_sweep: bool,
+}
+
+/// What an agenda says at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Look at these.
+    At(Vec<ContactId>),
+    /// Look at these, then find new entries.
+    Last(Vec<ContactId>),
+    /// Look at everyone, then find new entries.
+    Everywhere,
 }
 
 impl Agenda {
@@ -25,29 +38,38 @@ impl Agenda {
         (contacts / SHARE).clamp(LEAST, MOST) as usize
     }
 
-    /// The agenda of entries in order that are complete up to a horizon.
-    pub fn new(entries: &[(Timestamp, ContactId)], horizon: Option<Timestamp>) -> Agenda {
-        Agenda { entries: Bag::from_sorted(entries), horizon }
-    }
-
-    /// When to look next: at an entry, or just behind the horizon for new ones.
-    pub fn next(&self) -> Option<Timestamp> {
-        match self.entries.first() {
-            Some((at, _)) => Some(at),
-            None => self.horizon.map(|horizon| horizon.plus_ms(1)),
+    /// The agenda of entries in order that are complete up to a horizon; `size` of them are few enough to be kept.
+    pub fn new(entries: &[(Timestamp, ContactId)], horizon: Option<Timestamp>, size: usize) -> Agenda {
+        let mut agenda = Agenda { entries: Bag::from_sorted(entries), horizon, is_sweep: false };
+        if entries.len() > 2 * size {
+            agenda.shorten(size);
         }
+        agenda
     }
 
-    /// Takes out those to look at by an instant; says, too, whether new entries must be found after that.
-    pub fn take(&mut self, now: Timestamp) -> (Vec<ContactId>, bool) {
+    /// When to look next.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.entries.first().map(|(at, _)| at).or(self.horizon)
+    }
+
+    /// Takes out what is to be done by an instant.
+    pub fn take(&mut self, now: Timestamp) -> Look {
+        if self.is_sweep && self.horizon.is_some_and(|horizon| horizon <= now) {
+            return Look::Everywhere;
+        }
         let taken = self.entries.take_while(|(at, _)| *at <= now);
-        let over = self.entries.is_empty() && self.horizon.is_some();
-        (taken.into_iter().map(|(_, contact)| contact).collect(), over)
+        let contacts = taken.into_iter().map(|(_, contact)| contact).collect();
+        if self.entries.is_empty() && self.horizon.is_some() && !self.is_sweep {
+            Look::Last(contacts)
+        } else {
+            Look::At(contacts)
+        }
     }
 
     /// Notes that a contact is to be looked at. What lies beyond the horizon will be found when that is reached.
     pub fn note(&mut self, at: Timestamp, contact: ContactId, size: usize) {
-        if self.horizon.is_some_and(|horizon| at > horizon) || self.entries.contains((at, contact)) {
+        let is_beyond = |horizon: Timestamp| at > horizon || (self.is_sweep && at == horizon);
+        if self.horizon.is_some_and(is_beyond) || self.entries.contains((at, contact)) {
             return;
         }
         self.entries.insert((at, contact));
@@ -56,14 +78,16 @@ impl Agenda {
         }
     }
 
-    /// Brings the horizon nearer, so that about `size` entries stay.
+    /// Brings the horizon nearer, so that at most about `size` entries stay.
     fn shorten(&mut self, size: usize) {
         let Some((last, _)) = self.entries.iter().nth(size) else { return };
-        let first = self.entries.first().map(|(at, _)| at);
-        // All entries of an instant stay or go together.
-        let horizon = if first == Some(last) { last } else { last.plus_ms(-1) };
-        self.entries.retain(|(at, _)| *at <= horizon);
+        // All entries of an instant stay or go together; if there are too many of one, everyone is looked at then.
+        let many = self.entries.iter().skip_while(|(at, _)| *at < last).take_while(|(at, _)| *at == last);
+        self.is_sweep = many.count() > size;
+        let horizon = if self.is_sweep { last } else { last.plus_ms(-1) };
         self.horizon = Some(horizon);
+        let is_sweep = self.is_sweep;
+        self.entries.retain(|(at, _)| *at < horizon || (!is_sweep && *at == horizon));
     }
 
     /// Bytes on the heap.
@@ -82,21 +106,20 @@ mod tests {
 
     #[test]
     fn entries_are_taken_in_time_and_once() {
-        let mut agenda = Agenda::new(&[(Timestamp(5), who(1)), (Timestamp(7), who(2))], None);
+        let mut agenda = Agenda::new(&[(Timestamp(5), who(1)), (Timestamp(7), who(2))], None, 10);
         agenda.note(Timestamp(6), who(3), 10);
         agenda.note(Timestamp(6), who(3), 10);
         assert_eq!(agenda.next(), Some(Timestamp(5)));
-        assert_eq!(agenda.take(Timestamp(6)), (vec![who(1), who(3)], false));
-        assert_eq!(agenda.take(Timestamp(9)), (vec![who(2)], false));
+        assert_eq!(agenda.take(Timestamp(6)), Look::At(vec![who(1), who(3)]));
+        assert_eq!(agenda.take(Timestamp(9)), Look::At(vec![who(2)]));
         assert_eq!(agenda.next(), None);
     }
 
     #[test]
     fn beyond_the_horizon_nothing_is_kept_and_new_entries_are_asked_for() {
-        let mut agenda = Agenda::new(&[(Timestamp(5), who(1))], Some(Timestamp(5)));
+        let mut agenda = Agenda::new(&[(Timestamp(5), who(1))], Some(Timestamp(5)), 10);
         agenda.note(Timestamp(6), who(2), 10);
-        assert_eq!(agenda.take(Timestamp(5)), (vec![who(1)], true));
-        assert_eq!(agenda.next(), Some(Timestamp(6)), "just behind the horizon");
+        assert_eq!(agenda.take(Timestamp(5)), Look::Last(vec![who(1)]));
     }
 
     #[test]
@@ -105,10 +128,19 @@ mod tests {
         for n in 0..9 {
             agenda.note(Timestamp(i64::from(n / 2)), who(n), 4);
         }
-        assert_eq!(agenda.take(Timestamp(100)).0.len(), 4, "instants 0 and 1");
-        assert_eq!(agenda.next(), Some(Timestamp(2)));
-        let mut same = Agenda::default();
-        (0..9).for_each(|n| same.note(Timestamp(3), who(n), 4));
-        assert_eq!(same.take(Timestamp(3)).0.len(), 9, "an instant stays whole");
+        assert_eq!(agenda.take(Timestamp(100)), Look::Last((0..4).map(who).collect()), "instants 0 and 1");
+    }
+
+    #[test]
+    fn at_an_instant_of_too_many_everyone_is_looked_at() {
+        let mut agenda = Agenda::default();
+        agenda.note(Timestamp(1), who(100), 4);
+        (0..9).for_each(|n| agenda.note(Timestamp(3), who(n), 4));
+        agenda.note(Timestamp(2), who(101), 4);
+        assert_eq!(agenda.take(Timestamp(2)), Look::At(vec![who(100), who(101)]));
+        assert_eq!(agenda.next(), Some(Timestamp(3)));
+        assert_eq!(agenda.take(Timestamp(3)), Look::Everywhere);
+        let same: Vec<_> = (0..30).map(|n| (Timestamp(7), who(n))).collect();
+        assert_eq!(Agenda::new(&same, None, 4).take(Timestamp(7)), Look::Everywhere);
     }
 }

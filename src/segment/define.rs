@@ -1,7 +1,7 @@
 //! Defining: segments made, changed and deleted; lists and pins edited; contacts erased; schemas changed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -146,17 +146,12 @@ impl Live {
                 self.predicate_mut(place).standing = Arc::new(Mutex::new(standing));
                 continue;
             }
-            let truth = standing.evaluate(facts.index);
-            let differs = |chunk: &usize| predicate.truth.chunk(*chunk) != truth.chunk(*chunk);
-            let chunks: BTreeSet<usize> = (0..facts.index.chunk_count()).filter(differs).collect();
-            for user in Arc::clone(&predicate.users).iter() {
-                self.spots(*user, &mut dirty).chunks.extend(&chunks);
-            }
             let predicate = self.predicate_mut(place);
             predicate.is_timed = standing.is_timed();
             predicate.of_nobody = standing.holds_of_nobody(facts.index);
-            predicate.truth = truth;
             predicate.standing = Arc::new(Mutex::new(standing));
+            self.sweep(facts, place, moment.at, &mut dirty);
+            let predicate = self.predicate_mut(place);
             if predicate.is_timed {
                 self.refill(facts, place, moment.at);
             } else {

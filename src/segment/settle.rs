@@ -12,7 +12,7 @@ use crate::{
         time::Timestamp,
     },
     segment::{
-        agenda::Agenda,
+        agenda::{Agenda, Look},
         delta::Delta,
         live::{Facts, Live, Moment, Predicate},
         saved::Body,
@@ -55,19 +55,25 @@ impl Live {
     /// instant or earlier, together with what was touched.
     pub fn step(&mut self, facts: Facts<'_>, moment: Moment) {
         let woken = self.wakes.take_while(|(at, _)| *at <= moment.at);
-        let (mut asks, mut over) = (Vec::new(), Vec::new());
+        let (mut asks, mut over, mut dirty) = (Vec::new(), Vec::new(), Dirty::new());
         for (_, place) in woken {
             let predicate = self.predicate_mut(place);
             predicate.wake = None;
-            let (contacts, is_over) = predicate.agenda.take(moment.at);
-            asks.extend(contacts.into_iter().map(|contact| (place, contact)));
-            if is_over {
-                over.push(place);
-            } else {
-                self.set_wake(place);
+            match predicate.agenda.take(moment.at) {
+                Look::At(contacts) => {
+                    asks.extend(contacts.into_iter().map(|contact| (place, contact)));
+                    self.set_wake(place);
+                }
+                Look::Last(contacts) => {
+                    asks.extend(contacts.into_iter().map(|contact| (place, contact)));
+                    over.push(place);
+                }
+                Look::Everywhere => {
+                    self.sweep(facts, place, moment.at, &mut dirty);
+                    over.push(place);
+                }
             }
         }
-        let mut dirty = Dirty::new();
         self.introduce(&mut asks, &mut dirty);
         self.asked_by_touches(&mut asks);
         self.ask(facts, asks, moment.at, &mut dirty);
@@ -75,6 +81,21 @@ impl Live {
             self.refill(facts, place, moment.at);
         }
         self.answer(facts, dirty, moment, None);
+    }
+
+    /// Asks a predicate of everyone.
+    pub(super) fn sweep(&mut self, facts: Facts<'_>, place: u32, now: Timestamp, dirty: &mut Dirty) {
+        let Some(predicate) = self.predicates.get(place) else { return };
+        let mut standing = predicate.standing();
+        standing.set_now(now);
+        let truth = standing.evaluate(facts.index);
+        drop(standing);
+        let differing = (0..facts.index.chunk_count())
+            .map(|chunk| (chunk, truth.chunk(chunk)))
+            .filter(|(chunk, truth)| predicate.truth.chunk(*chunk) != *truth)
+            .map(|(chunk, truth)| (chunk, truth.clone()));
+        let found = Found { flips: vec![], chunks: differing.collect(), checks: vec![] };
+        self.keep(place, &found, 0, dirty);
     }
 
     pub(super) fn predicate_mut(&mut self, place: u32) -> &mut Predicate {
@@ -89,7 +110,7 @@ impl Live {
         standing.set_now(now);
         let (entries, horizon) = standing.upcoming(facts.index, size);
         drop(standing);
-        predicate.agenda = Agenda::new(&entries, horizon);
+        predicate.agenda = Agenda::new(&entries, horizon, size);
         self.set_wake(place);
     }
 
