@@ -217,8 +217,8 @@ impl View {
     pub fn segments_of(&self, key: &str) -> Option<Vec<Box<str>>> {
         let contact = self.id(key)?;
         let State { book, live, .. } = &*self.state;
-        let holding = book.listed().filter(|segment| live.members(segment.id).contains(contact.0));
-        Some(holding.map(|segment| segment.name.clone()).collect())
+        let name = |id| book.get(id).map(|segment| segment.name.clone());
+        Some(live.holding(contact).into_iter().filter_map(name).collect())
     }
 
     /// Whether there is an event of this id.

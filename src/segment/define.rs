@@ -180,7 +180,9 @@ impl Live {
         let gone =
             Parts { predicates: &before.predicates - &after.predicates, segments: &before.segments - &after.segments };
         self.let_go(id, gone);
-        self.kept.get_mut(id.0, Kept::default).formula = formula.map(Arc::new);
+        let kept = self.kept.get_mut(id.0, Kept::default);
+        kept.formula = formula.map(Arc::new);
+        kept.is_listed = facts.book.get(id).is_some_and(|saved| saved.is_listed());
     }
 
     /// A segment uses these from now on.

@@ -28,6 +28,7 @@ use crate::{
         feed::{Cause, Feed},
         formula::{Formula, Sets},
         history::History,
+        settle::Many,
         since::Since,
         touches::Touches,
     },
@@ -75,6 +76,7 @@ pub struct Live {
     pub(super) feed: Feed,
     /// Empty between batches.
     pub(super) touches: Touches,
+    pub(super) many: Many,
 }
 
 /// A distinct predicate of the saved rules.
@@ -115,6 +117,8 @@ pub(super) struct Kept {
     pub(super) users: Arc<Vec<SegmentId>>,
     /// Whether a contact of whom nothing is known is a member.
     pub(super) of_nobody: bool,
+    /// Whether it is a segment and no suppression.
+    pub(super) is_listed: bool,
 }
 
 /// Which predicates read which facts.
@@ -190,6 +194,22 @@ impl Live {
     /// When time alone may change a membership next; never later than it does.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.wakes.first().map(|(at, _)| at)
+    }
+
+    /// Sets from how many contacts on whole chunks are answered. The answers are the same; tests try both ways.
+    pub fn answer_chunks_from(&mut self, many: Many) {
+        self.many = many;
+    }
+
+    /// The segments that hold a contact, in order of creation.
+    pub fn holding(&self, contact: ContactId) -> Vec<SegmentId> {
+        let mut holding = Vec::new();
+        self.kept.each(&mut |id, kept| {
+            if kept.is_listed && kept.members.contains(contact.0) {
+                holding.push(SegmentId(id));
+            }
+        });
+        holding
     }
 
     /// Whether no write can change a membership: no rule is kept.

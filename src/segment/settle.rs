@@ -21,7 +21,21 @@ use crate::{
 };
 
 /// From so many contacts of one chunk on, the whole chunk is answered at once: it costs about as much.
-const MANY: usize = 48;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Many {
+    /// Of a segment, whose words are combined.
+    pub segment: usize,
+    /// Of a predicate on values, whose columns are scanned.
+    pub values: usize,
+    /// Of a predicate on events, whose logs are read.
+    pub events: usize,
+}
+
+impl Default for Many {
+    fn default() -> Many {
+        Many { segment: 48, values: 512, events: 8_192 }
+    }
+}
 
 /// The segments to answer, those that others name first, and where.
 pub(super) type Dirty = BTreeMap<(u32, SegmentId), Spots>;
@@ -180,7 +194,7 @@ impl Live {
         for run in asks.chunk_by(|a, b| a.0 == b.0) {
             let place = run[0].0;
             let Some(predicate) = self.predicates.get(place) else { continue };
-            let found = look(predicate, facts, run, now);
+            let found = look(predicate, facts, run, now, self.many);
             if !found.is_nothing() {
                 self.keep(place, &found, size, dirty);
             }
@@ -248,7 +262,7 @@ impl Live {
         contacts.sort_unstable();
         contacts.dedup();
         for run in contacts.chunk_by(|a, b| chunk_of(*a) == chunk_of(*b)) {
-            if run.len() >= MANY {
+            if run.len() >= self.many.segment {
                 chunks.insert(chunk_of(run[0]));
             }
         }
@@ -304,17 +318,18 @@ impl Found {
 }
 
 /// Asks a predicate of contacts, which are ascending.
-fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: Timestamp) -> Found {
+fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: Timestamp, many: Many) -> Found {
     let mut found = Found { flips: vec![], chunks: vec![], checks: vec![] };
     let mut whole = Vec::new();
     let mut standing = predicate.standing();
     standing.set_now(now);
+    let many = if standing.reads().kinds.is_empty() { many.values } else { many.events };
     for contacts in run.chunk_by(|a, b| chunk_of(a.1.0) == chunk_of(b.1.0)) {
-        if contacts.len() >= MANY {
+        if contacts.len() >= many {
             whole.push(chunk_of(contacts[0].1.0));
         }
         for (_, contact) in contacts.iter().filter(|(_, contact)| facts.index.live().contains(contact.0)) {
-            if contacts.len() < MANY {
+            if contacts.len() < many {
                 let holds = standing.holds(facts.index, *contact);
                 if holds != predicate.truth.contains(contact.0) {
                     found.flips.push((contact.0, holds));

@@ -18,7 +18,10 @@ use throng::{
         time::Timestamp,
     },
     rule::{self, ast::Rule},
-    segment::feed::{Cause, Change, What},
+    segment::{
+        feed::{Cause, Change, What},
+        settle::Many,
+    },
 };
 
 use crate::{
@@ -122,7 +125,16 @@ impl Run {
         let mut run = Run { seed, dice, state, naive, start: now, folded, read: 0, made: 0, is_bulky: seed % 6 == 5 };
         run.admit(now, &[Request::Found(zone)]);
         run.admit(now, &[Request::Schema(patch(&wanted))]);
+        run.set_many();
         run
+    }
+
+    /// In every third run whole chunks are answered from a few contacts on.
+    fn set_many(&mut self) {
+        if self.seed % 3 == 2 {
+            let (segment, values, events) = (5, 4, 3);
+            self.state.live.answer_chunks_from(Many { segment, values, events });
+        }
     }
 
     fn admit(&mut self, at: Timestamp, requests: &[Request]) -> Vec<crate::support::writes::Judged> {
@@ -152,6 +164,7 @@ impl Run {
             self.compare();
             if self.dice.chance(8) {
                 self.state = State::decode(&image(&self.state)).unwrap();
+                self.set_many();
             }
         }
         let by_time = self.state.live.feed().from(0).filter(|(_, change)| change.cause == Cause::Time).count();
