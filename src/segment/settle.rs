@@ -14,7 +14,7 @@ use crate::{
     segment::{
         agenda::{Agenda, Look},
         delta::Delta,
-        live::{Facts, Live, Moment, Predicate},
+        live::{Facts, Kept, Live, Moment, Predicate},
         saved::Body,
         touches::Fact,
     },
@@ -282,9 +282,16 @@ impl Live {
                 _ => {}
             }
         }
+        if !chunks.is_empty() {
+            self.compare_chunks(facts, kept, &saved.body, chunks, &mut delta);
+        }
+        delta
+    }
+
+    fn compare_chunks(&self, facts: Facts<'_>, kept: &Kept, body: &Body, chunks: BTreeSet<usize>, delta: &mut Delta) {
         let (mut now, mut before) = (Words::boxed(), Words::boxed());
         for chunk in chunks {
-            match (&saved.body, &kept.formula) {
+            match (body, &kept.formula) {
                 (Body::Static(list), _) => list.chunk(chunk).load_into(&mut now),
                 (Body::Dynamic(dynamic), Some(formula)) => {
                     formula.fill(self, chunk, &mut now);
@@ -293,11 +300,10 @@ impl Live {
                 }
                 (Body::Dynamic(_), None) => now.fill(false),
             }
-            live.chunk(chunk).and_into(&mut now);
+            facts.index.live().chunk(chunk).and_into(&mut now);
             kept.members.chunk(chunk).load_into(&mut before);
             delta.compare(chunk, &before, &now);
         }
-        delta
     }
 }
 
