@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// Days that a history tells at most, a hundred years; of more the newest.
+const DAYS_MAX: i64 = 36_525;
+
 /// The members of a segment as of an earlier LSN.
 #[derive(Clone)]
 pub struct PastMembers {
@@ -166,25 +169,29 @@ impl View {
         let Some(first) = figures.peek().map(|figures| figures.day) else { return Ok(Vec::new()) };
         let today = self.schema().zone().day_of(self.now());
         let (from, to) = (from.unwrap_or(first).max(first), to.unwrap_or(today).min(today));
+        let from = from.max(to.plus_days(1 - DAYS_MAX));
+        let mut versions = self.version_days(segment).into_iter().peekable();
         let mut days = Vec::new();
-        let (mut day, mut size) = (first, 0);
+        let (mut day, mut size, mut version) = (first, 0, 1);
         while day <= to {
             let changed: Option<&DayFigures> = figures.next_if(|figures| figures.day == day);
             size = changed.map_or(size, |figures| figures.size);
+            while let Some((_, newer)) = versions.next_if(|(since, _)| *since <= day) {
+                version = newer;
+            }
             if day >= from {
                 let (entered, left) = changed.map_or((0, 0), |figures| (figures.entered, figures.left));
-                days.push(DayRecord { day, size, entered, left, version: self.version_on(segment, day) });
+                days.push(DayRecord { day, size, entered, left, version });
             }
             day = day.plus_days(1);
         }
         Ok(days)
     }
 
-    /// The version of a segment's rule at the end of a day.
-    fn version_on(&self, segment: &Segment, day: Day) -> u32 {
-        let Body::Dynamic(dynamic) = &segment.body else { return 1 };
+    /// The days since which the versions of a segment's rule hold.
+    fn version_days(&self, segment: &Segment) -> Vec<(Day, u32)> {
+        let Body::Dynamic(dynamic) = &segment.body else { return Vec::new() };
         let zone = self.schema().zone();
-        let newest = dynamic.versions.iter().rev().find(|version| zone.day_of(version.at) <= day);
-        newest.map_or(1, |version| version.number)
+        dynamic.versions.iter().map(|version| (zone.day_of(version.at), version.number)).collect()
     }
 }

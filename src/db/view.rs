@@ -218,8 +218,8 @@ impl View {
     pub fn segments_of(&self, key: &str) -> Option<Vec<Box<str>>> {
         let contact = self.id(key)?;
         let State { book, live, .. } = &*self.state;
-        let holding = book.listed().filter(|segment| live.members(segment.id).contains(contact.0));
-        Some(holding.map(|segment| segment.name.clone()).collect())
+        let holding = live.holding(contact).into_iter().filter_map(|id| book.get(id));
+        Some(holding.filter(|segment| segment.is_listed()).map(|segment| segment.name.clone()).collect())
     }
 
     /// As [`View::segments_of`] for many contacts, of some segments (`None`: all), in the order of the keys.

@@ -166,6 +166,17 @@ impl Live {
         Sets::members(self, id)
     }
 
+    /// The segments and suppressions that hold a contact, in order of creation.
+    pub fn holding(&self, contact: ContactId) -> Vec<SegmentId> {
+        let mut found = Vec::new();
+        self.kept.each(&mut |id, kept| {
+            if kept.members.contains(contact.0) {
+                found.push(SegmentId(id));
+            }
+        });
+        found
+    }
+
     /// When a member entered a segment.
     pub fn since(&self, id: SegmentId, contact: ContactId) -> Option<Timestamp> {
         let kept = self.kept.get(id.0)?;

@@ -12,7 +12,8 @@ use throng::{
         name::ContactKey,
         number::Number,
         request::{
-            ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
+            ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate,
+            WriteMode,
         },
         time::Timestamp,
     },
