@@ -3,7 +3,7 @@
 //! A reader costs its place in the feed and one page of it: while it is slow nothing is kept for it, and once the feed
 //! no longer reaches back to its place it is told so, and how to start again.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, pin::Pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -12,7 +12,10 @@ use axum::{
 };
 use bytes::Bytes;
 use serde_json::json;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Sleep, sleep},
+};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use crate::{
@@ -80,14 +83,19 @@ impl Stream {
     /// Sends a page, then what follows it, until the reader goes, falls too far behind, or the server stops.
     async fn run(mut self, first: FeedPage) {
         let mut block = GREETING.as_bytes().to_vec();
+        let mut quiet = Box::pin(sleep(HEARTBEAT));
         let (mut page, mut is_over) = (first, false);
         loop {
             self.write(&mut block, &page);
             let is_more = page.changes.len() == PAGE;
-            if !block.is_empty() && self.sender.send(std::mem::take(&mut block).into()).await.is_err() {
-                return;
+            if !block.is_empty() {
+                if self.sender.send(std::mem::take(&mut block).into()).await.is_err() {
+                    return;
+                }
+                quiet = Box::pin(sleep(HEARTBEAT));
             }
-            if !is_more && (is_over || !self.wait(&mut block).await) {
+            // What is left the reader gets when it connects again.
+            if is_over || !is_more && !self.wait(&mut quiet, &mut block).await {
                 return;
             }
             is_over = self.ear.is_over();
@@ -116,9 +124,10 @@ impl Stream {
 
     /// Waits for news, and lets the reader know in time that the connection stands and how far it has come. Gives
     /// whether it is still there.
-    async fn wait(&mut self, block: &mut Vec<u8>) -> bool {
+    async fn wait(&mut self, quiet: &mut Pin<Box<Sleep>>, block: &mut Vec<u8>) -> bool {
         tokio::select! {
-            heard = timeout(HEARTBEAT, self.ear.news()) => if heard.is_err() {
+            () = self.ear.news() => {}
+            () = quiet => {
                 block.extend_from_slice(b": still here\n");
                 if self.seen > self.told {
                     // A number without an event moves the place from which a reader resumes, and is not shown to it.
@@ -126,7 +135,7 @@ impl Stream {
                     self.told = self.seen;
                 }
                 block.push(b'\n');
-            },
+            }
             () = self.sender.closed() => return false,
         }
         true
