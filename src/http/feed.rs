@@ -137,7 +137,7 @@ pub fn write_change(out: &mut Vec<u8>, change: &FeedChange) {
     }
     write!(out, ",\"cause\":\"{cause}\",\"lsn\":{lsn},\"version\":{version}").expect(fits);
     if let FeedKind::Bulk { .. } = kind {
-        write!(out, ",\"changes\":\"/v1/feed/{seq}/changes\"").expect(fits);
+        write!(out, r#","changes":"/v1/feed/{seq}/changes""#).expect(fits);
     }
     out.push(b'}');
 }
