@@ -13,6 +13,7 @@ pub mod demo;
 pub mod failure;
 pub mod generate;
 pub mod import;
+pub mod past;
 pub mod query;
 pub mod segment;
 pub mod serve;
@@ -47,7 +48,7 @@ enum Command {
     Query(query::Query),
     /// Save, list, read, change and delete segments.
     Segment(segment::Segment),
-    /// Show how segments grow and shrink, as it happens.
+    /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
     /// Write a snapshot, so that the next start is quick.
     Snapshot(admin::Snapshot),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{
     failure::Failure,
+    past,
     query::{caret_source, pretty, print, rule_value},
     show,
     target::{Target, Where, encoded},
@@ -39,6 +40,10 @@ enum Action {
     Remove(Keys),
     /// Show the versions of a segment's rule.
     Versions(Named),
+    /// Show how a segment grew, day by day.
+    History(past::History),
+    /// Print who entered and who left between two LSNs, one a line.
+    Diff(past::Diff),
 }
 
 #[derive(Args, Debug)]
@@ -50,8 +55,9 @@ struct Plain {
     target: Where,
 }
 
+/// A segment, where it is, and how it is shown.
 #[derive(Args, Debug)]
-struct Named {
+pub struct Named {
     /// The segment's name, in any case.
     name: String,
     #[command(flatten)]
@@ -101,6 +107,9 @@ struct Members {
     /// At most so many.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// As they were at this LSN, while the history lasts.
+    #[arg(long, value_name = "LSN")]
+    at_lsn: Option<u64>,
 }
 
 #[derive(Args, Debug)]
@@ -113,8 +122,16 @@ struct Keys {
 }
 
 impl Named {
-    fn open(&self) -> Result<(Target, String), Failure> {
+    /// Opens the target; gives it with the path of the segment.
+    ///
+    /// Errors: those of [`Where::open_existing`].
+    pub fn open(&self) -> Result<(Target, String), Failure> {
         Ok((self.plain.target.open_existing()?, format!("/v1/segments/{}", encoded(&self.name))))
+    }
+
+    /// Whether JSON is wanted.
+    pub fn is_json(&self) -> bool {
+        self.plain.json
     }
 
     fn done(&self, answer: &Value) -> Result<(), Failure> {
@@ -145,6 +162,8 @@ impl Segment {
             Action::Members(members) => members.run(),
             Action::Add(keys) => keys.run("add"),
             Action::Remove(keys) => keys.run("remove"),
+            Action::History(history) => history.run(),
+            Action::Diff(diff) => diff.run(),
             Action::Versions(named) => {
                 let (target, path) = named.open()?;
                 let answer = target.json("GET", &format!("{path}/versions?limit=100000"), None)?;
@@ -204,7 +223,9 @@ impl Members {
     fn run(self) -> Result<(), Failure> {
         let (target, path) = self.named.open()?;
         let mut path = format!("{path}/members?format={}", encoded(&self.format));
-        for (name, value) in [("fields", self.fields.clone()), ("limit", self.limit.map(|n| n.to_string()))] {
+        let number = |n: Option<u64>| n.map(|n| n.to_string());
+        let asked = [("fields", self.fields.clone()), ("limit", number(self.limit)), ("at_lsn", number(self.at_lsn))];
+        for (name, value) in asked {
             if let Some(value) = value {
                 path.push_str(&format!("&{name}={}", encoded(&value)));
             }

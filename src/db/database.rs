@@ -71,6 +71,10 @@ impl From<Request> for Write {
 /// Called by the writer's thread with the outcome; must not block.
 pub type Callback = Box<dyn FnOnce(Result<Written, Error>) + Send>;
 
+/// Called by the writer's thread after each group of writes that was published, with the newest entry of the feed; must
+/// not block. Once it gives `false` it is called no more.
+pub type Listener = Box<dyn Fn(u64) -> bool + Send>;
+
 /// What the writer, the snapshots and every handle share.
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -88,6 +92,8 @@ pub(super) struct Shared {
     pub(super) snapshot_bytes: AtomicU64,
     /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
     pub(super) erased: AtomicU64,
+    /// Who is told of what was published.
+    listeners: Mutex<Vec<Listener>>,
     failure: Mutex<Option<Error>>,
     /// How the log was closed, once it was.
     closed: Mutex<Option<Result<(), Error>>>,
@@ -112,6 +118,7 @@ impl Shared {
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(snapshot_bytes),
             erased: AtomicU64::new(erased.0),
+            listeners: Mutex::default(),
             failure: Mutex::new(None),
             closed: Mutex::new(None),
             was_closed: Condvar::new(),
@@ -130,6 +137,13 @@ impl Shared {
         drop(snapshotting);
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
         self.was_closed.notify_all();
+    }
+
+    /// Tells everyone who wants to know that something was published.
+    pub(super) fn tell_published(&self) {
+        let seq = self.published.load().live.feed().end() - 1;
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener(seq));
     }
 
     pub(super) fn is_manual(&self) -> bool {
@@ -280,6 +294,11 @@ impl Database {
     /// As [`Database::move_clock`], without waiting.
     pub fn submit_clock(&self, to: Timestamp, done: Callback) {
         self.queue(Work::Move(to), done);
+    }
+
+    /// Has a listener called whenever something was published; what it hears of is seen by every view made then.
+    pub fn on_publish(&self, listener: Listener) {
+        self.handle.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
     /// Whether the clock is manual.

@@ -1,7 +1,8 @@
 //! The public error: what went wrong, and who must act.
 
 use crate::{
-    model::{request::Refusal, time::Timestamp},
+    db::feed::FeedBounds,
+    model::{id::Lsn, request::Refusal, time::Timestamp},
     query::context::BindError,
     rule::error::RuleError,
     storage::error::{StorageError, StorageErrorKind},
@@ -47,6 +48,61 @@ pub enum Error {
         as_of: Timestamp,
         /// What time it is.
         now: Timestamp,
+    },
+    /// A reader of the feed stayed away for too long: entries that it has not seen are gone.
+    #[error(
+        "entry {after} of the feed lies before the oldest that is kept: kept are {} to {}", .bounds.oldest, .bounds.newest
+    )]
+    CursorTooOld {
+        /// Where it wanted to go on.
+        after: u64,
+        /// What is kept.
+        bounds: FeedBounds,
+    },
+    /// A reader of the feed has seen more than there is: it read another database, or one that was restored since.
+    #[error("entry {after} of the feed has not come: the newest is {}; the database may have been restored", .bounds.newest)]
+    CursorAhead {
+        /// Where it wanted to go on.
+        after: u64,
+        /// What is kept.
+        bounds: FeedBounds,
+    },
+    /// The exact lists of a large change are no longer kept.
+    #[error("the exact lists of entry {seq} are no longer kept")]
+    ListsGone {
+        /// The entry.
+        seq: u64,
+        /// What is kept.
+        bounds: FeedBounds,
+    },
+    /// The feed does not reach back to an LSN.
+    #[error("the members as of LSN {lsn} can no longer be told: the history since is not whole")]
+    HistoryGone {
+        /// What was asked.
+        lsn: Lsn,
+        /// What is kept.
+        bounds: FeedBounds,
+    },
+    /// The entry of the feed has no lists.
+    #[error("entry {0} of the feed is not a large change with lists of its own")]
+    NoBulk(u64),
+    /// The segment was made after an LSN.
+    #[error("the segment \"{segment}\" was made by LSN {made}; at LSN {lsn} there was none")]
+    MadeLater {
+        /// The segment.
+        segment: Box<str>,
+        /// The write that made it.
+        made: Lsn,
+        /// What was asked.
+        lsn: Lsn,
+    },
+    /// An LSN that no write has had.
+    #[error("LSN {asked} has not come: the last write is {newest}")]
+    LsnAhead {
+        /// What was asked.
+        asked: Lsn,
+        /// The last write.
+        newest: Lsn,
     },
     /// The idempotency key was used for another request.
     #[error("the idempotency key \"{0}\" was used for a different request")]
@@ -103,6 +159,13 @@ impl Error {
             | Error::ClockBack { .. }
             | Error::ClockNotManual
             | Error::AsOfPast { .. }
+            | Error::CursorTooOld { .. }
+            | Error::CursorAhead { .. }
+            | Error::ListsGone { .. }
+            | Error::HistoryGone { .. }
+            | Error::NoBulk(_)
+            | Error::MadeLater { .. }
+            | Error::LsnAhead { .. }
             | Error::KeyReused(_)
             | Error::Busy
             | Error::InMemory => Who::Caller,

@@ -107,6 +107,8 @@ pub struct Status {
     pub event_kinds: u64,
     /// The last write.
     pub lsn: Lsn,
+    /// The newest entry of the feed; 0 before the first.
+    pub seq: u64,
     /// What time it is.
     pub now: Timestamp,
     /// Whether the clock is manual.

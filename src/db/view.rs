@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    bitmap::posting::Posting,
     db::{
         answer::Answer,
         clock::Stopwatch,
@@ -221,6 +222,25 @@ impl View {
         Some(live.holding(contact).into_iter().filter_map(name).collect())
     }
 
+    /// As [`View::segments_of`] for many contacts, of some segments (`None`: all), in the order of the keys.
+    ///
+    /// Errors: [`Error::NoSegment`].
+    pub fn look_up(&self, keys: &[String], segments: Option<&[String]>) -> Result<Vec<Option<Vec<&str>>>, Error> {
+        let State { book, live, .. } = &*self.state;
+        let mut wanted: Vec<&Segment> = match segments {
+            None => book.listed().map(|segment| &**segment).collect(),
+            Some(names) => names.iter().map(|name| self.saved(name)).collect::<Result<_, _>>()?,
+        };
+        wanted.sort_unstable_by_key(|segment| segment.id);
+        wanted.dedup_by_key(|segment| segment.id);
+        let sets: Vec<(&str, &Posting)> =
+            wanted.into_iter().map(|segment| (&*segment.name, live.members(segment.id))).collect();
+        let holding = |contact: ContactId| {
+            sets.iter().filter(|(_, members)| members.contains(contact.0)).map(|(name, _)| *name).collect()
+        };
+        Ok(keys.iter().map(|key| self.id(key).map(holding)).collect())
+    }
+
     /// Whether there is an event of this id.
     pub fn has_event(&self, id: &str) -> bool {
         self.state.index.find_event(id).is_some()
@@ -239,6 +259,7 @@ impl View {
             properties: schema.properties().count() as u64,
             event_kinds: schema.events().count() as u64,
             lsn: *lsn,
+            seq: self.feed_bounds().newest,
             now: self.now,
             manual_clock: false,
             zone: schema.zone().name().into(),

@@ -168,6 +168,9 @@ impl Writer {
             }
         }
         answers.into_iter().for_each(|(done, result)| done(result));
+        if !frames.is_empty() {
+            self.shared.tell_published();
+        }
         if self.snapshot_is_due() {
             self.checkpoint();
         }

@@ -21,6 +21,7 @@ use crate::{
     http::{
         body,
         import::{Summary, import_once},
+        news::News,
         paging::{Cursor, Listings},
         problem::Problem,
         records::Kind,
@@ -41,12 +42,14 @@ pub struct App {
     pub db: Database,
     /// The listings under way.
     pub listings: Arc<Listings>,
+    /// What was published, for those who wait.
+    pub news: Arc<News>,
 }
 
 impl App {
     /// Serves a database.
     pub fn new(db: Database) -> App {
-        App { db, listings: Arc::default() }
+        App { news: News::of(&db), db, listings: Arc::default() }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.

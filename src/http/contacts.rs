@@ -1,16 +1,15 @@
 //! Contacts: write, read, erase, list, import, and the segments that hold one.
 
-use std::collections::HashSet;
-
 use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
+    db::view::View,
     http::{
         app::{App, answer_json},
         body,
@@ -22,10 +21,14 @@ use crate::{
         wire,
     },
     model::{
+        limits,
         name::ContactKey,
         request::{Applied, ContactWrite, Request, WriteMode},
     },
 };
+
+/// Contacts that are looked up on the spot; more are looked up on a thread that may take its time.
+const LOOKUP_HERE_MAX: usize = 100;
 
 /// `PUT /v1/contacts/{key}`
 pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -129,18 +132,15 @@ pub async fn import(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     Ok(answer_json(StatusCode::OK, &summary.contacts_json()))
 }
 
-/// `GET /v1/contacts/{key}/segments`
+/// `GET /v1/contacts/{key}/segments`: read off the sets that are kept, on the spot.
 pub async fn segments(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
-    body::blocking(move || {
-        let view = app.db.view();
-        let segments = view.segments_of(&key).ok_or_else(|| unknown(&key))?;
-        let answer = json!({
-            "contact": key, "segments": segments, "as_of": view.now().to_string(), "lsn": view.lsn().0,
-        });
-        Ok(answer_json(StatusCode::OK, &answer))
-    })
-    .await
+    let view = app.db.view();
+    let segments = view.segments_of(&key).ok_or_else(|| unknown(&key))?;
+    let answer = json!({
+        "contact": key, "segments": segments, "as_of": view.now().to_string(), "lsn": view.lsn().0,
+    });
+    Ok(answer_json(StatusCode::OK, &answer))
 }
 
 /// `GET /v1/contacts/{key}/segments/{name}`
@@ -164,28 +164,25 @@ pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> R
     wire::only_members(&request, &["contacts", "segments"])?;
     let keys = wire::text_list(&request, "contacts")?
         .ok_or_else(|| Problem::refused("missing_member", "a look-up needs \"contacts\", a list of keys"))?;
+    if keys.len() > limits::LOOKUP_CONTACTS_MAX {
+        let detail = format!("a look-up is of at most {} contacts, not {}", limits::LOOKUP_CONTACTS_MAX, keys.len());
+        return Err(Problem::refused("too_many_contacts", detail));
+    }
     let wanted = wire::text_list(&request, "segments")?;
-    body::blocking(move || {
-        let view = app.db.view();
-        let named = |name: &String| match view.segment(name) {
-            Some(segment) => Ok(segment.name),
-            None => Err(Problem::not_found(format!("there is no segment \"{name}\""))),
-        };
-        let wanted = wanted.map(|names| names.iter().map(named).collect::<Result<HashSet<_>, _>>()).transpose()?;
-        let mut results = Vec::with_capacity(keys.len());
-        for key in keys {
-            let Some(segments) = view.segments_of(&key) else {
-                results.push(json!({"contact": key, "unknown": true, "segments": []}));
-                continue;
-            };
-            let kept: Vec<Box<str>> = match &wanted {
-                None => segments,
-                Some(wanted) => segments.into_iter().filter(|name| wanted.contains(name)).collect(),
-            };
-            results.push(json!({"contact": key, "segments": kept}));
-        }
-        let answer = json!({"results": results, "as_of": view.now().to_string(), "lsn": view.lsn().0});
-        Ok(answer_json(StatusCode::OK, &answer))
-    })
-    .await
+    let view = app.db.view();
+    if keys.len() > LOOKUP_HERE_MAX {
+        return body::blocking(move || looked_up(&view, &keys, wanted.as_deref())).await;
+    }
+    looked_up(&view, &keys, wanted.as_deref())
+}
+
+fn looked_up(view: &View, keys: &[String], wanted: Option<&[String]>) -> Result<Response, Problem> {
+    let found = view.look_up(keys, wanted)?;
+    let result = |(key, segments): (&String, Option<Vec<&str>>)| match segments {
+        Some(segments) => json!({"contact": key, "segments": segments}),
+        None => json!({"contact": key, "unknown": true, "segments": []}),
+    };
+    let results: Vec<Value> = keys.iter().zip(found).map(result).collect();
+    let answer = json!({"results": results, "as_of": view.now().to_string(), "lsn": view.lsn().0});
+    Ok(answer_json(StatusCode::OK, &answer))
 }

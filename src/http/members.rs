@@ -23,7 +23,7 @@ use crate::{
         problem::Problem,
         wire,
     },
-    model::{name::Name, value::Value},
+    model::{id::Lsn, name::Name, value::Value},
 };
 
 /// Members read from the view at a time.
@@ -50,15 +50,28 @@ impl Format {
 /// `GET /v1/segments/{name}/members`
 pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
-    let params = Params::read(&uri, &["format", "fields", "after", "limit"])?;
+    let params = Params::read(&uri, &["format", "fields", "after", "limit", "at_lsn"])?;
     let format = format(&params, &headers)?;
     let limit = params.parsed::<u64>("limit")?.map(|n| paging::limit(Some(n))).transpose()?;
     let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     let fields = params.text("fields").map(field_names).transpose()?;
+    let at_lsn = params.parsed::<u64>("at_lsn")?;
     body::blocking(move || {
-        let answer = app.view(cursor.as_ref()).members(&name)?;
+        let view = app.view(cursor.as_ref());
+        let past = at_lsn.map(|lsn| view.members_at(&name, Lsn(lsn))).transpose()?;
+        let mut told = vec![("throng-lsn", at_lsn.unwrap_or(view.lsn().0))];
+        let answer = match past {
+            None => {
+                told.push(("throng-seq", view.feed_bounds().newest));
+                view.members(&name)?
+            }
+            Some(past) => {
+                told.extend([("throng-seq", past.seq), ("throng-erased", past.erased)]);
+                past.answer
+            }
+        };
         let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
-        let table = Table { answer, fields, format };
+        let table = Table { answer, told, fields, format };
         Ok(match (limit, &cursor) {
             (None, None) => table.stream(None),
             (None, Some(cursor)) => table.stream(Some(cursor.place)),
@@ -106,6 +119,8 @@ fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Name>, Problem
 /// Members on their way out.
 struct Table {
     answer: Answer,
+    /// What the headers tell beside the count.
+    told: Vec<(&'static str, u64)>,
     fields: Option<Vec<Name>>,
     format: Format,
 }
@@ -117,7 +132,9 @@ impl Table {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.media()));
         headers.insert("throng-count", HeaderValue::from(self.answer.count()));
-        headers.insert("throng-lsn", HeaderValue::from(self.answer.view().lsn().0));
+        for (name, number) in &self.told {
+            headers.insert(*name, HeaderValue::from(*number));
+        }
         response
     }
 

@@ -17,12 +17,17 @@ pub mod app;
 pub mod body;
 pub mod contacts;
 pub mod events;
+pub mod feed;
+pub mod feed_stream;
 pub mod gauge;
 pub mod import;
 pub mod json;
+pub mod lines;
 pub mod local;
 pub mod members;
+pub mod news;
 pub mod paging;
+pub mod past;
 pub mod path;
 pub mod problem;
 pub mod query;
@@ -33,8 +38,13 @@ pub mod serve;
 pub mod system;
 pub mod wire;
 
-/// Every route of the API.
+/// Every route of the API over a database.
 pub fn router(db: Database) -> Router {
+    router_of(App::new(db))
+}
+
+/// Every route of the API.
+pub fn router_of(app: App) -> Router {
     let contact = || put(contacts::put).patch(contacts::patch).get(contacts::get).delete(contacts::delete);
     Router::new()
         .route("/v1/contacts", get(contacts::list))
@@ -55,6 +65,10 @@ pub fn router(db: Database) -> Router {
         )
         .route("/v1/segments/{name}/versions", get(segments::versions))
         .route("/v1/segments/{name}/members", get(members::get).post(segments::edit_members))
+        .route("/v1/segments/{name}/diff", get(past::diff))
+        .route("/v1/segments/{name}/history", get(past::history))
+        .route("/v1/feed", get(feed::get))
+        .route("/v1/feed/{seq}/changes", get(feed::changes))
         .route("/v1/schema", get(system::schema).patch(system::patch_schema))
         .route("/v1/status", get(system::status))
         .route("/v1/snapshot", post(system::snapshot))
@@ -63,5 +77,5 @@ pub fn router(db: Database) -> Router {
         .route("/readyz", get(system::ready))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(problem::finish))
-        .with_state(App::new(db))
+        .with_state(app)
 }

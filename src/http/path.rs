@@ -18,7 +18,7 @@ pub fn part(uri: &Uri, n: usize) -> Result<String, Problem> {
     }
 }
 
-/// The parameters of a query string, each at most once.
+/// The parameters of a query string.
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -26,6 +26,13 @@ impl Params {
     ///
     /// Errors: 400 with the name.
     pub fn read(uri: &Uri, known: &[&str]) -> Result<Params, Problem> {
+        Params::read_many(uri, known, &[])
+    }
+
+    /// As [`Params::read`]; some of the `known` may stand more than once.
+    ///
+    /// Errors: 400 with the name.
+    pub fn read_many(uri: &Uri, known: &[&str], many: &[&str]) -> Result<Params, Problem> {
         let mut params: Vec<(String, String)> = Vec::new();
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -41,7 +48,7 @@ impl Params {
                     format!("the query parameter \"{name}\" is not known here; known are: {}", known.join(", "));
                 return Err(Problem::malformed(detail));
             }
-            if params.iter().any(|(other, _)| *other == name) {
+            if !many.contains(&name.as_str()) && params.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::malformed(format!("the query parameter \"{name}\" stands twice")));
             }
             params.push((name, value));
@@ -54,6 +61,11 @@ impl Params {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The values of a parameter that may stand more than once.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The value of a parameter as a number or a boolean.
     ///
     /// Errors: 400 when it is not one.
@@ -62,7 +74,11 @@ impl Params {
             return Ok(None);
         };
         let kind = std::any::type_name::<T>();
-        let wanted = if kind == "bool" { "true or false" } else { "a whole number" };
+        let wanted = match kind {
+            "bool" => "true or false",
+            "f64" => "a number",
+            _ => "a whole number",
+        };
         text.parse().map(Some).map_err(|_| Problem::malformed(format!("\"{name}\" must be {wanted}, not \"{text}\"")))
     }
 }

@@ -11,10 +11,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    db::error::Error,
+    db::{error::Error, feed::FeedBounds},
     model::request::{Refusal, RefusalKind},
     rule::error::RuleError,
 };
+
+/// What a reader of the feed does whose place in it is gone.
+const RESYNC: &str = "to start again, read the members of the segments that you follow; the header Throng-Seq of \
+    GET /v1/segments/{name}/members names the last entry that they hold, so go on with GET /v1/feed?after= the least \
+    of these numbers: what is told a second time changes nothing";
 
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -58,12 +63,14 @@ pub struct Problem {
     pub rule: Option<Box<RuleError>>,
     /// When to try again. Units: seconds.
     pub retry_after: Option<u32>,
+    /// Of a place in the feed that cannot be gone on from: which entries are there.
+    pub kept: Option<FeedBounds>,
 }
 
 impl Problem {
     /// An error with a status, a word and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), rule: None, retry_after: None }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), rule: None, retry_after: None, kept: None }
     }
 
     /// 400: the request is not of the form it must have.
@@ -92,6 +99,10 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["errors"] = self.errors.iter().map(Fault::to_json).collect();
+        }
+        if let Some(kept) = self.kept {
+            body["oldest"] = kept.oldest.into();
+            body["newest"] = kept.newest.into();
         }
         if let Some(rule) = &self.rule {
             body["rule"] = json!({
@@ -141,6 +152,13 @@ impl From<Error> for Problem {
             Error::ClockBack { .. } => Problem::new(StatusCode::CONFLICT, "clock_back", detail),
             Error::ClockNotManual => Problem::new(StatusCode::CONFLICT, "clock_not_manual", detail),
             Error::AsOfPast { .. } => Problem::refused("as_of_past", detail),
+            Error::CursorTooOld { bounds, .. } => gone("cursor_too_old", &detail, bounds),
+            Error::CursorAhead { bounds, .. } => gone("cursor_ahead", &detail, bounds),
+            Error::ListsGone { bounds, .. } | Error::HistoryGone { bounds, .. } => {
+                gone("history_gone", &detail, bounds)
+            }
+            Error::NoBulk(_) | Error::MadeLater { .. } => Problem::not_found(detail),
+            Error::LsnAhead { .. } => Problem::refused("lsn_ahead", detail),
             Error::KeyReused(_) => Problem::refused("idempotency_key_reused", detail),
             Error::InMemory => Problem::new(StatusCode::CONFLICT, "in_memory", detail),
             Error::Busy => unavailable("busy", detail),
@@ -153,6 +171,11 @@ impl From<Error> for Problem {
             }
         }
     }
+}
+
+/// 410 with the way to start again.
+fn gone(code: &'static str, detail: &str, kept: FeedBounds) -> Problem {
+    Problem { kept: Some(kept), ..Problem::new(StatusCode::GONE, code, format!("{detail}; {RESYNC}")) }
 }
 
 impl IntoResponse for Problem {

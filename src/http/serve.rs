@@ -14,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{db::database::Database, http};
+use crate::{
+    db::database::Database,
+    http::{self, app::App},
+};
 
 /// Connections at once; past it new ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -71,8 +74,14 @@ impl Server {
 
     /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns.
     pub fn run(self, db: Database) {
-        let router = http::router(db);
-        self.runtime.block_on(accept(self.listener, router, stop_signal()));
+        let app = App::new(db);
+        let news = Arc::clone(&app.news);
+        let stop = async move {
+            stop_signal().await;
+            // Whoever waits for news would keep the server from stopping.
+            news.end();
+        };
+        self.runtime.block_on(accept(self.listener, http::router_of(app), stop));
         self.runtime.shutdown_timeout(DRAIN);
     }
 }

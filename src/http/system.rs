@@ -56,6 +56,7 @@ pub fn status_json(status: &Status) -> Value {
         "properties": status.properties,
         "event_kinds": status.event_kinds,
         "lsn": status.lsn.0,
+        "seq": status.seq,
         "now": status.now.to_string(),
         "clock": if status.manual_clock { "manual" } else { "system" },
         "time_zone": status.zone,
@@ -87,6 +88,7 @@ fn limits_json() -> Value {
         "line_bytes": limits::LINE_BYTES_MAX,
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,
+        "lookup_contacts": limits::LOOKUP_CONTACTS_MAX,
     })
 }
 

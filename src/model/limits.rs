@@ -44,5 +44,7 @@ pub const IMPORT_ERRORS_TOLD_MAX: usize = 100;
 pub const INFER_RECORDS: usize = 10_000;
 /// Contacts: ids are 32 bits wide and the last chunk is kept free.
 pub const CONTACTS_MAX: u32 = u32::MAX - 65_536;
+/// Contacts of one look-up: it is answered at once, and is no export.
+pub const LOOKUP_CONTACTS_MAX: usize = 10_000;
 /// Channels of one suppression.
 pub const CHANNELS_MAX: usize = 64;

@@ -66,8 +66,11 @@ fn import_query_segment_on_a_folder() {
     assert!(ok(at, &["snapshot", CLOCK[0], CLOCK[1]]).contains("snapshot of LSN"));
     assert!(ok(at, &["verify"]).contains("no damage found"));
     assert!(ok(at, &["status", CLOCK[0], CLOCK[1]]).contains("contacts         2"));
-    let watched = ok(at, &["watch", "--looks", "1", "--json", CLOCK[0], CLOCK[1]]);
+    let watched = ok(at, &["watch", "--from", "0", "--no-follow", "--json", CLOCK[0], CLOCK[1]]);
     assert!(watched.contains("\"segment\":\"Buyers\""), "{watched}");
+    assert_eq!(ok(at, &["watch", "buyers", "--no-follow", CLOCK[0], CLOCK[1]]), "", "it begins at the end");
+    let days = ok(at, &["segment", "history", "buyers", CLOCK[0], CLOCK[1]]);
+    assert!(days.contains("2026-05-01") && days.contains("members"), "{days}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! - `cli`: the command line, as typed.
 //! - `facts`: the index against the naive database, and its images.
+//! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
+//! - `feed_past`: the members as of earlier writes, differences, days, and look-ups beside an import.
 //! - `history`: random requests through the engine and the naive database, batch after batch.
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
@@ -16,6 +18,8 @@
 
 mod cli;
 mod facts;
+mod feed;
+mod feed_past;
 mod history;
 mod house;
 mod http;

@@ -3,6 +3,7 @@
 pub mod almanac;
 pub mod deeds;
 pub mod derived;
+pub mod events;
 pub mod generate;
 pub mod generate_request;
 pub mod generate_rule;
