@@ -5,6 +5,7 @@
 //! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
 
 pub mod answer;
+pub mod audience;
 pub mod checkpoint;
 pub mod clock;
 pub mod database;
@@ -13,6 +14,9 @@ pub mod open;
 pub mod options;
 pub mod queue;
 pub mod record;
+pub mod suppression;
 pub mod verify;
 pub mod view;
+pub mod what_if;
+pub mod why;
 pub mod writer;

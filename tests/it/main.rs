@@ -1,5 +1,6 @@
 //! The one integration test binary.
 //!
+//! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `facts`: the index against the naive database, and its images.
 //! - `history`: random requests through the engine and the naive database, batch after batch.
@@ -11,9 +12,11 @@
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `rules`: the rule language, by data files.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audience;
 mod cli;
 mod facts;
 mod history;
@@ -26,3 +29,4 @@ mod oracle;
 mod rules;
 mod support;
 mod time;
+mod what_if;
