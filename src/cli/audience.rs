@@ -13,11 +13,13 @@ use crate::cli::{
 
 /// The audience of a send: segments in order of priority, without exclusions and suppressions.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  throng audience VIP 'Warm leads' --channel email --fields name,email --format csv > send.csv\n  \
+#[command(
+    after_help = "Examples:\n  throng audience VIP 'Warm leads' --channel email --fields name,email --format csv > send.csv\n  \
     throng audience VIP --exclude 'Bought lately' --channel sms --summary\n  \
     throng audience Everyone --channel email --split exp-1 --part A=50 --part B=50 --sample 10000\n\n\
     Each contact comes once, with the first segment that holds it. Suppressions of the channel are withheld, and\n\
-    counted with --summary; without a channel all suppressions are. A split deals by bucket(\"exp-1\", 10000).")]
+    counted with --summary; without a channel all suppressions are. A split deals by bucket(\"exp-1\", 10000)."
+)]
 pub struct Audience {
     /// Segments, those of the highest priority first.
     segments: Vec<String>,

@@ -15,9 +15,11 @@ use crate::cli::{
 
 /// Who must not be sent to, by channel: masks that no audience escapes.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  throng suppression create Unsubscribed --rule 'Email Consent != true' --channel email\n  \
+#[command(
+    after_help = "Examples:\n  throng suppression create Unsubscribed --rule 'Email Consent != true' --channel email\n  \
     throng suppression create Bounced --members bounced.txt --channel email\n  \
-    throng suppression add Bounced u-1 u-2\n\nA suppression without a channel masks every channel.")]
+    throng suppression add Bounced u-1 u-2\n\nA suppression without a channel masks every channel."
+)]
 pub struct Suppression {
     #[command(subcommand)]
     action: Action,

@@ -150,7 +150,9 @@ impl Revert {
 
 /// Pin contacts into or out of a dynamic segment, whatever its rule says.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  throng segment pin VIP --in u-1 --in u-2 --out u-3\n  throng segment pin VIP --clear u-1")]
+#[command(
+    after_help = "Example:\n  throng segment pin VIP --in u-1 --in u-2 --out u-3\n  throng segment pin VIP --clear u-1"
+)]
 pub(super) struct Pin {
     #[command(flatten)]
     named: Named,
@@ -198,8 +200,7 @@ impl Why {
     /// Asks and prints.
     pub(super) fn run(self) -> Result<(), Failure> {
         let target = self.named.plain.target.open_existing()?;
-        let path =
-            format!("/v1/contacts/{}/segments/{}?explain=true", encoded(&self.key), encoded(&self.named.name));
+        let path = format!("/v1/contacts/{}/segments/{}?explain=true", encoded(&self.key), encoded(&self.named.name));
         let answer = target.json("GET", &path, None)?;
         if self.named.plain.json {
             return print(&pretty(&answer));

@@ -186,7 +186,8 @@ impl Audience {
     /// How many of it landed in each group, in order of priority.
     pub fn landed(&self) -> Vec<Counted> {
         let members = self.members.posting();
-        let counted = |(name, group): &(Box<str>, Posting)| Counted { name: name.clone(), count: members.and_len(group) };
+        let counted =
+            |(name, group): &(Box<str>, Posting)| Counted { name: name.clone(), count: members.and_len(group) };
         self.landed.iter().map(counted).collect()
     }
 
@@ -223,12 +224,7 @@ impl Audience {
     }
 
     /// Contacts in order of first sight with the values of the `fields`, and where they landed.
-    pub fn contacts(
-        &self,
-        after: Option<Place>,
-        limit: usize,
-        fields: &[Name],
-    ) -> Page<(ContactRecord, Landing<'_>)> {
+    pub fn contacts(&self, after: Option<Place>, limit: usize, fields: &[Name]) -> Page<(ContactRecord, Landing<'_>)> {
         let view = self.members.view();
         let fields = view.fields(Some(fields));
         self.members.page(after, limit, |id| (view.record(ContactId(id), &fields), self.landing(id)))

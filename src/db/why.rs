@@ -3,7 +3,7 @@
 use crate::{
     db::{error::Error, suppression::SuppressionInfo, view::View},
     model::{
-        id::ContactId,
+        id::{ContactId, SegmentId},
         name::Name,
         time::Timestamp,
         value::{Value, ValueType},
@@ -135,7 +135,7 @@ impl View {
         Ok(self.id(key).map(|contact| self.membership_of(id, contact)))
     }
 
-    fn membership_of(&self, segment: crate::model::id::SegmentId, contact: ContactId) -> Membership {
+    fn membership_of(&self, segment: SegmentId, contact: ContactId) -> Membership {
         let live = &self.state().live;
         let member = live.members(segment).contains(contact.0);
         Membership { member, since: live.since(segment, contact) }

@@ -76,7 +76,8 @@ impl State {
     pub fn forecast(&self, segment: SegmentId, now: Timestamp, days: u32, samples: usize) -> Vec<Ahead> {
         let mut state = self.clone();
         state.live = self.live.only(&self.live.reach([segment]));
-        let matters: Vec<EventKindId> = state.schema.events().map(|kind| kind.id).filter(|kind| state.reads(*kind)).collect();
+        let matters: Vec<EventKindId> =
+            state.schema.events().map(|kind| kind.id).filter(|kind| state.reads(*kind)).collect();
         state.index.keep_due(|due| matters.contains(&due.kind));
         let zone = state.schema.zone().clone();
         let today = zone.day_of(now);

@@ -91,7 +91,8 @@ fn ask(request: &Json) -> Result<AudienceAsk, Problem> {
 /// A list of segments, by name, and rules, as `{"rule":…, "name":…?}`.
 fn groups(request: &Json, member: &str) -> Result<Option<Vec<Group>>, Problem> {
     let wrong = |found: &Json| {
-        let detail = format!("\"{member}\" is a list of segments' names and of {{\"rule\":…}}; it holds {}", found.kind());
+        let detail =
+            format!("\"{member}\" is a list of segments' names and of {{\"rule\":…}}; it holds {}", found.kind());
         Problem::refused("wrong_type", detail)
     };
     let group = |item: &Json| match item {
@@ -169,7 +170,8 @@ fn split(request: &Json) -> Result<Option<Split>, Problem> {
 /// A share in percent, in buckets.
 fn buckets(percent: &Json) -> Result<u32, Problem> {
     let wrong = || {
-        let detail = format!("\"percent\" is a number from 0 to 100 with at most two digits after the point, not {percent}");
+        let detail =
+            format!("\"percent\" is a number from 0 to 100 with at most two digits after the point, not {percent}");
         Problem::refused("bad_split", detail)
     };
     let Json::Number(digits) = percent else { return Err(wrong()) };

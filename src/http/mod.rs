@@ -69,10 +69,7 @@ pub fn router(db: Database) -> Router {
             "/v1/suppressions/{name}",
             get(suppressions::get).put(suppressions::put).patch(suppressions::patch).delete(suppressions::delete),
         )
-        .route(
-            "/v1/suppressions/{name}/members",
-            get(suppressions::members).post(suppressions::edit_members),
-        )
+        .route("/v1/suppressions/{name}/members", get(suppressions::members).post(suppressions::edit_members))
         .route("/v1/schema", get(system::schema).patch(system::patch_schema))
         .route("/v1/status", get(system::status))
         .route("/v1/snapshot", post(system::snapshot))

@@ -107,7 +107,12 @@ pub(super) fn new_segment(app: &App, name: &str, request: &Json) -> Result<Segme
 }
 
 /// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
-pub(super) async fn show(app: App, name: String, status: StatusCode, sent: Vec<ContactKey>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    app: App,
+    name: String,
+    status: StatusCode,
+    sent: Vec<ContactKey>,
+) -> Result<Response, Problem> {
     body::blocking(move || {
         let view = app.db.view();
         let mut object = described(&view, &name)?;
@@ -305,12 +310,12 @@ pub(super) async fn members_edit(uri: &Uri, headers: &HeaderMap, body: Body) -> 
             let mode = match params.text("mode") {
                 None => MembersMode::Add,
                 Some("replace") => MembersMode::Replace,
-                Some(word) => MODES.into_iter().find(|(_, known)| *known == word).map(|(mode, _)| mode).ok_or_else(
-                    || {
+                Some(word) => {
+                    MODES.into_iter().find(|(_, known)| *known == word).map(|(mode, _)| mode).ok_or_else(|| {
                         let known = "add, remove, replace, include, exclude or clear";
                         Problem::malformed(format!("\"mode\" is {known}, not \"{word}\""))
-                    },
-                )?,
+                    })?
+                }
             };
             let bytes = body::bytes(headers, body).await?;
             vec![(mode, listed_keys(&bytes, media.as_deref() == Some("text/csv"))?)]

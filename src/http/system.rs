@@ -87,6 +87,10 @@ fn limits_json() -> Value {
         "line_bytes": limits::LINE_BYTES_MAX,
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,
+        "channels": limits::CHANNELS_MAX,
+        "forecast_days": limits::FORECAST_DAYS_MAX,
+        "audience_groups": limits::AUDIENCE_GROUPS_MAX,
+        "audience_parts": limits::AUDIENCE_PARTS_MAX,
     })
 }
 

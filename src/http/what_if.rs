@@ -132,8 +132,9 @@ pub async fn revert(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     let name = part(&uri, 2)?;
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["version"])?;
-    let version = wire::count_member(&request, "version")?
-        .ok_or_else(|| Problem::refused("missing_member", "\"version\" is missing: the number of an earlier version"))?;
+    let version = wire::count_member(&request, "version")?.ok_or_else(|| {
+        Problem::refused("missing_member", "\"version\" is missing: the number of an earlier version")
+    })?;
     let view = app.db.view();
     let versions = view.versions(&name).ok_or_else(|| Problem::not_found(format!("there is no segment \"{name}\"")))?;
     let Some(found) = versions.iter().find(|known| u64::from(known.version) == version) else {

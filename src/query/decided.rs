@@ -60,10 +60,9 @@ impl Standing {
                 fact: Fact::Property(*property, index.value(*property, contact)),
                 found_in: place_of(index, *property, test),
             },
-            Some(Leaf::Domain(property, _)) => Decided {
-                fact: Fact::Property(*property, index.value(*property, contact)),
-                found_in: "domain posting",
-            },
+            Some(Leaf::Domain(property, _)) => {
+                Decided { fact: Fact::Property(*property, index.value(*property, contact)), found_in: "domain posting" }
+            }
             Some(Leaf::Behavior(behavior, _)) => {
                 let reader = Reader::new(behavior, index, self.clock(), Effort::Few);
                 let fact = match reader.told(contact) {

@@ -31,15 +31,17 @@ impl Live {
     pub fn only(&self, segments: &[SegmentId]) -> Live {
         let mut live = Live { next_place: self.next_place, ..Live::default() };
         let mut places = HashMap::new();
+        let chosen: BTreeSet<SegmentId> = segments.iter().copied().collect();
         let users = |users: &[SegmentId]| -> Arc<Vec<SegmentId>> {
-            Arc::new(users.iter().filter(|user| segments.contains(user)).copied().collect())
+            Arc::new(users.iter().filter(|user| chosen.contains(user)).copied().collect())
         };
         for id in segments {
             let Some(mut kept) = self.kept.get(id.0).cloned() else { continue };
             kept.history = History::default();
             kept.users = users(&kept.users);
             for place in kept.formula.iter().flat_map(|formula| formula.parts().predicates) {
-                let Some(predicate) = self.predicates.get(place).filter(|_| live.predicates.get(place).is_none()) else {
+                let Some(predicate) = self.predicates.get(place).filter(|_| live.predicates.get(place).is_none())
+                else {
                     continue;
                 };
                 let standing = predicate.standing().clone();

@@ -278,13 +278,8 @@ impl Tree<'_> {
     }
 
     fn rule(&mut self, rule: &Rule) -> Why {
-        let node = |text: String, holds: bool, children: Vec<Why>| Why {
-            text,
-            holds,
-            decided: None,
-            segment: None,
-            children,
-        };
+        let node =
+            |text: String, holds: bool, children: Vec<Why>| Why { text, holds, decided: None, segment: None, children };
         match rule {
             Rule::All => node(rule::print(rule), true, vec![]),
             Rule::None => node(rule::print(rule), false, vec![]),

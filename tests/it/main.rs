@@ -10,6 +10,7 @@
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
+//! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `rules`: the rule language, by data files.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
@@ -26,6 +27,7 @@ mod kill;
 mod live;
 mod naive;
 mod oracle;
+mod outlook;
 mod rules;
 mod support;
 mod time;
