@@ -104,7 +104,7 @@ pub enum SingleChange {
     /// The opposite of a predicate.
     Predicate {
         /// The predicate.
-        rule: Rule,
+        rule: Box<Rule>,
         /// Whether it holds now.
         holds: bool,
         /// What decides it now.

@@ -115,7 +115,7 @@ fn change_json(change: &SingleChange) -> Value {
     match change {
         SingleChange::Predicate { rule, holds, deciding } => {
             let json = rule::to_json(rule);
-            let opposite = Rule::Not(Box::new(rule.clone()));
+            let opposite = Rule::Not(rule.clone());
             let mut object = json!({
                 "rule": rule::print(rule),
                 "holds": holds,

@@ -37,7 +37,7 @@ pub enum NextChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lever {
     /// The opposite of a predicate: its rule, whether it holds now, and what decides it now.
-    Predicate(Rule, bool, Decided),
+    Predicate(Box<Rule>, bool, Decided),
     /// The list of a static segment: its name, and whether the contact is in it now.
     Listed(Box<str>, bool),
     /// The pin of a dynamic segment: its name, and whether the contact is pinned in (or out) now.
@@ -198,7 +198,8 @@ impl Outlook<'_> {
                             && self.member(Flip::Predicate(place)) != now
                         {
                             let decided = asked.standing.decided(self.facts.index, self.contact);
-                            levers.push(Lever::Predicate(asked.standing.rule().clone(), asked.holds, decided));
+                            let rule = Box::new(asked.standing.rule().clone());
+                            levers.push(Lever::Predicate(rule, asked.holds, decided));
                         }
                     }
                 }

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::server::{Reply, Server};
+use crate::support::{
+    generate::Dice,
+    server::{Reply, Server},
+};
 
 fn server() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
@@ -102,6 +105,58 @@ fn each_contact_lands_once_and_masks_hold() {
         (json!({"include": "High"}), 422),
     ] {
         status(&server, "POST", "/v1/audience", bad, code);
+    }
+}
+
+/// Random asks over random lists, against sets.
+#[test]
+fn audiences_are_what_sets_say() {
+    let (_folder, server) = server();
+    import(&server, (0..300).map(|n| format!("{{\"key\":\"k{n:03}\"}}\n")).collect());
+    let mut dice = Dice::new(11);
+    let list = |dice: &mut Dice| -> BTreeSet<String> {
+        let share = dice.below(100);
+        (0..300).filter(|_| dice.chance(share)).map(|n| format!("k{n:03}")).collect()
+    };
+    let lists: Vec<BTreeSet<String>> = (0..8).map(|_| list(&mut dice)).collect();
+    for (n, keys) in lists.iter().enumerate() {
+        server.ok("POST", "/v1/segments", json!({"name": format!("S{n}"), "members": keys}));
+    }
+    let channels = ["email", "sms", "push"];
+    let masks: Vec<(Vec<&str>, BTreeSet<String>)> = (0..4)
+        .map(|_| (channels.into_iter().filter(|_| dice.chance(40)).collect(), list(&mut dice)))
+        .map(|(channels, keys): (Vec<&str>, BTreeSet<String>)| (channels, keys.into_iter().step_by(4).collect()))
+        .collect();
+    for (n, (channels, keys)) in masks.iter().enumerate() {
+        let body = json!({"name": format!("M{n}"), "channels": channels, "members": keys});
+        server.ok("POST", "/v1/suppressions", body);
+    }
+    for _ in 0..60 {
+        let pick = |dice: &mut Dice, most: usize| (0..dice.below(most)).map(|_| dice.below(8)).collect::<Vec<usize>>();
+        let (include, exclude) = (pick(&mut dice, 5), pick(&mut dice, 3));
+        let channel = dice.chance(75).then(|| *dice.pick(&channels));
+        let names = |places: &[usize]| places.iter().map(|place| format!("S{place}")).collect::<Vec<_>>();
+        let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+        for place in &include {
+            for key in &lists[*place] {
+                wanted.entry(key.clone()).or_insert_with(|| format!("S{place}"));
+            }
+        }
+        wanted.retain(|key, _| !exclude.iter().any(|place| lists[*place].contains(key)));
+        let applies = |on: &[&str]| on.is_empty() || channel.is_none_or(|channel| on.contains(&channel));
+        let mut withheld = serde_json::Map::new();
+        for (n, (_, keys)) in masks.iter().enumerate().filter(|(_, (on, _))| applies(on)) {
+            let count = wanted.keys().filter(|key| keys.contains(*key)).count();
+            if count > 0 {
+                withheld.insert(format!("M{n}"), count.into());
+            }
+        }
+        wanted.retain(|key, _| !masks.iter().any(|(on, keys)| applies(on) && keys.contains(key)));
+        let ask = json!({"include": names(&include), "exclude": names(&exclude), "channel": channel});
+        let reply = server.call("POST", "/v1/audience", ask.clone());
+        assert_eq!(landed(&reply), wanted, "{ask}");
+        let summary: Value = serde_json::from_str(reply.header("throng-summary").unwrap()).unwrap();
+        assert_eq!(summary["withheld"], Value::Object(withheld), "{ask}");
     }
 }
 

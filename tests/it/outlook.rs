@@ -128,7 +128,7 @@ fn single_changes_flip_and_nothing_else_does() {
                 let member = state.live.members(segment.id).contains(contact.0);
                 for predicate in &predicates {
                     let is_lever =
-                        levers.iter().any(|lever| matches!(lever, Lever::Predicate(of, ..) if of == predicate));
+                        levers.iter().any(|lever| matches!(lever, Lever::Predicate(of, ..) if **of == *predicate));
                     let flipped = with_opposite(&state, segment, predicate, contact) != member;
                     assert_eq!(is_lever, flipped, "seed {seed}: {predicate:?} of {contact:?} in {}", segment.name);
                     flips += u64::from(flipped);

@@ -100,10 +100,10 @@ fn a_forecast_is_what_time_then_does() {
     assert_eq!(ahead[0]["days"][2]["samples"]["entering"], json!(["k50"]), "{}", ahead[0]);
     assert_eq!((&ahead[3]["entering"], &ahead[3]["leaving"]), (&json!(0), &json!(0)));
     let mut sizes: Vec<u64> = names.iter().map(|name| count(&server, name)).collect();
-    for day in 0..14 {
-        server.ok("POST", "/v1/clock", json!({"now": format!("2026-05-{:02}T23:59:59.999Z", day + 1)}));
+    for day in 1..=14 {
+        server.ok("POST", "/v1/clock", json!({"now": format!("2026-05-{day:02}T23:59:59.999Z")}));
         for (place, name) in names.iter().enumerate() {
-            let told = &ahead[place]["days"][day];
+            let told = &ahead[place]["days"][day - 1];
             let now = count(&server, name);
             assert_eq!(told["size"], now, "{name} on day {day}: {told}");
             let moved = told["entering"].as_i64().unwrap() - told["leaving"].as_i64().unwrap();
