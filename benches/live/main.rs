@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
-use std::time::Instant;
+use std::{hint::black_box, time::Instant};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,12 +16,13 @@ use throng::{
     engine::{admit::admit, command::Stamp, state::State},
     model::{
         calendar::Zone,
-        id::{ContactId, Lsn},
+        id::{ContactId, Lsn, SegmentId},
         name::{ContactKey, Name},
         number::Number,
         request::{ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, WriteMode},
         time::Timestamp,
     },
+    rule,
     segment::{feed::Feed, live::Live},
 };
 
@@ -46,6 +47,7 @@ fn main() {
     bench.events("with segments");
     bench.singles("with segments");
     bench.lookups();
+    bench.what_if();
     bench.tick();
     bench.again();
 }
@@ -55,6 +57,11 @@ struct Bench {
     now: Timestamp,
     random: rand_pcg::Pcg64,
     contacts: u64,
+}
+
+/// Seconds for each of so many.
+fn per(watch: Instant, n: usize) -> f64 {
+    watch.elapsed().as_secs_f64() / n.max(1) as f64
 }
 
 fn row(what: &str, figure: String) {
@@ -105,6 +112,32 @@ impl Bench {
             }
         }
         row("load, one thread, no log", format!("{:.1} s, {events} events", watch.elapsed().as_secs_f64()));
+    }
+
+    /// Looks ahead: why one contact is in, what a rule would change, what a week will bring.
+    fn what_if(&mut self) {
+        let ids: Vec<SegmentId> = self.state.book.iter().map(|segment| segment.id).take(20).collect();
+        let watch = Instant::now();
+        for id in &ids {
+            let contact = ContactId(self.random.random_range(0..self.contacts as u32));
+            let outlook = self.state.live.outlook(self.state.facts(), *id, contact, self.state.as_of);
+            black_box((outlook.why(), outlook.levers(), outlook.next_change(self.state.as_of)));
+        }
+        row("why, single changes and next change", format!("{:.1} µs", per(watch, ids.len()) * 1e6));
+        let rule = rule::parse("Lead Score > 42 AND did purchase in last 17 days", &self.state.schema);
+        let rule = rule.expect("the rule is well formed");
+        let watch = Instant::now();
+        for id in &ids {
+            black_box(self.state.trial(*id, &rule).expect("it can be saved"));
+        }
+        row("a preview", format!("{:.2} ms", per(watch, ids.len()) * 1e3));
+        let (watch, mut changes) = (Instant::now(), 0);
+        for id in &ids {
+            let days = self.state.forecast(*id, self.state.as_of, 7, 10);
+            changes += days.iter().map(|day| day.entering + day.leaving).sum::<u64>();
+        }
+        let each = changes / ids.len() as u64;
+        row("a forecast of 7 days", format!("{:.2} ms, {each} changes", per(watch, ids.len()) * 1e3));
     }
 
     fn event(&mut self) -> Request {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod admin;
+pub mod audience;
 pub mod demo;
 pub mod failure;
 pub mod generate;
@@ -18,8 +19,10 @@ pub mod query;
 pub mod segment;
 pub mod serve;
 pub mod show;
+pub mod suppression;
 pub mod target;
 pub mod watch;
+pub mod what_if;
 
 /// Throng: who is in it, how many, and why, exactly and at once.
 #[derive(Debug, Parser)]
@@ -46,8 +49,12 @@ enum Command {
     Import(import::Import),
     /// Ask a rule: a count, keys, contacts, a sample or its plan.
     Query(query::Query),
-    /// Save, list, read, change and delete segments.
+    /// Save, list, read, change and delete segments; preview, forecast, explain.
     Segment(segment::Segment),
+    /// The audience of a send: segments in order of priority, without exclusions and suppressions.
+    Audience(audience::Audience),
+    /// Who must not be sent to, by channel: unsubscribed, bounced, no consent.
+    Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
     /// Write a snapshot, so that the next start is quick.
@@ -75,6 +82,8 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Query(query) => query.run(),
         Command::Segment(segment) => segment.run(),
+        Command::Audience(audience) => audience.run(),
+        Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),

@@ -1,6 +1,10 @@
 //! `throng segment`: save, list, read, change and delete segments.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -11,6 +15,7 @@ use crate::cli::{
     query::{caret_source, pretty, print, rule_value},
     show,
     target::{Target, Where, encoded},
+    what_if::{Forecast, Freeze, Pin, Preview, Revert, Why},
 };
 
 /// Save, list, read, change and delete segments.
@@ -38,30 +43,43 @@ enum Action {
     Add(Keys),
     /// Take contacts out of a static segment.
     Remove(Keys),
+    /// Pin contacts into or out of a dynamic segment, whatever its rule says.
+    Pin(Pin),
     /// Show the versions of a segment's rule.
     Versions(Named),
     /// Show how a segment grew, day by day.
     History(past::History),
     /// Print who entered and who left between two LSNs, one a line.
     Diff(past::Diff),
+    /// Show what a rule would change before it is saved.
+    Preview(Preview),
+    /// Show who will enter and leave by the passing of time alone, day by day.
+    Forecast(Forecast),
+    /// Make a static copy of whom a segment holds now.
+    Freeze(Freeze),
+    /// Take up an earlier version of the rule again.
+    Revert(Revert),
+    /// Show why a contact is in a segment or not, until when, and what would change it.
+    Why(Why),
 }
 
+/// What every command takes.
 #[derive(Args, Debug)]
-struct Plain {
+pub(super) struct Plain {
     /// Print JSON for programs.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    target: Where,
+    pub(super) target: Where,
 }
 
-/// A segment, where it is, and how it is shown.
+/// What every command about one segment takes.
 #[derive(Args, Debug)]
 pub struct Named {
     /// The segment's name, in any case.
-    name: String,
+    pub(super) name: String,
     #[command(flatten)]
-    plain: Plain,
+    pub(super) plain: Plain,
 }
 
 #[derive(Args, Debug)]
@@ -122,9 +140,7 @@ struct Keys {
 }
 
 impl Named {
-    /// Opens the target; gives it with the path of the segment.
-    ///
-    /// Errors: those of [`Where::open_existing`].
+    /// The target, which must be there, and the path of the segment.
     pub fn open(&self) -> Result<(Target, String), Failure> {
         Ok((self.plain.target.open_existing()?, format!("/v1/segments/{}", encoded(&self.name))))
     }
@@ -134,7 +150,8 @@ impl Named {
         self.plain.json
     }
 
-    fn done(&self, answer: &Value) -> Result<(), Failure> {
+    /// Prints a segment.
+    pub(super) fn done(&self, answer: &Value) -> Result<(), Failure> {
         if self.plain.json {
             return print(&pretty(answer));
         }
@@ -164,6 +181,12 @@ impl Segment {
             Action::Remove(keys) => keys.run("remove"),
             Action::History(history) => history.run(),
             Action::Diff(diff) => diff.run(),
+            Action::Pin(pin) => pin.run(),
+            Action::Preview(preview) => preview.run(),
+            Action::Forecast(forecast) => forecast.run(),
+            Action::Freeze(freeze) => freeze.run(),
+            Action::Revert(revert) => revert.run(),
+            Action::Why(why) => why.run(),
             Action::Versions(named) => {
                 let (target, path) = named.open()?;
                 let answer = target.json("GET", &format!("{path}/versions?limit=100000"), None)?;
@@ -190,10 +213,8 @@ impl Create {
             body["rule"] = rule_value(rule)?;
         }
         if let Some(file) = &self.members {
-            let text = fs::read_to_string(file)
-                .map_err(|error| Failure::caller(format!("{} cannot be read: {error}", file.display())))?;
             body["kind"] = "static".into();
-            body["members"] = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            body["members"] = keys_of(file)?.into();
         }
         let source = caret_source(self.rule.as_deref().unwrap_or_default(), &body["rule"]);
         let answer = target.json("POST", "/v1/segments", Some(&body)).map_err(|f| f.with_caret(&source))?;
@@ -230,13 +251,7 @@ impl Members {
                 path.push_str(&format!("&{name}={}", encoded(&value)));
             }
         }
-        let mut members = target.call("GET", &path, None, Vec::new())?;
-        match std::io::copy(&mut members, &mut std::io::stdout().lock()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::operator(format!("the members broke off: {error}")))
-            }
-            _ => Ok(()),
-        }
+        pour(target.call("GET", &path, None, Vec::new())?)
     }
 }
 
@@ -252,8 +267,25 @@ impl Keys {
     }
 }
 
+/// Prints a stream as it comes; a closed pipe is no failure.
+pub(super) fn pour(mut stream: impl Read) -> Result<(), Failure> {
+    match std::io::copy(&mut stream, &mut std::io::stdout().lock()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::operator(format!("the answer broke off: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The keys of a file, one a line.
+pub(super) fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::caller(format!("{} cannot be read: {error}", file.display())))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
 /// Tells the keys that no contact has.
-fn tell_unknown(answer: &Value) {
+pub(super) fn tell_unknown(answer: &Value) {
     let unknown: Vec<&str> = answer["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !unknown.is_empty() {
         eprintln!("unknown, left out: {}", unknown.join(", "));

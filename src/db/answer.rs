@@ -28,6 +28,14 @@ impl Answer {
         &self.view
     }
 
+    pub(super) fn posting(&self) -> &Posting {
+        &self.members
+    }
+
+    pub(super) fn into_members(self) -> Posting {
+        self.members
+    }
+
     /// How many contacts.
     pub fn count(&self) -> u64 {
         self.members.len()
@@ -42,7 +50,7 @@ impl Answer {
         self.view.state().index.directory().key(ContactId(id))
     }
 
-    fn page<T>(&self, after: Option<Place>, limit: usize, told: impl Fn(u32) -> T) -> Page<T> {
+    pub(super) fn page<T>(&self, after: Option<Place>, limit: usize, told: impl Fn(u32) -> T) -> Page<T> {
         // Ids end well below the last u32, so the place after one is always an id.
         let from = after.map_or(0, |place| place.0.saturating_add(1));
         let mut ids = self.members.iter_from(from);

@@ -5,6 +5,7 @@
 //! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
 
 pub mod answer;
+pub mod audience;
 pub mod checkpoint;
 pub mod clock;
 pub mod database;
@@ -15,6 +16,9 @@ pub mod options;
 pub mod past;
 pub mod queue;
 pub mod record;
+pub mod suppression;
 pub mod verify;
 pub mod view;
+pub mod what_if;
+pub mod why;
 pub mod writer;

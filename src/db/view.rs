@@ -283,7 +283,7 @@ impl View {
     }
 }
 
-fn told(segment: &Segment) -> SegmentInfo {
+pub(super) fn told(segment: &Segment) -> SegmentInfo {
     let rule = match &segment.body {
         Body::Dynamic(dynamic) => {
             let newest = &dynamic.newest().rule;

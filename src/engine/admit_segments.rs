@@ -16,6 +16,7 @@ use crate::{
             SegmentSource, SegmentUpdate, SuppressionWrite,
         },
         schema::Schema,
+        time::Timestamp,
     },
     query::{
         bind::bind,
@@ -79,6 +80,23 @@ fn checked(channels: &Channels) -> Result<Channels, Refusal> {
 
 fn what(is_suppression: bool) -> &'static str {
     if is_suppression { "suppression" } else { "segment" }
+}
+
+/// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
+pub(super) fn judge_graph(
+    schema: &Schema,
+    draft: &Book,
+    id: SegmentId,
+    rule: &Rule,
+    at: Timestamp,
+) -> Result<(), BindError> {
+    let context = Context { schema, segments: draft, now: at, as_of: at };
+    bind(rule, &context)?;
+    for id in std::iter::once(id).chain(draft.all_dependents(id)) {
+        let segment = draft.get(id).expect("dependents are in the book");
+        bind(&Rule::Segment(segment.name.clone()), &context)?;
+    }
+    Ok(())
 }
 
 impl Session<'_> {
@@ -154,15 +172,9 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
+    /// Judges a drafted segment and everything that depends on it.
     fn judge_graph(&self, draft: &Book, id: SegmentId, rule: &Rule) -> Result<(), Refusal> {
-        let context = Context { schema: &self.state.schema, segments: draft, now: self.at(), as_of: self.at() };
-        bind(rule, &context).map_err(unbound)?;
-        for id in std::iter::once(id).chain(draft.all_dependents(id)) {
-            let segment = draft.get(id).expect("dependents are in the book");
-            bind(&Rule::Segment(segment.name.clone()), &context).map_err(unbound)?;
-        }
-        Ok(())
+        judge_graph(&self.state.schema, draft, id, rule, self.at()).map_err(unbound)
     }
 
     fn segment(&self, name: &str, is_suppression: bool) -> Result<Arc<Segment>, Refusal> {

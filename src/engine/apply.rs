@@ -65,7 +65,7 @@ pub(super) fn advance(state: &mut State, stamp: Stamp) {
 }
 
 /// Lets come due what is due by an instant.
-fn step(state: &mut State, at: Timestamp) {
+pub(super) fn step(state: &mut State, at: Timestamp) {
     state.as_of = at;
     for due in state.index.advance(at) {
         touch_event(state, due.contact, due.kind);

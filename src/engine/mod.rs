@@ -15,3 +15,4 @@ pub mod record;
 pub mod remembered;
 pub mod sighted;
 pub mod state;
+pub mod what_if;

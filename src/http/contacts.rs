@@ -143,21 +143,6 @@ pub async fn segments(State(app): State<App>, uri: Uri) -> Result<Response, Prob
     Ok(answer_json(StatusCode::OK, &answer))
 }
 
-/// `GET /v1/contacts/{key}/segments/{name}`
-pub async fn segment(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let (key, name) = (part(&uri, 2)?, part(&uri, 4)?);
-    body::blocking(move || {
-        let view = app.db.view();
-        if view.contact(&key).is_none() {
-            return Err(unknown(&key));
-        }
-        let member = view.is_member(&name, &key)?;
-        let answer = json!({"member": member, "as_of": view.now().to_string(), "lsn": view.lsn().0});
-        Ok(answer_json(StatusCode::OK, &answer))
-    })
-    .await
-}
-
 /// `POST /v1/lookup`
 pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let request = body::json(&headers, body).await?;

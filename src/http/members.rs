@@ -33,13 +33,16 @@ const BLOCKS_WAITING: usize = 4;
 
 /// How members are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
+    /// A JSON object a line.
     Ndjson,
+    /// A header row and a row each.
     Csv,
 }
 
 impl Format {
-    fn media(self) -> &'static str {
+    /// Its media type.
+    pub(super) fn media(self) -> &'static str {
         match self {
             Format::Ndjson => "application/x-ndjson",
             Format::Csv => "text/csv; charset=utf-8",
@@ -81,6 +84,18 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     .await
 }
 
+/// What a call asks for: the format and the names of fields, if any.
+pub(super) fn shape(params: &Params, headers: &HeaderMap) -> Result<(Format, Option<Vec<Name>>), Problem> {
+    Ok((format(params, headers)?, params.text("fields").map(field_names).transpose()?))
+}
+
+/// Everyone of an answer, streamed.
+pub(super) fn everyone(answer: Answer, fields: Option<Vec<Name>>, format: Format) -> Result<Response, Problem> {
+    let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
+    let told = vec![("throng-lsn", answer.view().lsn().0)];
+    Ok(Table { answer, told, fields, format }.stream(None))
+}
+
 fn format(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     match params.text("format") {
         Some("ndjson") => Ok(Format::Ndjson),
@@ -102,7 +117,7 @@ fn field_names(list: &str) -> Result<Vec<Name>, Problem> {
 }
 
 /// The canonical names of the fields asked for, each once.
-fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Name>, Problem> {
+pub(super) fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Name>, Problem> {
     let schema = answer.view().schema();
     let mut known = Vec::with_capacity(fields.len());
     for field in fields {
@@ -228,11 +243,13 @@ impl Table {
     }
 }
 
-fn value<'a>(record: &'a ContactRecord, field: &Name) -> Option<&'a Value> {
+/// The value of a field, if the contact has one.
+pub(super) fn value<'a>(record: &'a ContactRecord, field: &Name) -> Option<&'a Value> {
     record.values.iter().find(|(name, _)| name == field).map(|(_, value)| value)
 }
 
-fn csv_row(cells: impl Iterator<Item = String>) -> Vec<u8> {
+/// One row of CSV, with its line end.
+pub(super) fn csv_row(cells: impl Iterator<Item = String>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(cells).expect("writing to memory cannot fail");
     writer.into_inner().expect("writing to memory cannot fail")
@@ -241,7 +258,7 @@ fn csv_row(cells: impl Iterator<Item = String>) -> Vec<u8> {
 /// A text that a spreadsheet would run as a formula is quoted with an apostrophe.
 ///
 /// Source: OWASP, CSV injection.
-fn guarded(text: String) -> String {
+pub(super) fn guarded(text: String) -> String {
     let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'];
     let plain_number = text.parse::<f64>().is_ok();
     if text.starts_with(risky) && !plain_number { format!("'{text}") } else { text }

@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{db::database::Database, http::app::App};
 
 pub mod app;
+pub mod audience;
 pub mod body;
 pub mod contacts;
 pub mod events;
@@ -35,7 +36,10 @@ pub mod records;
 pub mod schema_patch;
 pub mod segments;
 pub mod serve;
+pub mod suppressions;
 pub mod system;
+pub mod what_if;
+pub mod why;
 pub mod wire;
 
 /// Every route of the API over a database.
@@ -51,7 +55,7 @@ pub fn router_of(app: App) -> Router {
         .route("/v1/contacts/import", contact().post(contacts::import))
         .route("/v1/contacts/{key}", contact())
         .route("/v1/contacts/{key}/segments", get(contacts::segments))
-        .route("/v1/contacts/{key}/segments/{name}", get(contacts::segment))
+        .route("/v1/contacts/{key}/segments/{name}", get(why::get))
         .route("/v1/lookup", post(contacts::lookup))
         .route("/v1/events", post(events::post))
         .route("/v1/events/{id}", axum::routing::delete(events::delete))
@@ -69,6 +73,17 @@ pub fn router_of(app: App) -> Router {
         .route("/v1/segments/{name}/history", get(past::history))
         .route("/v1/feed", get(feed::get))
         .route("/v1/feed/{seq}/changes", get(feed::changes))
+        .route("/v1/segments/{name}/preview", post(what_if::preview))
+        .route("/v1/segments/{name}/forecast", get(what_if::forecast))
+        .route("/v1/segments/{name}/freeze", post(what_if::freeze))
+        .route("/v1/segments/{name}/revert", post(what_if::revert))
+        .route("/v1/audience", post(audience::post))
+        .route("/v1/suppressions", post(suppressions::create).get(suppressions::list))
+        .route(
+            "/v1/suppressions/{name}",
+            get(suppressions::get).put(suppressions::put).patch(suppressions::patch).delete(suppressions::delete),
+        )
+        .route("/v1/suppressions/{name}/members", get(suppressions::members).post(suppressions::edit_members))
         .route("/v1/schema", get(system::schema).patch(system::patch_schema))
         .route("/v1/status", get(system::status))
         .route("/v1/snapshot", post(system::snapshot))

@@ -21,6 +21,7 @@ use crate::{
         wire,
     },
     model::{
+        id::Lsn,
         name::ContactKey,
         request::{
             Applied, MembersEdit, MembersMode, Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate,
@@ -28,7 +29,8 @@ use crate::{
     },
 };
 
-const MEMBERS: [&str; 5] = ["name", "description", "kind", "rule", "members"];
+/// What the body of a segment may have.
+pub(super) const MEMBERS: [&str; 5] = ["name", "description", "kind", "rule", "members"];
 
 /// `POST /v1/segments`
 pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -61,7 +63,8 @@ async fn make(
     show(app, name, StatusCode::CREATED, keys).await
 }
 
-fn listed(source: &SegmentSource) -> Vec<ContactKey> {
+/// The keys that a new segment lists.
+pub(super) fn listed(source: &SegmentSource) -> Vec<ContactKey> {
     match source {
         SegmentSource::Members(keys) => keys.clone(),
         SegmentSource::Rule(_) | SegmentSource::Frozen(_) => Vec::new(),
@@ -76,7 +79,8 @@ fn checked_rule(app: &App, request: &Json) -> Result<RuleSource, Problem> {
     Ok(source)
 }
 
-fn new_segment(app: &App, name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
+/// The new segment that a body describes.
+pub(super) fn new_segment(app: &App, name: &str, request: &Json) -> Result<SegmentCreate, Problem> {
     let members = wire::key_list(request, "members")?;
     let kind = wire::text_member(request, "kind")?;
     let has_rule = !matches!(request.get("rule"), None | Some(Json::Null));
@@ -103,7 +107,12 @@ fn new_segment(app: &App, name: &str, request: &Json) -> Result<SegmentCreate, P
 }
 
 /// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
-async fn show(app: App, name: String, status: StatusCode, sent: Vec<ContactKey>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    app: App,
+    name: String,
+    status: StatusCode,
+    sent: Vec<ContactKey>,
+) -> Result<Response, Problem> {
     body::blocking(move || {
         let view = app.db.view();
         let mut object = described(&view, &name)?;
@@ -200,16 +209,21 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
     let name = part(&uri, 2)?;
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["name", "description", "rule"])?;
-    let new_name = wire::text_member(&request, "name")?.map(str::to_owned);
-    let rule = request.get("rule").map(|_| checked_rule(&app, &request)).transpose()?;
-    let description = match request.get("description") {
-        None => None,
-        Some(_) => Some(wire::text_member(&request, "description")?.map(Into::into)),
-    };
-    let update =
-        SegmentUpdate { segment: name.as_str().into(), name: new_name.as_deref().map(Into::into), description, rule };
+    let (update, new_name) = update_of(&app, &name, &request)?;
     app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
     show(app, new_name.unwrap_or(name), StatusCode::OK, Vec::new()).await
+}
+
+/// The change that a body describes, and the new name if it gives one.
+pub(super) fn update_of(app: &App, name: &str, request: &Json) -> Result<(SegmentUpdate, Option<String>), Problem> {
+    let new_name = wire::text_member(request, "name")?.map(str::to_owned);
+    let rule = request.get("rule").map(|_| checked_rule(app, request)).transpose()?;
+    let description = match request.get("description") {
+        None => None,
+        Some(_) => Some(wire::text_member(request, "description")?.map(Into::into)),
+    };
+    let update = SegmentUpdate { segment: name.into(), name: new_name.as_deref().map(Into::into), description, rule };
+    Ok((update, new_name))
 }
 
 /// `DELETE /v1/segments/{name}`
@@ -252,46 +266,66 @@ pub async fn edit_members(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let segment: Box<str> = part(&uri, 2)?.into();
-    let params = Params::read(&uri, &["mode", "create"])?;
+    let edit = members_edit(&uri, &headers, body).await?;
+    let segment = edit.segment.clone();
+    let (applied, lsn) = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
+    Ok(edited(applied, lsn, app.db.view().member_count(&segment)?))
+}
+
+/// What became of an edit of a list or of pins.
+pub(super) fn edited(applied: Applied, lsn: Lsn, count: u64) -> Response {
+    let unknown = match applied {
+        Applied::Members { unknown } => unknown,
+        _ => Vec::new(),
+    };
+    let unknown: Vec<&str> = unknown.iter().map(ContactKey::as_str).collect();
+    answer_json(StatusCode::OK, &json!({"count": count, "unknown": unknown, "lsn": lsn.0}))
+}
+
+/// The edit of a list or of pins that a call asks for. Of a key named twice, the last of clear, include and exclude
+/// counts, so that exclusion wins.
+pub(super) async fn members_edit(uri: &Uri, headers: &HeaderMap, body: Body) -> Result<MembersEdit, Problem> {
+    const MODES: [(MembersMode, &str); 5] = [
+        (MembersMode::Add, "add"),
+        (MembersMode::Remove, "remove"),
+        (MembersMode::Clear, "clear"),
+        (MembersMode::Include, "include"),
+        (MembersMode::Exclude, "exclude"),
+    ];
+    let segment: Box<str> = part(uri, 2)?.into();
+    let params = Params::read(uri, &["mode", "create"])?;
     let create = params.parsed("create")?.unwrap_or(false);
-    let media = body::media_type(&headers);
+    let media = body::media_type(headers);
     let edits = match media.as_deref() {
         None | Some("application/json") => {
-            let request = body::json(&headers, body).await?;
-            wire::only_members(&request, &["add", "remove"])?;
-            let edits = [(MembersMode::Add, "add"), (MembersMode::Remove, "remove")];
+            let request = body::json(headers, body).await?;
+            wire::only_members(&request, &MODES.map(|(_, member)| member))?;
             let mut listed = Vec::new();
-            for (mode, member) in edits {
+            for (mode, member) in MODES {
                 listed.extend(wire::key_list(&request, member)?.map(|keys| (mode, keys)));
             }
             listed
         }
         Some("text/plain" | "text/csv") => {
             let mode = match params.text("mode") {
-                None | Some("add") => MembersMode::Add,
-                Some("remove") => MembersMode::Remove,
+                None => MembersMode::Add,
                 Some("replace") => MembersMode::Replace,
-                Some(other) => {
-                    return Err(Problem::malformed(format!("\"mode\" is add, remove or replace, not \"{other}\"")));
+                Some(word) => {
+                    MODES.into_iter().find(|(_, known)| *known == word).map(|(mode, _)| mode).ok_or_else(|| {
+                        let known = "add, remove, replace, include, exclude or clear";
+                        Problem::malformed(format!("\"mode\" is {known}, not \"{word}\""))
+                    })?
                 }
             };
-            let bytes = body::bytes(&headers, body).await?;
+            let bytes = body::bytes(headers, body).await?;
             vec![(mode, listed_keys(&bytes, media.as_deref() == Some("text/csv"))?)]
         }
         other => return Err(body::unsupported(other, "application/json, text/csv, text/plain")),
     };
     // Taking away needs no contact made first.
-    let create = create && edits.iter().any(|(mode, _)| *mode != MembersMode::Remove);
-    let edit = MembersEdit { segment: segment.clone(), edits, create };
-    let (applied, lsn) = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
-    let unknown = match applied {
-        Applied::Members { unknown } => unknown,
-        _ => Vec::new(),
-    };
-    let count = app.db.view().member_count(&segment)?;
-    let unknown: Vec<&str> = unknown.iter().map(ContactKey::as_str).collect();
-    Ok(answer_json(StatusCode::OK, &json!({"count": count, "unknown": unknown, "lsn": lsn.0})))
+    let makes = |mode: MembersMode| !matches!(mode, MembersMode::Remove | MembersMode::Clear);
+    let create = create && edits.iter().any(|(mode, _)| makes(*mode));
+    Ok(MembersEdit { segment, edits, create })
 }
 
 /// The keys of a text (one a line) or a CSV file (its first column; a header `key` is passed over).

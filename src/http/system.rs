@@ -89,6 +89,10 @@ fn limits_json() -> Value {
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,
         "lookup_contacts": limits::LOOKUP_CONTACTS_MAX,
+        "channels": limits::CHANNELS_MAX,
+        "forecast_days": limits::FORECAST_DAYS_MAX,
+        "audience_groups": limits::AUDIENCE_GROUPS_MAX,
+        "audience_parts": limits::AUDIENCE_PARTS_MAX,
     })
 }
 

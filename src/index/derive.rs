@@ -99,6 +99,11 @@ impl Index {
         self.events.pending.iter().take_while(move |due| due.at <= as_of)
     }
 
+    /// Forgets future-dated events that need not come due: for a look ahead that asks of others alone.
+    pub fn keep_due(&mut self, keep: impl Fn(&Due) -> bool) {
+        self.events.pending.retain(keep);
+    }
+
     /// Moves the clock: the events that came due count from now on. Returns them in order.
     pub fn advance(&mut self, as_of: Timestamp) -> Vec<Due> {
         let due = self.events.pending.take_due(as_of);

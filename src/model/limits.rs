@@ -48,3 +48,9 @@ pub const CONTACTS_MAX: u32 = u32::MAX - 65_536;
 pub const LOOKUP_CONTACTS_MAX: usize = 10_000;
 /// Channels of one suppression.
 pub const CHANNELS_MAX: usize = 64;
+/// Days of a forecast: time is let pass on a copy, so a long one takes long.
+pub const FORECAST_DAYS_MAX: u32 = 366;
+/// Segments and rules that one audience is made of.
+pub const AUDIENCE_GROUPS_MAX: usize = 1_000;
+/// Parts that one audience is split into.
+pub const AUDIENCE_PARTS_MAX: usize = 1_000;

@@ -12,6 +12,7 @@ pub mod bounds;
 pub mod bucket;
 pub mod build;
 pub mod context;
+pub mod decided;
 pub mod estimate;
 pub mod evaluate;
 pub mod explain;

@@ -70,6 +70,12 @@ impl Wide {
         let low = u128::from(position as u64) * u128::from(times);
         Wide { high: (position >> 64) * i128::from(times) + (low >> 64) as i128, low: low as u64 }
     }
+
+    /// The quotient, cut off; `None` when the sum is beyond 128 bits or nothing is shared out.
+    pub fn divided(self, by: u32) -> Option<i128> {
+        let high = i64::try_from(self.high).ok()?;
+        (i128::from(high) << 64 | i128::from(self.low)).checked_div(i128::from(by))
+    }
 }
 
 /// Bounds on a rational number: none, or a position that may or may not itself be inside.

@@ -179,6 +179,11 @@ impl Standing {
         }
     }
 
+    /// What it asks first, if it asks anything.
+    pub(in crate::query) fn leaf(&self) -> Option<&Leaf> {
+        self.plan.leaves.first().map(|labeled| &labeled.leaf)
+    }
+
     /// When and where it is asked.
     pub(in crate::query) fn clock(&self) -> &crate::query::bounds::Clock {
         &self.plan.clock

@@ -286,7 +286,7 @@ impl Live {
     }
 
     /// Finds which predicates read which facts.
-    fn index_readers(&mut self) {
+    pub(super) fn index_readers(&mut self) {
         let mut readers = Readers::default();
         let put = |table: &mut Vec<Vec<u32>>, at: usize, place: u32| {
             table.resize_with(table.len().max(at + 1), Vec::new);

@@ -6,6 +6,7 @@
 //! Start:  [`book::Book`], [`live::Live`], [`feed::Feed`].
 
 pub mod agenda;
+pub mod alone;
 pub mod book;
 pub mod define;
 pub mod delta;
@@ -15,6 +16,7 @@ pub mod history;
 pub mod image;
 pub mod live;
 pub mod live_image;
+pub mod outlook;
 pub mod rename;
 pub mod saved;
 pub mod settle;

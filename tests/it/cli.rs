@@ -74,6 +74,42 @@ fn import_query_segment_on_a_folder() {
 }
 
 #[test]
+fn audiences_and_what_if_on_a_folder() {
+    let folder = filled();
+    let at = folder.path();
+    let run = |arguments: &[&str]| ok(at, &[arguments, &CLOCK[..]].concat());
+    run(&["segment", "create", "All", "--rule", "everyone"]);
+    run(&["segment", "create", "Good", "--rule", "Lead Score > 50"]);
+    let told = run(&["segment", "preview", "good", "--rule", "Lead Score > 5"]);
+    assert!(told.contains("enter: u-2"), "{told}");
+    assert!(run(&["segment", "preview", "New", "--new", "--rule", "everyone"]).contains("u-1, u-2"));
+    assert!(run(&["segment", "forecast", "Good", "--days", "2"]).contains("2026-05-02"));
+    let why = run(&["segment", "why", "Good", "u-2"]);
+    assert!(why.contains("- lead_score > 50   [10; column]") && why.contains("smallest change"), "{why}");
+    assert!(run(&["segment", "pin", "Good", "--in", "u-2", "--in", "u-9"]).contains("2 members"));
+    assert!(run(&["segment", "why", "Good", "u-2"]).contains("pinned in by hand"));
+    assert!(run(&["segment", "freeze", "Good", "--as", "Kept"]).contains("static"));
+    run(&["segment", "update", "Good", "--rule", "no one"]);
+    assert!(run(&["segment", "revert", "Good", "--to", "1"]).contains("lead_score > 50"));
+    fs::write(at.join("gone.txt"), "u-2\nu-3\n").unwrap();
+    let made = run(&["suppression", "create", "Gone", "--members", "gone.txt", "--channel", "email"]);
+    assert!(made.contains("Gone") && made.contains("email"), "{made}");
+    let lines = run(&["audience", "Good", "All", "--channel", "email"]);
+    assert_eq!(lines, "{\"key\":\"u-1\",\"segment\":\"Good\"}\n");
+    let csv = run(&["audience", "All", "--channel", "sms", "--format", "csv", "--split", "x", "--part", "A=100"]);
+    assert_eq!(csv, "key,segment,part\r\nu-1,All,A\r\nu-2,All,A\r\nu-3,All,A\r\n");
+    let summary = run(&["audience", "All", "--exclude-rule", "Lead Score > 50", "--summary"]);
+    assert!(summary.contains("withheld: Gone"), "{summary}");
+    run(&["suppression", "update", "Gone", "--rename", "Left", "--every-channel"]);
+    assert!(run(&["suppression", "remove", "Left", "u-3"]).contains("1 contacts"));
+    assert_eq!(run(&["suppression", "members", "left"]), "{\"key\":\"u-2\"}\n");
+    assert!(run(&["suppression", "list", "--json"]).contains("\"Left\""));
+    run(&["suppression", "delete", "Left"]);
+    fails(at, &["audience", "Nothing", CLOCK[0], CLOCK[1]], 2);
+    fails(at, &["audience", CLOCK[0], CLOCK[1]], 2);
+}
+
+#[test]
 fn failures_say_who_must_act() {
     let folder = filled();
     let at = folder.path();
@@ -140,8 +176,20 @@ fn generated_data_is_the_same_for_the_same_seed() {
 fn help_and_completions_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let help = ok(folder.path(), &["--help"]);
-    for command in ["serve", "demo", "import", "query", "segment", "watch", "snapshot", "verify", "generate", "status"]
-    {
+    for command in [
+        "serve",
+        "demo",
+        "import",
+        "query",
+        "segment",
+        "audience",
+        "suppression",
+        "watch",
+        "snapshot",
+        "verify",
+        "generate",
+        "status",
+    ] {
         assert!(help.contains(command), "{command} is missing in: {help}");
         assert!(ok(folder.path(), &[command, "--help"]).contains("Usage"), "{command}");
     }

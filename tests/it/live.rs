@@ -99,6 +99,25 @@ fn every_rule_of_the_runs_is_one() {
     }
 }
 
+/// The state after some days of a run, and a rule in its schema, for others to look at.
+pub fn grown(seed: u64, days: i64) -> (State, Rule) {
+    let mut run = Run::new(seed);
+    let end = run.start.plus_ms(days * DAY);
+    while run.naive.as_of < end || run.made < 6 {
+        let at = run.next_instant();
+        let mut requests = vec![Request::Tick(at)];
+        for _ in 0..6 {
+            requests.push(run.request(at));
+        }
+        run.admit(at, &requests);
+        run.naive.advance(at);
+        requests.iter().for_each(|request| drop(run.naive.write(request)));
+    }
+    let RuleSource::Json(json) = run.rule() else { unreachable!("rules are written as JSON") };
+    let rule = rule::from_json(&json, &run.state.schema).unwrap();
+    (run.state, rule)
+}
+
 struct Run {
     seed: u64,
     dice: Dice,

@@ -1,5 +1,6 @@
 //! The one integration test binary.
 //!
+//! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `facts`: the index against the naive database, and its images.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
@@ -11,11 +12,14 @@
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
+//! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `rules`: the rule language, by data files.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audience;
 mod cli;
 mod facts;
 mod feed;
@@ -27,6 +31,8 @@ mod kill;
 mod live;
 mod naive;
 mod oracle;
+mod outlook;
 mod rules;
 mod support;
 mod time;
+mod what_if;
