@@ -82,19 +82,17 @@ fn what(is_suppression: bool) -> &'static str {
     if is_suppression { "suppression" } else { "segment" }
 }
 
-/// Binds a drafted segment and everything that depends on it: unknown names, cycles and depth show there.
-pub(super) fn judge_graph(
-    schema: &Schema,
-    draft: &Book,
-    id: SegmentId,
-    rule: &Rule,
-    at: Timestamp,
-) -> Result<(), BindError> {
+/// Binds a drafted segment or suppression and everything that depends on it: unknown names, cycles and depth show
+/// there.
+pub(super) fn judge_graph(schema: &Schema, draft: &Book, id: SegmentId, at: Timestamp) -> Result<(), BindError> {
     let context = Context { schema, segments: draft, now: at, as_of: at };
-    bind(rule, &context)?;
     for id in std::iter::once(id).chain(draft.all_dependents(id)) {
         let segment = draft.get(id).expect("dependents are in the book");
-        bind(&Rule::Segment(segment.name.clone()), &context)?;
+        match &segment.body {
+            // No rule can name a suppression.
+            Body::Dynamic(dynamic) if !segment.is_listed() => bind(&dynamic.rule, &context)?,
+            _ => bind(&Rule::Segment(segment.name.clone()), &context)?,
+        };
     }
     Ok(())
 }
@@ -120,8 +118,8 @@ impl Session<'_> {
                 let text = RuleText::of(&rule);
                 if !self.stands_alone(&rule)? {
                     let mut draft = self.state.book.clone();
-                    draft.insert(self.drafted(id, name, rule.clone(), text.clone()));
-                    self.judge_graph(&draft, id, &rule)?;
+                    draft.insert(self.drafted(id, name, rule, text.clone(), channels.clone()));
+                    self.judge_graph(&draft, id)?;
                 }
                 SegmentBody::Rule(text)
             }
@@ -130,7 +128,7 @@ impl Session<'_> {
         Ok(Applied::Created)
     }
 
-    fn drafted(&self, id: SegmentId, name: &str, rule: Rule, text: RuleText) -> Segment {
+    fn drafted(&self, id: SegmentId, name: &str, rule: Rule, text: RuleText, channels: Option<Channels>) -> Segment {
         let at = self.at();
         let body = Body::Dynamic(Dynamic {
             rule: Arc::new(rule),
@@ -138,7 +136,7 @@ impl Session<'_> {
             include: Default::default(),
             exclude: Default::default(),
         });
-        Segment { id, name: name.into(), description: None, created: at, updated: at, body, channels: None }
+        Segment { id, name: name.into(), description: None, created: at, updated: at, body, channels }
     }
 
     /// A name that no other segment has, without white space around it.
@@ -173,8 +171,8 @@ impl Session<'_> {
     }
 
     /// Judges a drafted segment and everything that depends on it.
-    fn judge_graph(&self, draft: &Book, id: SegmentId, rule: &Rule) -> Result<(), Refusal> {
-        judge_graph(&self.state.schema, draft, id, rule, self.at()).map_err(unbound)
+    fn judge_graph(&self, draft: &Book, id: SegmentId) -> Result<(), Refusal> {
+        judge_graph(&self.state.schema, draft, id, self.at()).map_err(unbound)
     }
 
     fn segment(&self, name: &str, is_suppression: bool) -> Result<Arc<Segment>, Refusal> {
@@ -231,7 +229,7 @@ impl Session<'_> {
             // Even a rule that names no segment may be too deep for those that name this one.
             let mut draft = self.state.book.clone();
             draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
-            self.judge_graph(&draft, id, rule)?;
+            self.judge_graph(&draft, id)?;
         }
         let (name, rule) = (name.map(Into::into), rule.map(|(_, text)| text));
         self.perform(Command::UpdateSegment(SegmentChange { id, name, description, channels, rule }));

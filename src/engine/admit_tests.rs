@@ -16,7 +16,7 @@ use crate::{
         number::Number,
         request::{
             Applied, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request, RuleSource,
-            SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
+            SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
         },
         time::Timestamp,
         value::{Value, ValueType},
@@ -395,4 +395,25 @@ fn a_record_of_too_many_names_is_refused_at_once() {
     let values: Vec<(&str, Input)> = names.iter().map(|name| (&**name, number(1))).collect();
     assert_eq!(code(bench.one(merge("a", values.clone()))), "too_many");
     assert_eq!(code(bench.one(event(None, "a", "purchase", None, values))), "too_many");
+}
+
+#[test]
+fn suppressions_have_names_of_their_own() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.one(rule_segment("VIP", "lead_score > 5")), Ok(Applied::Created));
+    let make = |name: &str, rule: &str| {
+        let Request::CreateSegment(create) = rule_segment(name, rule) else { unreachable!("it makes a segment") };
+        Request::Suppression(SuppressionWrite::Create(create, vec!["SMS".into(), "sms".into()]))
+    };
+    assert_eq!(bench.one(make("vip", "in segment \"VIP\"")), Ok(Applied::Created));
+    assert_eq!(bench.state.book.find_suppression("VIP").unwrap().channels, Some(vec!["sms".into()]));
+    assert_eq!(bench.state.book.find("vip").unwrap().channels, None);
+    assert_eq!(code(bench.one(make("Vip", "everyone"))), "name_taken");
+    let used = bench.one(Request::DeleteSegment("VIP".into())).unwrap_err();
+    assert_eq!(used.code, "in_use");
+    assert_eq!(bench.one(update("VIP", None, Some("lead_score > 6"))), Ok(Applied::Updated));
+    let delete = |name: &str| Request::Suppression(SuppressionWrite::Delete(name.into()));
+    assert_eq!(code(bench.one(delete("nope"))), "unknown_suppression");
+    assert_eq!(bench.one(delete("VIP")), Ok(Applied::Removed));
+    assert_eq!(bench.one(Request::DeleteSegment("VIP".into())), Ok(Applied::Removed));
 }

@@ -54,7 +54,7 @@ impl State {
     pub fn trial(&self, id: SegmentId, rule: &Rule) -> Result<Vec<Shift>, BindError> {
         let mut draft = self.book.clone();
         draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), self.as_of);
-        judge_graph(&self.schema, &draft, id, rule, self.as_of)?;
+        judge_graph(&self.schema, &draft, id, self.as_of)?;
         let mut concerned = vec![id];
         concerned.extend(draft.all_dependents(id));
         let named = rule::segments_named(rule).into_iter().filter_map(|name| draft.find(name)).map(|other| other.id);
