@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// The version that is written; every older one is still read.
-pub const IMAGE_VERSION: u32 = 1;
+/// The version that is written; the one before was never released and is refused.
+pub const IMAGE_VERSION: u32 = 2;
 
 const STATE: &str = "state";
 const SCHEMA: &str = "schema";

@@ -9,8 +9,8 @@ use crate::{
     model::time::Timestamp,
 };
 
-/// The version that is written; every older one is still read.
-pub const RECORD_VERSION: u8 = 1;
+/// The version that is written; the one before was never released and is refused.
+pub const RECORD_VERSION: u8 = 2;
 
 const HEAD: usize = 9;
 
