@@ -66,10 +66,15 @@ impl Agenda {
         }
     }
 
-    /// Notes that a contact is to be looked at. What lies beyond the horizon will be found when that is reached.
-    pub fn note(&mut self, at: Timestamp, contact: ContactId, size: usize) {
+    /// Whether a look is to be noted: it lies within the horizon, for the others will be found when that is reached.
+    pub fn wants(&self, at: Timestamp, contact: ContactId) -> bool {
         let is_beyond = |horizon: Timestamp| at > horizon || (self.is_sweep && at == horizon);
-        if self.horizon.is_some_and(is_beyond) || self.entries.contains((at, contact)) {
+        !self.horizon.is_some_and(is_beyond) && !self.entries.contains((at, contact))
+    }
+
+    /// Notes that a contact is to be looked at, if that is wanted.
+    pub fn note(&mut self, at: Timestamp, contact: ContactId, size: usize) {
+        if !self.wants(at, contact) {
             return;
         }
         self.entries.insert((at, contact));

@@ -343,6 +343,7 @@ fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: 
             }
             if predicate.is_timed
                 && let Some(at) = standing.next_check(facts.index, *contact)
+                && predicate.agenda.wants(at, *contact)
             {
                 found.checks.push((at, *contact));
             }
