@@ -343,3 +343,29 @@ fn every_route_is_documented() {
     }
     none("every route is in docs/API.md", broken);
 }
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("docs/PROMISES.md")).unwrap();
+    let (mut broken, mut rows) = (vec![], 0);
+    for (place, line) in page.lines().enumerate().filter(|(_, line)| line.starts_with("| ") && !line.contains("---")) {
+        let (mut file, mut named) = (String::new(), 0);
+        let shown = line.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        for token in shown.split('`').skip(1).step_by(2) {
+            if token.ends_with(".rs") {
+                file = fs::read_to_string(root().join(token)).unwrap_or_default();
+                continue;
+            }
+            named += 1;
+            if !file.contains(&format!("#[test]\nfn {token}()")) {
+                broken.push(format!("docs/PROMISES.md:{}: {token}", place + 1));
+            }
+        }
+        rows += 1;
+        if named == 0 && rows > 1 {
+            broken.push(format!("docs/PROMISES.md:{}: names no test", place + 1));
+        }
+    }
+    assert!(rows > 17, "{rows} rows");
+    none("every promise names its tests: a file, and functions in it", broken);
+}

@@ -13,6 +13,7 @@
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
+//! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `rules`: the rule language, by data files.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
@@ -32,6 +33,7 @@ mod live;
 mod naive;
 mod oracle;
 mod outlook;
+mod promises;
 mod rules;
 mod support;
 mod time;

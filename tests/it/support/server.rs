@@ -99,6 +99,11 @@ impl Server {
         answer["count"].as_u64().expect("a count")
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends the process at once, as a power cut would end the program.
     pub fn kill(&mut self) {
         self.child.kill().expect("the process can be killed");
@@ -107,7 +112,7 @@ impl Server {
 
     /// Asks the process to stop and waits; gives whether it ended well.
     pub fn stop(&mut self) -> bool {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         self.child.wait().expect("the process ends").success()
     }
