@@ -110,6 +110,15 @@ impl PropertyIndex {
         }
     }
 
+    /// Sets or removes the values of many contacts, in order.
+    ///
+    /// Panics: as [`PropertyIndex::set`].
+    pub fn set_all(&mut self, writes: &[(ContactId, Option<&Value>)]) {
+        for (contact, value) in writes {
+            self.set(*contact, *value);
+        }
+    }
+
     /// Whether the contact has a value.
     pub fn has(&self, contact: ContactId) -> bool {
         match self {
