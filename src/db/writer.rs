@@ -33,6 +33,10 @@ const NAP: Duration = Duration::from_secs(30);
 /// How long an erased contact may stay in an old snapshot before a new one is made by itself.
 const ERASED_WITHIN: Duration = Duration::from_secs(12 * 3_600);
 
+/// While writes wait, an automatic snapshot is put off until the log is so many times as long as it would have to be,
+/// or as long as the last snapshot: it would take the time of what it is to spare.
+const PUT_OFF: u64 = 4;
+
 /// The writer's own things.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
@@ -231,8 +235,13 @@ impl Writer {
 
     fn snapshot_is_due(&self) -> bool {
         let options = &self.shared.options;
-        let half = self.shared.snapshot_bytes.load(Ordering::Relaxed) / 2;
-        options.auto_snapshot && self.log.is_some() && self.logged > options.snapshot_log_bytes.max(half)
+        let last = self.shared.snapshot_bytes.load(Ordering::Relaxed);
+        let least = if self.shared.queue.len() == 0 {
+            options.snapshot_log_bytes.max(last / 2)
+        } else {
+            options.snapshot_log_bytes.saturating_mul(PUT_OFF).max(last)
+        };
+        options.auto_snapshot && self.log.is_some() && self.logged > least
     }
 
     /// Starts a snapshot of what is published, on a thread of its own.

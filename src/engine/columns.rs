@@ -76,3 +76,85 @@ impl Column<'_> {
         each * self.writes.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
+    use crate::{
+        codec::section::MemoryImage,
+        engine::{
+            admit::admit,
+            apply::apply,
+            command::{Batch, Stamp},
+            state::State,
+        },
+        model::{
+            calendar::Zone,
+            id::Lsn,
+            name::{ContactKey, Name},
+            number::Number,
+            request::{ContactWrite, Input, Request, WriteMode},
+            time::Timestamp,
+        },
+    };
+
+    fn image(state: &State) -> MemoryImage {
+        let mut image = MemoryImage::new();
+        state.index.encode(&mut image).unwrap();
+        image
+    }
+
+    /// A contact, more often a new one than not, of values old and new; now and then one that reads what waits.
+    fn write(dice: &mut Pcg64Mcg, edits: u32) -> Request {
+        let n: u32 = dice.random_range(0..9_000);
+        let text = |text: String| Input::Text(text.into());
+        let mut values = vec![
+            ("name", text(format!("Person {}", n % 700))),
+            ("email", text(format!("P{n}@Example{}.com", n % 40))),
+            ("status", text(["Active", "active", "Dormant"][n as usize % 3].into())),
+            ("tags", Input::List((0..n % 4).map(|k| text(format!("tag {}", (n + k) % 50))).collect())),
+            ("lead_score", Input::Number(Number::from_int(i64::from(n % 100)))),
+            ("email_consent", Input::Flag(n.is_multiple_of(2))),
+        ];
+        let odd = dice.random_range(0..edits);
+        if odd < 40 {
+            values.remove(odd as usize % values.len());
+            values[0].1 = Input::Null;
+        }
+        if odd == 0 {
+            values.retain(|(name, _)| *name != "tags");
+            values.push(("tags", Input::Edit { add: vec![text("new".into())], remove: vec![text("tag 1".into())] }));
+        }
+        let mode = if odd == 1 { WriteMode::Replace } else { WriteMode::Merge };
+        let values = values.into_iter().map(|(name, input)| (Name::new(name).unwrap(), input)).collect();
+        Request::Contact(ContactWrite { key: ContactKey::new(&format!("k{n}")).unwrap(), mode, values })
+    }
+
+    #[test]
+    fn a_long_batch_ends_as_its_requests_do_one_by_one() {
+        let mut dice = Pcg64Mcg::seed_from_u64(5);
+        let (mut long, mut short, mut replayed) = (State::empty(), State::empty(), State::empty());
+        let at = Timestamp(1_000);
+        let batch_of = |state: &mut State, requests: &[Request]| -> Batch {
+            let admitted = admit(state, Stamp { lsn: Lsn(state.lsn.0 + 1), at }, requests, None);
+            assert!(admitted.results.iter().all(Result::is_ok), "{:?}", admitted.results.iter().find(|r| r.is_err()));
+            admitted.batch
+        };
+        let found = [Request::Found(Zone::utc())];
+        [&mut long, &mut short, &mut replayed].into_iter().for_each(|state| drop(batch_of(state, &found)));
+        for edits in [60, 100_000, 3_000] {
+            let requests: Vec<Request> = (0..5_000).map(|_| write(&mut dice, edits)).collect();
+            let kept = (long.clone(), image(&long));
+            let batch = batch_of(&mut long, &requests);
+            requests.iter().for_each(|request| drop(batch_of(&mut short, std::slice::from_ref(request))));
+            let stamp = Stamp { lsn: Lsn(replayed.lsn.0 + 1), at };
+            apply(&mut replayed, stamp, &batch);
+            long.index.check().unwrap();
+            assert!(image(&long) == image(&short), "the same as one by one");
+            assert!(image(&long) == image(&replayed), "the same by replay");
+            assert!(image(&kept.0) == kept.1, "a clone stays");
+        }
+    }
+}
