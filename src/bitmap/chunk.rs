@@ -231,6 +231,26 @@ impl Chunk {
         true
     }
 
+    /// Puts values in, which ascend.
+    pub fn insert_all(&mut self, ascending: &[u16]) {
+        match &mut self.0 {
+            Repr::Empty if ascending.len() < ARRAY_MAX => *self = Chunk::from_sorted(ascending),
+            Repr::Array(values) if values.len() + ascending.len() <= ARRAY_MAX && values.last() < ascending.first() => {
+                Arc::make_mut(values).extend_from_slice(ascending);
+            }
+            Repr::Words(words, len) if (*len as usize) + ascending.len() < CHUNK => {
+                let words = Arc::make_mut(words);
+                for at in ascending {
+                    *len += u32::from(!words.get(*at));
+                    words.set(*at);
+                }
+            }
+            _ => ascending.iter().for_each(|at| {
+                self.insert(*at);
+            }),
+        }
+    }
+
     /// Takes `at` out; returns whether it was in.
     pub fn remove(&mut self, at: u16) -> bool {
         match &mut self.0 {

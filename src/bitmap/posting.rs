@@ -121,6 +121,30 @@ impl Posting {
         new
     }
 
+    /// Puts ids in, which ascend.
+    pub fn insert_all(&mut self, ids: &[u32]) {
+        if ids.is_empty() {
+            return;
+        }
+        debug_assert!(ids.is_sorted(), "ids ascend");
+        let directory = self.directory_mut();
+        let mut run: Vec<u16> = Vec::new();
+        for ids in ids.chunk_by(|a, b| a >> 16 == b >> 16) {
+            run.clear();
+            run.extend(ids.iter().map(|id| *id as u16));
+            let key = split(ids[0]).0;
+            let place = directory.place(key).unwrap_or_else(|place| {
+                directory.keys.insert(place, key);
+                directory.chunks.insert(place, Chunk::EMPTY);
+                place
+            });
+            let chunk = &mut directory.chunks[place];
+            let before = chunk.len();
+            chunk.insert_all(&run);
+            directory.len += u64::from(chunk.len() - before);
+        }
+    }
+
     /// Takes `id` out; returns whether it was in.
     pub fn remove(&mut self, id: u32) -> bool {
         let (key, at) = split(id);

@@ -87,6 +87,8 @@ enum Change {
     Remove(u32),
     Run(u32, u32),
     Drop(u32, u32),
+    /// So many at once, so far apart.
+    All(u32, u32, u32),
     Share,
 }
 
@@ -97,6 +99,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         4 => id().prop_map(Change::Remove),
         1 => (id(), 0..5_000u32).prop_map(|(id, n)| Change::Run(id, n)),
         1 => (id(), 0..5_000u32).prop_map(|(id, n)| Change::Drop(id, n)),
+        1 => (id(), 0..5_000u32, 1..40u32).prop_map(|(id, n, apart)| Change::All(id, n, apart)),
         1 => Just(Change::Share),
     ]
 }
@@ -116,6 +119,11 @@ fn change(posting: &mut Posting, set: &mut BTreeSet<u32>, changes: &[Change]) ->
                 prop_assert_eq!(posting.remove(id), set.remove(&id));
                 Ok(())
             })?,
+            Change::All(id, n, apart) => {
+                let ids: Vec<u32> = (0..n).map(|k| id + k * apart).collect();
+                posting.insert_all(&ids);
+                set.extend(ids);
+            }
             Change::Share => shared.push((posting.clone(), set.clone())),
         }
     }

@@ -75,6 +75,19 @@ pub type Callback = Box<dyn FnOnce(Result<Written, Error>) + Send>;
 /// not block. Once it gives `false` it is called no more.
 pub type Listener = Box<dyn Fn(u64) -> bool + Send>;
 
+/// A write on its way.
+pub struct Submitted(mpsc::Receiver<Result<Written, Error>>);
+
+impl Submitted {
+    /// Waits until the write is durable and visible.
+    ///
+    /// Errors: as [`Database::write`].
+    pub fn wait(self) -> Result<Written, Error> {
+        // The sender is dropped unused only when the writer stops in the middle of this very entry.
+        self.0.recv().unwrap_or_else(|_| Err(Error::OutcomeUnknown("the writer stopped".into())))
+    }
+}
+
 /// What the writer, the snapshots and every handle share.
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -256,22 +269,21 @@ impl Database {
         self.wait_for(Work::Write(write.into()))
     }
 
-    /// As [`Database::write`], but waits for room where that would answer [`Error::Busy`]; for imports.
-    ///
-    /// Errors: as [`Database::write`].
-    pub fn write_patiently(&self, write: impl Into<Write>) -> Result<Written, Error> {
+    /// As [`Database::submit`], but waits for room where that would answer [`Error::Busy`]; for imports.
+    pub fn submit_patiently(&self, write: impl Into<Write>) -> Submitted {
         let shared = &self.handle.shared;
         let (sender, receiver) = mpsc::sync_channel(1);
         let mut job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
         while let Err((error, refused)) = shared.queue.push(job) {
-            match shared.failure() {
-                Some(failure) => return Err(failure),
-                None if !matches!(error, Error::Busy) => return Err(error),
-                None => thread::sleep(BUSY_WAIT),
+            let failure = shared.failure().or_else(|| (!matches!(error, Error::Busy)).then_some(error));
+            if let Some(failure) = failure {
+                (refused.done)(Err(failure));
+                break;
             }
+            thread::sleep(BUSY_WAIT);
             job = refused;
         }
-        receiver.recv().unwrap_or_else(|_| Err(Error::OutcomeUnknown("the writer stopped".into())))
+        Submitted(receiver)
     }
 
     /// Why the database only reads, if it does.
@@ -317,8 +329,7 @@ impl Database {
     fn wait_for(&self, work: Work) -> Result<Written, Error> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.queue(work, Box::new(move |result| drop(sender.send(result))));
-        // The sender is dropped unused only when the writer stops in the middle of this very entry.
-        receiver.recv().unwrap_or_else(|_| Err(Error::OutcomeUnknown("the writer stopped".into())))
+        Submitted(receiver).wait()
     }
 
     /// Writes a snapshot of now while writes go on.

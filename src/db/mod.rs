@@ -14,6 +14,7 @@ pub mod feed;
 pub mod open;
 pub mod options;
 pub mod past;
+pub mod payload;
 pub mod queue;
 pub mod record;
 pub mod suppression;

@@ -27,7 +27,8 @@ pub struct Options {
     pub mmap: bool,
     /// Whether a snapshot is taken by itself once the log has grown enough.
     pub auto_snapshot: bool,
-    /// The log's growth since the last snapshot that makes a new one due, if it is more than half the last snapshot.
+    /// The log's growth since the last snapshot that makes a new one due, if it is more than half the last snapshot;
+    /// while writes wait, four times as much, or the whole of the last snapshot.
     /// Units: bytes.
     pub snapshot_log_bytes: u64,
     /// The size of a new log file. Units: bytes.

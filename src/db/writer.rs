@@ -11,13 +11,13 @@ use crate::{
         clock::Stopwatch,
         database::{Callback, Shared, Write},
         error::Error,
+        payload::Payload,
         queue::{Job, Taken, Work},
         record::Written,
     },
     engine::{
         admit::{Admitted, OnceKey, admit},
         command::Stamp,
-        record,
         state::State,
     },
     model::{
@@ -36,6 +36,10 @@ const TICK_MS: i64 = 200;
 /// How long an erased contact may stay in an old snapshot before a new one is made by itself.
 const ERASED_WITHIN: Duration = Duration::from_secs(12 * 3_600);
 
+/// While writes wait, an automatic snapshot is put off until the log is so many times as long as it would have to be,
+/// or as long as the last snapshot: it would take the time of what it is to spare.
+const PUT_OFF: u64 = 4;
+
 /// The writer's own things.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
@@ -50,7 +54,7 @@ pub(super) struct Writer {
 /// A group of entries on its way to one sync.
 struct Group {
     state: State,
-    frames: Vec<(Lsn, Vec<u8>)>,
+    frames: Vec<(Lsn, Payload)>,
     answers: Vec<(Callback, Result<Written, Error>)>,
     /// The last write that erases a contact.
     erased: Option<Lsn>,
@@ -145,14 +149,16 @@ impl Writer {
         for Job { work, done } in jobs {
             let result = match (self.shared.failure(), work) {
                 (Some(error), _) => Err(error),
-                (None, Work::Write(write)) => self.write(&mut group, &write),
+                (None, Work::Write(write)) => self.write(&mut group, write),
                 (None, Work::Move(to)) => self.move_clock(&mut group, to),
                 (None, Work::Roll) => self.roll(&group),
             };
             group.answers.push((done, result));
         }
         let Group { state, frames, answers, erased } = group;
-        if !frames.is_empty() {
+        let is_changed = !frames.is_empty();
+        if is_changed {
+            let frames: Vec<_> = frames.into_iter().map(|(lsn, payload)| (lsn, payload.wait())).collect();
             if let Err(error) = self.append(&frames) {
                 self.shared.fail(&error);
                 let error = Error::OutcomeUnknown(error.to_string().into());
@@ -168,7 +174,7 @@ impl Writer {
             }
         }
         answers.into_iter().for_each(|(done, result)| done(result));
-        if !frames.is_empty() {
+        if is_changed {
             self.shared.tell_published();
         }
         if self.snapshot_is_due() {
@@ -182,7 +188,7 @@ impl Writer {
         log.append(&frames)
     }
 
-    fn write(&self, group: &mut Group, write: &Write) -> Result<Written, Error> {
+    fn write(&self, group: &mut Group, write: Write) -> Result<Written, Error> {
         let at = self.shared.now(&group.state);
         if let Some(once) = &write.once
             && let Some(kept) = group.state.memory.find(&once.key, at)
@@ -193,15 +199,16 @@ impl Writer {
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
         }
         let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
-        Ok(self.admit(group, at, &write.requests, once))
+        Ok(self.admit(group, at, write.requests, once))
     }
 
-    fn admit(&self, group: &mut Group, at: Timestamp, requests: &[Request], once: Option<OnceKey<'_>>) -> Written {
+    fn admit(&self, group: &mut Group, at: Timestamp, requests: Vec<Request>, once: Option<OnceKey<'_>>) -> Written {
         let stamp = Stamp { lsn: Lsn(group.state.lsn.0 + 1), at };
-        let Admitted { batch, results, outcome } = admit(&mut group.state, stamp, requests, once);
+        let Admitted { batch, results, outcome } = admit(&mut group.state, stamp, &requests, once);
         if !batch.commands.is_empty() {
-            let bytes = if self.log.is_some() { record::encode(at, &batch) } else { Vec::new() };
-            group.frames.push((stamp.lsn, bytes));
+            let logged = self.log.is_some();
+            let payload = if logged { Payload::of(at, batch, requests) } else { Payload::Ready(Vec::new()) };
+            group.frames.push((stamp.lsn, payload));
             group.erased = if outcome.erased > 0 { Some(stamp.lsn) } else { group.erased };
         }
         Written { lsn: group.state.lsn, results, replayed: false }
@@ -218,7 +225,7 @@ impl Writer {
         if to == now {
             return Ok(Written { lsn: group.state.lsn, results: vec![Ok(Applied::Unchanged)], replayed: false });
         }
-        Ok(self.admit(group, to, &[Request::Tick(to)], None))
+        Ok(self.admit(group, to, vec![Request::Tick(to)], None))
     }
 
     /// Begins a new log file if nothing of this group was to go to the old one.
@@ -237,8 +244,13 @@ impl Writer {
 
     fn snapshot_is_due(&self) -> bool {
         let options = &self.shared.options;
-        let half = self.shared.snapshot_bytes.load(Ordering::Relaxed) / 2;
-        options.auto_snapshot && self.log.is_some() && self.logged > options.snapshot_log_bytes.max(half)
+        let last = self.shared.snapshot_bytes.load(Ordering::Relaxed);
+        let least = if self.shared.queue.len() == 0 {
+            options.snapshot_log_bytes.max(last / 2)
+        } else {
+            options.snapshot_log_bytes.saturating_mul(PUT_OFF).max(last)
+        };
+        options.auto_snapshot && self.log.is_some() && self.logged > least
     }
 
     /// Starts a snapshot of what is published, on a thread of its own.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use crate::{
     engine::{
-        apply::{Outcome, advance, perform, settle},
+        apply::{Outcome, advance, enter, fill, perform, settle, values_can_wait},
         command::{Batch, Command, SchemaChange, Stamp},
         remembered::Remembered,
         sighted::Sighted,
         state::State,
     },
     model::{
-        id::ContactId,
+        id::{ContactId, PropertyId},
         limits,
         name::ContactKey,
         request::{Applied, Refusal, RefusalKind, Request, SchemaPatch},
         schema::Schema,
         time::Timestamp,
+        value::Value,
     },
     rule,
     segment::{feed::Cause, saved::Body},
@@ -52,6 +53,7 @@ pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option
         stamp,
         sighted,
         batch: Batch { commands: Vec::with_capacity(requests.len()) },
+        filled: 0,
         outcome: Outcome::default(),
         seen: Vec::new(),
         record: 0,
@@ -61,6 +63,7 @@ pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option
         let outcome = Remembered::new(digest, stamp.at, stamp.lsn, &results);
         session.perform(Command::Remember { key: key.into(), outcome });
     }
+    session.settle();
     settle(session.state, Cause::Write);
     Admitted { batch: session.batch, results, outcome: session.outcome }
 }
@@ -71,6 +74,8 @@ pub(super) struct Session<'a> {
     pub(super) stamp: Stamp,
     pub(super) sighted: Sighted<'a>,
     batch: Batch,
+    /// The commands from here on were entered, but their values wait.
+    filled: usize,
     outcome: Outcome,
     /// By property: the record that named it last.
     pub(super) seen: Vec<u32>,
@@ -83,13 +88,32 @@ impl Session<'_> {
         self.stamp.at
     }
 
-    /// Performs a command; the first one moves the state to the stamp.
+    /// Performs a command; the first one moves the state to the stamp. Values may wait until [`Session::settle`].
     pub(super) fn perform(&mut self, command: Command) {
         if self.batch.commands.is_empty() {
             advance(self.state, self.stamp);
         }
+        if values_can_wait(self.state, &command) {
+            enter(self.state, &command, &mut self.outcome);
+            self.batch.commands.push(command);
+            return;
+        }
+        self.settle();
         perform(self.state, self.stamp.at, &command, &mut self.outcome);
         self.batch.commands.push(command);
+        self.filled = self.batch.commands.len();
+    }
+
+    /// Writes the values that wait; to be called before any value is read.
+    fn settle(&mut self) {
+        fill(self.state, &self.batch.commands[self.filled..]);
+        self.filled = self.batch.commands.len();
+    }
+
+    /// The value of a contact, as of the commands so far.
+    pub(super) fn value(&mut self, property: PropertyId, contact: ContactId) -> Option<Value> {
+        self.settle();
+        self.state.index.value(property, contact)
     }
 
     pub(super) fn contact(&self, key: &ContactKey) -> Option<ContactId> {

@@ -75,7 +75,7 @@ impl Session<'_> {
     /// The value of `created` where the writer gives none: the clock's for a new contact, and what it was before for
     /// one that is replaced without naming it.
     fn created_of(
-        &self,
+        &mut self,
         existing: Option<ContactId>,
         replace: bool,
         values: &[(PropertyId, Option<Value>)],
@@ -83,12 +83,12 @@ impl Session<'_> {
         if existing.is_some() && !replace {
             return None;
         }
-        let schema = &self.state.schema;
+        let schema = self.schema();
         let property = schema.property(CREATED).filter(|property| property.derived.is_none())?;
         let given = values.iter().find(|(id, _)| *id == property.id);
         let kept = match (existing, given) {
             (_, Some((_, Some(_)))) | (Some(_), Some((_, None))) => None,
-            (Some(contact), None) => self.state.index.value(property.id, contact),
+            (Some(contact), None) => self.value(property.id, contact),
             (None, _) => match property.ty {
                 ValueType::Timestamp => Some(Value::Time(self.at())),
                 ValueType::Date => Some(Value::Day(schema.zone().day_of(self.at()))),
@@ -123,7 +123,7 @@ impl Session<'_> {
                 Converted::Missing => None,
                 Converted::Edit { add, remove } => {
                     let before = existing.filter(|_| write.mode == WriteMode::Merge);
-                    let before = before.and_then(|contact| self.state.index.value(property.id, contact));
+                    let before = before.and_then(|contact| self.value(property.id, contact));
                     edited(&target, before, &add, &remove)?
                 }
             };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     engine::{
+        columns,
         command::{
             Batch, Command, ContactCommand, EventCommand, SchemaChange, SegmentBody, SegmentChange, SegmentCommand,
             Stamp,
@@ -44,8 +45,18 @@ pub struct Outcome {
 pub fn apply(state: &mut State, stamp: Stamp, batch: &Batch) -> Outcome {
     let mut outcome = Outcome::default();
     advance(state, stamp);
-    for command in &batch.commands {
-        perform(state, stamp.at, command, &mut outcome);
+    let mut rest = batch.commands.as_slice();
+    while let Some((command, later)) = rest.split_first() {
+        let run = rest.iter().take_while(|command| values_can_wait(state, command)).count();
+        if run > 1 {
+            let (run, later) = rest.split_at(run);
+            run.iter().for_each(|command| enter(state, command, &mut outcome));
+            fill(state, run);
+            rest = later;
+        } else {
+            perform(state, stamp.at, command, &mut outcome);
+            rest = later;
+        }
     }
     settle(state, Cause::Write);
     outcome
@@ -123,6 +134,37 @@ pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outco
     }
 }
 
+/// Whether a command writes nothing but values of plain properties to a contact: once it is entered, the values may
+/// wait until something asks for them, and no property waits for another one.
+pub(super) fn values_can_wait(state: &State, command: &Command) -> bool {
+    let Command::Contact(ContactCommand { replace: false, values, .. }) = command else { return false };
+    let plain = |property: &Property| property.derived.is_none();
+    values.iter().all(|(id, _)| state.schema.property_by_id(*id).is_some_and(plain))
+}
+
+/// Performs a command whose values can wait, but for its values: whoever is new has an id from here on.
+pub(super) fn enter(state: &mut State, command: &Command, outcome: &mut Outcome) {
+    let Command::Contact(ContactCommand { contact, key: Some(key), .. }) = command else { return };
+    let given = state.index.insert(key);
+    assert_eq!(given, (*contact, true), "contacts are numbered in order of first sight");
+    state.live.touch_new(*contact);
+    outcome.created += 1;
+}
+
+/// Writes the values of commands that were entered.
+pub(super) fn fill(state: &mut State, commands: &[Command]) {
+    let contacts = commands.iter().filter_map(|command| match command {
+        Command::Contact(command) => Some(command),
+        _ => None,
+    });
+    columns::fill(&mut state.index, contacts.clone());
+    if !state.live.is_idle() {
+        for command in contacts {
+            command.values.iter().for_each(|(property, _)| state.live.touch_property(command.contact, *property));
+        }
+    }
+}
+
 fn declare(state: &mut State, at: Timestamp, change: &SchemaChange) {
     let before = Arc::clone(&state.schema);
     let State { index, schema, .. } = state;
@@ -183,8 +225,8 @@ fn write(
 ) {
     if property.derived.is_some() {
         index.write_derived(schema, at, property.id, contact, value);
-    } else if value.is_some() || index.has(property.id, contact) {
-        index.set(property.id, contact, value);
+    } else {
+        index.write(property.id, contact, value);
     }
 }
 

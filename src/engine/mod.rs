@@ -1,7 +1,7 @@
 //! What is the database as a value? State, and how a batch of requests changes it.
 //!
 //! Owns:   judging requests (`admit`), applying batches (`apply`), records of the log, images of snapshots, the laws.
-//! Never:  reads a clock, a file or the network; starts a thread.
+//! Never:  reads a clock, a file or the network; starts a thread, but for the columns of a long batch.
 //! Start:  [`state::State`], [`admit::admit`], [`apply::apply`].
 
 pub mod admit;
@@ -9,6 +9,7 @@ pub mod admit_facts;
 pub mod admit_segments;
 pub mod apply;
 pub mod check;
+pub mod columns;
 pub mod command;
 pub mod image;
 pub mod record;

@@ -1,13 +1,13 @@
 //! Imports: a stream of records into the database, read ahead while the last batch is written.
 
-use std::{io::Read, sync::mpsc, thread};
+use std::{collections::VecDeque, io::Read, sync::mpsc, thread};
 
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     db::{
-        database::{Database, Once, Write},
+        database::{Database, Once, Submitted, Write},
         error::Error,
         record::Written,
     },
@@ -26,6 +26,11 @@ use crate::{
 const BATCH_RECORDS: usize = 4_096;
 /// Memory of a batch, the first included: past it fat records go on in the next one. Units: bytes.
 const BATCH_BYTES_MAX: usize = 64 << 20;
+/// Batches that wait for the writer at once: it takes all that wait as one group, which shares the sync and the copies
+/// of what readers hold.
+const BATCHES_WAITING: usize = 8;
+/// Memory of the batches that wait; a single larger one may. Units: bytes.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,11 +159,52 @@ struct Batch {
     lines: Vec<u64>,
     faults: Vec<Fault>,
     broken: Option<String>,
+    bytes: usize,
+}
+
+/// A batch that the writer has.
+struct Waiting {
+    /// `None` when there was nothing to write.
+    submitted: Option<Submitted>,
+    lines: Vec<u64>,
+    faults: Vec<Fault>,
+    bytes: usize,
+}
+
+/// Batches that the writer has, the first one first, and what became of those before.
+struct Flight<'a> {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    summary: Summary,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Flight<'_> {
+    fn push(&mut self, db: &Database, batch: Batch, once: Option<Once>) {
+        let Batch { requests, lines, faults, bytes, broken: _ } = batch;
+        let submitted = (!requests.is_empty()).then(|| db.submit_patiently(Write { requests, once }));
+        self.waiting.push_back(Waiting { submitted, lines, faults, bytes });
+        self.bytes += bytes;
+    }
+
+    /// Waits for the first batches until there are no more than so many and they are not too large.
+    fn land(&mut self, most: usize) -> Result<(), Error> {
+        while self.waiting.len() > most || (self.waiting.len() > 1 && self.bytes > WAITING_BYTES_MAX) {
+            let Some(Waiting { submitted, lines, faults, bytes }) = self.waiting.pop_front() else { break };
+            let nothing = Written { lsn: Lsn(0), results: Vec::new(), replayed: false };
+            let written = submitted.map_or(Ok(nothing), Submitted::wait)?;
+            self.bytes -= bytes;
+            self.summary.count(written, &lines, faults);
+            let Summary { accepted, duplicates, rejected, .. } = self.summary;
+            (self.progress)(Progress { records: accepted + duplicates + rejected, rejected });
+        }
+        Ok(())
+    }
 }
 
 /// Reads a stream to its end into the database, batch by batch, with memory for a few batches only.
 ///
-/// Errors: [`ImportError`]; the batches before it stay written.
+/// Errors: [`ImportError`]; the batches before it stay written, and a few that were on their way may be.
 pub fn import(
     db: &Database,
     kind: Kind,
@@ -180,7 +226,10 @@ pub fn import_once(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
     let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
-    let mut summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
+    let summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
+    let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary, progress };
+    // A batch under a key goes alone: none after it may be written once it was refused.
+    let most = if key.is_some() { 0 } else { BATCHES_WAITING - 1 };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(2);
         scope.spawn(move || {
@@ -194,31 +243,31 @@ pub fn import_once(
             }
         });
         // Dropping the receiver on an error ends the reader at its next batch.
-        for (number, batch) in receiver.into_iter().enumerate() {
+        for (number, mut batch) in receiver.into_iter().enumerate() {
+            let broken = batch.broken.take();
             // The batch that a stream broke off in would be another one when it is sent again.
-            let whole = key.is_none() || batch.broken.is_none();
-            let requests = if whole { batch.requests } else { Vec::new() };
-            let once = key.map(|key| once(key, number, &requests));
-            summary.count(write(db, Write { requests, once })?, &batch.lines, batch.faults);
-            if let Some(cause) = batch.broken {
-                return Err(ImportError::Input { cause, so_far: Box::new(summary) });
+            if key.is_some() && broken.is_some() {
+                batch.requests.clear();
             }
-            progress(Progress {
-                records: summary.accepted + summary.duplicates + summary.rejected,
-                rejected: summary.rejected,
-            });
+            let once = key.map(|key| once(key, number, &batch.requests));
+            flight.push(db, batch, once);
+            flight.land(most)?;
+            if let Some(cause) = broken {
+                flight.land(0)?;
+                return Err(ImportError::Input { cause, so_far: Box::new(flight.summary) });
+            }
         }
-        Ok(summary)
+        flight.land(0)?;
+        Ok(flight.summary)
     })
 }
 
 fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: usize) -> Option<Batch> {
-    let mut batch = Batch { requests: Vec::with_capacity(size), lines: vec![], faults: vec![], broken: None };
-    let mut bytes = 0;
+    let mut batch = Batch { requests: Vec::with_capacity(size), lines: vec![], faults: vec![], broken: None, bytes: 0 };
     for record in records.take(size) {
         match record {
             Ok((line, Ok(request))) => {
-                bytes += weight(&request);
+                batch.bytes += weight(&request);
                 batch.requests.push(request);
                 batch.lines.push(line);
             }
@@ -228,7 +277,7 @@ fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: 
                 break;
             }
         }
-        if bytes > BATCH_BYTES_MAX {
+        if batch.bytes > BATCH_BYTES_MAX {
             break;
         }
     }
@@ -259,12 +308,4 @@ fn weight_of(value: &Input) -> usize {
 /// How a batch of a stream is told again. A header's value has no line end, so no other call has this key.
 fn once(key: &str, number: usize, requests: &[Request]) -> Once {
     Once { key: format!("{key}\n{number}").into(), digest: xxh3_64(format!("{requests:?}").as_bytes()) }
-}
-
-/// Writes a batch, waiting while the writer has too much waiting.
-fn write(db: &Database, write: Write) -> Result<Written, Error> {
-    if write.requests.is_empty() {
-        return Ok(Written { lsn: Lsn(0), results: Vec::new(), replayed: false });
-    }
-    db.write_patiently(write)
 }

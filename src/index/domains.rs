@@ -58,6 +58,17 @@ impl Domains {
         }
     }
 
+    /// The code of the domain of an email, new if it is, for a contact that is to be added to it.
+    pub fn intern(&mut self, email: &str) -> Option<u32> {
+        let domain = domain_of(email)?;
+        Some(self.lexicon.intern(&domain).0)
+    }
+
+    /// Adds contacts, each as `code << 32 | contact`, to domains that were interned for them.
+    pub fn insert_all(&mut self, pairs: &mut Vec<u64>) {
+        self.rows.insert_all(pairs);
+    }
+
     /// Every domain with the number of its contacts.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.lexicon.iter().map(|(code, domain)| (domain, self.rows.get(code).len()))

@@ -74,12 +74,11 @@ impl Grams {
     pub fn extend(&mut self, more: u32, pairs: &mut Vec<u32>) {
         pairs.sort_unstable();
         pairs.dedup();
-        let first = self.blocks;
+        let (first, mut blocks) = (self.blocks, Vec::with_capacity(STEP as usize));
         for run in pairs.chunk_by(|a, b| a >> 8 == b >> 8) {
-            let posting = self.posting_mut(run[0] >> 8);
-            run.iter().for_each(|pair| {
-                posting.insert(first + (pair & 0xff));
-            });
+            blocks.clear();
+            blocks.extend(run.iter().map(|pair| first + (pair & 0xff)));
+            self.posting_mut(run[0] >> 8).insert_all(&blocks);
         }
         self.blocks += more;
         pairs.clear();

@@ -49,6 +49,9 @@ struct Run {
     entries: Array,
     marks: Array,
     bits: u32,
+    /// For each mark which of 64 are the next leading bits of an entry there. New texts are sought in vain in every run:
+    /// so most runs are passed over at the cost of one word. A run in an image has none.
+    sieve: Arc<Vec<u64>>,
     /// Places of entries that were removed.
     removed: Posting,
 }
@@ -83,7 +86,7 @@ impl HashIndex {
     pub fn insert(&mut self, hash: u64, id: u32) {
         let entry = u64::from(hash as u32) << 32 | u64::from(id);
         self.len += 1;
-        if let Some((run, at)) = self.place(entry) {
+        if let Some((run, at)) = self.place_of_removed(entry) {
             self.runs[run].removed.remove(at);
             return;
         }
@@ -118,10 +121,14 @@ impl HashIndex {
 
     /// The run and the place of an entry, removed or not.
     fn place(&self, entry: u64) -> Option<(usize, u32)> {
-        self.runs.iter().enumerate().find_map(|(number, run)| {
-            let at = run.range((entry >> 32) as u32).find(|at| run.entries.long(*at) == entry)?;
-            Some((number, at as u32))
-        })
+        self.runs.iter().enumerate().find_map(|(number, run)| Some((number, run.place(entry)?)))
+    }
+
+    /// The run and the place of an entry that was removed.
+    fn place_of_removed(&self, entry: u64) -> Option<(usize, u32)> {
+        let runs = self.runs.iter().enumerate().filter(|(_, run)| !run.removed.is_empty());
+        runs.filter_map(|(number, run)| Some((number, run.place(entry)?)))
+            .find(|(number, at)| self.runs[*number].removed.contains(*at))
     }
 
     /// Makes a run of the newest entries, and one of it and the runs before that are not much longer.
@@ -130,9 +137,7 @@ impl HashIndex {
         self.newest = Newest::default();
         while self.runs.last().is_some_and(|run| run.len() < RATIO * entries.len()) {
             let run = self.runs.pop().expect("it was just looked at");
-            let mut merged = Vec::with_capacity(run.len() + entries.len());
-            merge(run.live(), entries.iter().copied(), |entry| merged.push(entry));
-            entries = merged;
+            entries = run.merged(&entries);
         }
         if !entries.is_empty() {
             self.runs.push(Run::new(entries));
@@ -141,7 +146,10 @@ impl HashIndex {
 
     /// Bytes of heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        let run = |run: &Run| run.entries.memory_bytes() + run.marks.memory_bytes() + run.removed.memory_bytes() as u64;
+        let run = |run: &Run| {
+            let sieve = 8 * run.sieve.capacity() as u64;
+            run.entries.memory_bytes() + run.marks.memory_bytes() + sieve + run.removed.memory_bytes() as u64
+        };
         8 * self.newest.slots.len() as u64 + self.runs.iter().map(run).sum::<u64>()
     }
 
@@ -181,7 +189,8 @@ impl HashIndex {
         if count != (1 << bits) + 1 || bits > 32 {
             return Err(Damage::at(name, 0, "a power of two of marks, and one", count));
         }
-        let run = Run { entries: Array::Mapped(entries), marks: Array::Mapped(marks), bits, removed: Posting::new() };
+        let (entries, marks) = (Array::Mapped(entries), Array::Mapped(marks));
+        let run = Run { entries, marks, bits, sieve: Arc::default(), removed: Posting::new() };
         let runs = if len == 0 { vec![] } else { vec![run] };
         Ok(HashIndex { runs, newest: Newest::default(), len })
     }
@@ -205,8 +214,18 @@ impl<A: Iterator<Item = u64>, B: Iterator<Item = u64>> Iterator for Merged<A, B>
     }
 }
 
-fn merge(a: impl Iterator<Item = u64>, b: impl Iterator<Item = u64>, f: impl FnMut(u64)) {
-    Merged { a: a.peekable(), b: b.peekable() }.for_each(f);
+/// Two ascending lists as one.
+fn merge(mut a: &[u64], mut b: &[u64]) -> Vec<u64> {
+    let mut merged = Vec::with_capacity(a.len() + b.len());
+    while let (Some(first), Some(second)) = (a.first(), b.first()) {
+        let from_a = first <= second;
+        merged.push(if from_a { *first } else { *second });
+        a = &a[usize::from(from_a)..];
+        b = &b[usize::from(!from_a)..];
+    }
+    merged.extend_from_slice(a);
+    merged.extend_from_slice(b);
+    merged
 }
 
 impl Newest {
@@ -246,13 +265,25 @@ impl Newest {
     }
 }
 
+/// The mark of a hash when `bits` of them lead, and the bit of its next six.
+#[inline]
+fn split(hash: u32, bits: u32) -> (usize, u64) {
+    let mark = (u64::from(hash) >> (32 - bits)) as usize;
+    (mark, 1 << (u64::from(hash) << bits >> 26 & 63))
+}
+
 impl Run {
     fn new(entries: Vec<u64>) -> Run {
         let mut marks = Marks::new(entries.len());
         entries.iter().for_each(|entry| marks.count(*entry));
         let bits = marks.bits;
-        let marks = Array::Shorts(Arc::new(marks.finish()));
-        Run { entries: Array::Longs(Arc::new(entries)), marks, bits, removed: Posting::new() }
+        let mut sieve = vec![0; 1 << bits];
+        entries.iter().for_each(|entry| {
+            let (mark, bit) = split((entry >> 32) as u32, bits);
+            sieve[mark] |= bit;
+        });
+        let (entries, marks) = (Array::Longs(Arc::new(entries)), Array::Shorts(Arc::new(marks.finish())));
+        Run { entries, marks, bits, sieve: Arc::new(sieve), removed: Posting::new() }
     }
 
     fn len(&self) -> usize {
@@ -264,9 +295,18 @@ impl Run {
     }
 
     /// Where entries of a hash would be.
+    #[inline]
     fn range(&self, hash: u32) -> Range<usize> {
-        let mark = (u64::from(hash) >> (32 - self.bits)) as usize;
+        let (mark, bit) = split(hash, self.bits);
+        if self.sieve.get(mark).is_some_and(|word| word & bit == 0) {
+            return 0..0;
+        }
         self.marks.short(mark) as usize..(self.marks.short(mark + 1) as usize).min(self.len())
+    }
+
+    /// The place of an entry, removed or not.
+    fn place(&self, entry: u64) -> Option<u32> {
+        self.range((entry >> 32) as u32).find(|at| self.entries.long(*at) == entry).map(|at| at as u32)
     }
 
     fn find(&self, hash: u32, same: &mut impl FnMut(u32) -> bool) -> Option<u32> {
@@ -277,6 +317,14 @@ impl Run {
             }
         }
         None
+    }
+
+    /// The entries that were not removed, together with others.
+    fn merged(&self, others: &[u64]) -> Vec<u64> {
+        match &self.entries {
+            Array::Longs(entries) if self.removed.is_empty() => merge(entries, others),
+            _ => merge(&self.live().collect::<Vec<u64>>(), others),
+        }
     }
 
     /// The entries that were not removed.

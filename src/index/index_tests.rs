@@ -7,7 +7,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::{
     codec::section::MemoryImage,
-    index::Index,
+    index::{Index, property::PropertyIndex},
     model::{
         calendar::Zone,
         id::{ContactId, PropertyId},
@@ -137,4 +137,43 @@ fn the_schema_is_followed() {
     assert_eq!(index.value(status, contact), None);
     assert_eq!(before.value(city, contact), Some(Value::Text("Berlin".into())));
     index.check().unwrap();
+}
+
+/// Newcomers in order, and now and then someone from before, or someone again; most get a value.
+fn column(ty: ValueType, first: u32, dice: &mut Pcg64Mcg) -> Vec<(ContactId, Option<Value>)> {
+    let writes = (first..first + 4_000).map(|newcomer| {
+        let contact = if dice.random_range(0..20) == 0 { dice.random_range(0..=newcomer) } else { newcomer };
+        (ContactId(contact), (dice.random_range(0..30) > 0).then(|| value(ty, dice)))
+    });
+    writes.collect()
+}
+
+#[test]
+fn a_column_at_once_leaves_what_one_by_one_leaves() {
+    let mut dice = Pcg64Mcg::seed_from_u64(23);
+    let image_of = |index: &PropertyIndex| {
+        let mut image = MemoryImage::new();
+        index.encode("p", &mut image).unwrap();
+        image
+    };
+    for ty in plain_schema().properties().map(|property| property.ty) {
+        let (mut index, mut single) = (PropertyIndex::new(ty, false), PropertyIndex::new(ty, false));
+        let mut kept = vec![];
+        for round in 0..5 {
+            kept.push((index.clone(), image_of(&index)));
+            let writes = column(ty, round * 4_000, &mut dice);
+            let writes: Vec<_> = writes.iter().map(|(contact, value)| (*contact, value.as_ref())).collect();
+            index.set_all(&writes);
+            for (contact, value) in &writes {
+                single.set(*contact, *value);
+            }
+            index.check().unwrap();
+            let image = image_of(&index);
+            assert!(image == image_of(&single), "one form, whichever way: {ty:?}");
+            if round == 2 {
+                index = PropertyIndex::decode(ty, "p", &image).unwrap();
+            }
+        }
+        assert!(kept.iter().all(|(index, image)| image_of(index) == *image), "clones stay as they were");
+    }
 }

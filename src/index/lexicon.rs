@@ -21,8 +21,10 @@ use crate::{
 
 /// Trigrams are kept from so many texts on; fewer are simply read.
 const GRAMS_STEP_MIN: u32 = 1_024;
-/// At most so many texts wait to have their trigrams taken; reading them costs a tenth of a millisecond.
-const GRAMS_STEP_MAX: u32 = 16_384;
+/// At most so many texts wait to have their trigrams taken; reading them costs half a millisecond.
+const GRAMS_STEP_MAX: u32 = 65_536;
+/// So many texts may wait as there are, divided by this: each taking copies the trigrams that it shares.
+const GRAMS_STEP_SHARE: u32 = 64;
 
 /// Distinct texts, none of them empty. The code of a removed one is given again, the lowest first.
 #[derive(Clone, Debug, Default)]
@@ -246,7 +248,9 @@ impl Lexicon {
     /// Brings the trigrams up to date once enough texts wait: more of a larger lexicon, as it copies what it shares.
     fn cover(&mut self) {
         let covered = self.grams.blocks();
-        if self.code_end() - covered * BLOCK < (self.code_end() / 16).clamp(GRAMS_STEP_MIN, GRAMS_STEP_MAX) {
+        if self.code_end() - covered * BLOCK
+            < (self.code_end() / GRAMS_STEP_SHARE).clamp(GRAMS_STEP_MIN, GRAMS_STEP_MAX)
+        {
             return;
         }
         let mut keys = Keys::default();

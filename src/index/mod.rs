@@ -160,6 +160,18 @@ impl Index {
         }
     }
 
+    /// As [`Index::set`], but copies nothing when there is no value and none before.
+    pub fn write(&mut self, property: PropertyId, contact: ContactId, value: Option<&Value>) {
+        if value.is_some() || self.has(property, contact) {
+            self.set(property, contact, value);
+        }
+    }
+
+    /// The indexes by property, each a part of its own, for writes to several at once.
+    pub fn properties_mut(&mut self) -> &mut [Option<Arc<PropertyIndex>>] {
+        &mut self.properties
+    }
+
     /// Whether a contact has a value.
     pub fn has(&self, property: PropertyId, contact: ContactId) -> bool {
         self.property(property).is_some_and(|property| property.has(contact))

@@ -110,6 +110,29 @@ impl PropertyIndex {
         }
     }
 
+    /// Sets or removes the values of many contacts, in order.
+    ///
+    /// Panics: as [`PropertyIndex::set`].
+    pub fn set_all(&mut self, writes: &[(ContactId, Option<&Value>)]) {
+        match self {
+            PropertyIndex::Text(_, index) => index.set_all(writes.iter().map(|(contact, value)| match value {
+                None => (*contact, None),
+                Some(Value::Text(text)) => (*contact, Some(&**text)),
+                Some(value) => panic!("a value of a text property cannot be {value:?}"),
+            })),
+            PropertyIndex::Set(index) => index.set_all(writes.iter().map(|(contact, value)| match value {
+                None => (*contact, &[][..]),
+                Some(Value::Set(texts)) => (*contact, texts.as_slice()),
+                Some(value) => panic!("a value of a set property cannot be {value:?}"),
+            })),
+            PropertyIndex::Flag(_) | PropertyIndex::Ordered(..) => {
+                for (contact, value) in writes {
+                    self.set(*contact, *value);
+                }
+            }
+        }
+    }
+
     /// Whether the contact has a value.
     pub fn has(&self, contact: ContactId) -> bool {
         match self {

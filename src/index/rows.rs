@@ -12,10 +12,11 @@ use crate::{
     index::{mapped, numbers::Numbers, trie::Trie},
 };
 
-/// A list longer than this becomes a posting: a posting spends tens of bytes on every chunk it touches.
-const FEW_MAX: usize = 1_024;
+/// A list longer than this becomes a posting: a posting spends tens of bytes on every chunk it touches, and a copy of a
+/// shared one counts an owner more in each, where a list is copied in one go.
+const FEW_MAX: usize = 4_096;
 /// A posting shorter than this becomes a list again.
-const FEW_AGAIN: u64 = 512;
+const FEW_AGAIN: u64 = 2_048;
 /// The slot of a code with several contacts. A slot holds one more than the only contact, or 0; no contact's id is as
 /// high as this.
 const SEVERAL: u32 = u32::MAX;
@@ -112,7 +113,14 @@ impl<'a> Rows<'a> {
     pub fn or_into(&self, chunk: usize, out: &mut Words) {
         match self {
             Rows::Many(posting) => posting.chunk(chunk).or_into(out),
-            Rows::None | Rows::One(_) | Rows::Few(_) | Rows::Mapped(_) => self.for_each(|id| {
+            Rows::Few(list) => {
+                let from = list.partition_point(|id| (*id as usize) / CHUNK < chunk);
+                let here = list[from..].iter().take_while(|id| **id as usize / CHUNK == chunk);
+                here.for_each(|id| {
+                    out.set(*id as u16);
+                });
+            }
+            Rows::None | Rows::One(_) | Rows::Mapped(_) => self.for_each(|id| {
                 if id as usize / CHUNK == chunk {
                     out.set(id as u16);
                 }
@@ -149,6 +157,25 @@ impl CodeRows {
             }
         }
         true
+    }
+
+    /// Adds contacts to codes, each as `code << 32 | contact`, in any order and none that is there; leaves none behind.
+    pub fn insert_all(&mut self, pairs: &mut Vec<u64>) {
+        pairs.sort_unstable();
+        let mut ids = Vec::new();
+        for run in pairs.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let code = (run[0] >> 32) as u32;
+            let at_once = if self.slots.get(code) == SEVERAL { 0 } else { run.len().min(2) };
+            run[..at_once].iter().for_each(|pair| {
+                self.insert(code, *pair as u32);
+            });
+            if at_once < run.len() {
+                ids.clear();
+                ids.extend(run[at_once..].iter().map(|pair| *pair as u32));
+                self.list_mut(code).extend(&ids);
+            }
+        }
+        pairs.clear();
     }
 
     /// Takes a contact away from a code; says whether it was there.
@@ -274,6 +301,22 @@ impl List {
                 true
             }
             List::Many(posting) => posting.insert(id),
+        }
+    }
+
+    /// Adds contacts, ascending.
+    fn extend(&mut self, ids: &[u32]) {
+        match self {
+            List::Few(few) if few.len() + ids.len() <= FEW_MAX && few.last() < ids.first() => {
+                if few.capacity() < few.len() + ids.len() {
+                    few.reserve_exact(ids.len().max(few.len() / 8));
+                }
+                few.extend_from_slice(ids);
+            }
+            List::Few(_) => ids.iter().for_each(|id| {
+                self.insert(*id);
+            }),
+            List::Many(posting) => posting.insert_all(ids),
         }
     }
 

@@ -65,3 +65,33 @@ fn rows_grow_shrink_and_survive_the_image() {
     }
     kept.iter().for_each(|(rows, model)| agrees(rows, model));
 }
+
+#[test]
+fn many_at_once_leave_what_one_by_one_leaves() {
+    let mut dice = Pcg64Mcg::seed_from_u64(4);
+    let (mut rows, mut single, mut model) = (CodeRows::default(), CodeRows::default(), Model::new());
+    for round in 0..12 {
+        let (mut pairs, first) = (vec![], round * 20_000);
+        for _ in 0..10_000 {
+            // Mostly newcomers, so that lists grow at their ends, and some from before.
+            let (code, id) = (code(&mut dice), dice.random_range(first..first + 20_000));
+            let id = if dice.random_range(0..50) == 0 { id / 2 } else { id };
+            if model.entry(code).or_default().insert(id) {
+                pairs.push(u64::from(code) << 32 | u64::from(id));
+            }
+        }
+        let shared = rows.clone();
+        pairs.iter().for_each(|pair| assert!(single.insert((pair >> 32) as u32, *pair as u32)));
+        rows.insert_all(&mut pairs);
+        assert!(pairs.is_empty());
+        agrees(&rows, &model);
+        let (mut image, mut other) = (MemoryImage::new(), MemoryImage::new());
+        rows.encode("r", 3_000, &mut image).unwrap();
+        single.encode("r", 3_000, &mut other).unwrap();
+        assert!(image == other, "one form, whichever way");
+        if round % 3 == 2 {
+            rows = CodeRows::decode("r", &image).unwrap();
+        }
+        drop(shared);
+    }
+}

@@ -95,6 +95,35 @@ impl SetIndex {
         }
     }
 
+    /// As [`SetIndex::set`] for many contacts, in order.
+    pub fn set_all<'a, T: AsRef<str> + 'a>(&mut self, writes: impl Iterator<Item = (ContactId, &'a [T])>) {
+        let (mut rows, mut present, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+        for (contact, texts) in writes {
+            let id = contact.0;
+            if texts.is_empty() || self.lists.get(id).next().is_some() {
+                self.join(&mut rows, &mut present);
+                self.set(contact, texts);
+                continue;
+            }
+            codes.clear();
+            codes.extend(distinct(texts, self.case_sensitive()).iter().map(|text| self.lexicon.intern(text).0));
+            if !codes.is_empty() {
+                self.lists.set(id, &codes);
+                rows.extend(codes.iter().map(|code| u64::from(*code) << 32 | u64::from(id)));
+                present.push(id);
+            }
+        }
+        self.join(&mut rows, &mut present);
+    }
+
+    /// Adds contacts to the rows of the codes that they have, as `code << 32 | contact`.
+    fn join(&mut self, rows: &mut Vec<u64>, present: &mut Vec<u32>) {
+        self.rows.insert_all(rows);
+        present.sort_unstable();
+        self.present.insert_all(present);
+        present.clear();
+    }
+
     /// Takes texts away and adds others at the end; says whether anything changed.
     pub fn edit<T: AsRef<str>>(&mut self, contact: ContactId, add: &[T], remove: &[T]) -> bool {
         let case_sensitive = self.case_sensitive();

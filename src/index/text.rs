@@ -32,6 +32,14 @@ pub struct TextIndex {
     domains: Option<Domains>,
 }
 
+/// Contacts that have a code already and are to be added to its rows, as `code << 32 | contact`.
+#[derive(Default)]
+struct Joining {
+    rows: Vec<u64>,
+    domains: Vec<u64>,
+    present: Vec<u32>,
+}
+
 impl TextIndex {
     /// An empty index; `email` adds the one by domain.
     pub fn new(case_sensitive: bool, email: bool) -> TextIndex {
@@ -94,6 +102,40 @@ impl TextIndex {
             (Some(_), None) => self.present.remove(id),
             (Some(_), Some(_)) | (None, None) => true,
         }
+    }
+
+    /// As [`TextIndex::set`] for many contacts, in order.
+    pub fn set_all<'a>(&mut self, writes: impl Iterator<Item = (ContactId, Option<&'a str>)>) {
+        let mut joining = Joining::default();
+        for (contact, text) in writes {
+            let id = contact.0;
+            match text.filter(|text| !text.is_empty()) {
+                Some(text) if self.codes.get(id).is_none() => {
+                    if let Some(code) = self.domains.as_mut().and_then(|domains| domains.intern(text)) {
+                        joining.domains.push(u64::from(code) << 32 | u64::from(id));
+                    }
+                    let (code, _) = self.lexicon.intern(text);
+                    joining.rows.push(u64::from(code) << 32 | u64::from(id));
+                    joining.present.push(id);
+                    self.codes.set(id, Some(code));
+                }
+                text => {
+                    self.join(&mut joining);
+                    self.set(contact, text);
+                }
+            }
+        }
+        self.join(&mut joining);
+    }
+
+    fn join(&mut self, joining: &mut Joining) {
+        self.rows.insert_all(&mut joining.rows);
+        if let Some(domains) = &mut self.domains {
+            domains.insert_all(&mut joining.domains);
+        }
+        joining.present.sort_unstable();
+        self.present.insert_all(&joining.present);
+        joining.present.clear();
     }
 
     /// The contacts that have a text.

@@ -88,7 +88,7 @@ impl Target<'_> {
     }
 
     fn cell(&self, raw: &str) -> Result<Option<Value>, Refusal> {
-        let text = raw.trim();
+        let text = if self.ty.is_text() { raw } else { raw.trim() };
         let value = match self.ty {
             ValueType::Text | ValueType::Email | ValueType::Category => Value::Text(self.checked(raw)?),
             _ if text.is_empty() => return Ok(None),
@@ -241,25 +241,33 @@ impl DistinctTexts {
         }
     }
 
-    fn place(&self, form: &str) -> Option<usize> {
-        if self.texts.len() >= SCAN_MAX && !self.seen.contains(form) {
+    fn place(&self, wanted: &str) -> Option<usize> {
+        if self.texts.len() >= SCAN_MAX && !self.seen.contains(&*self.form(wanted)) {
             return None;
         }
-        self.texts.iter().position(|text| self.form(text) == form)
+        self.texts.iter().position(|text| self.same(text, wanted))
+    }
+
+    fn same(&self, a: &str, b: &str) -> bool {
+        match (a.is_ascii() && b.is_ascii(), self.case_sensitive) {
+            (true, true) => a == b,
+            (true, false) => a.eq_ignore_ascii_case(b),
+            (false, _) => self.form(a) == self.form(b),
+        }
     }
 
     /// Adds a text unless it is there.
     pub fn add(&mut self, text: &str) {
-        if self.place(&self.form(text)).is_none() {
+        if self.place(text).is_none() {
             self.push(text.into());
         }
     }
 
     /// Takes a text away if it is there.
     pub fn remove(&mut self, text: &str) {
-        let form = self.form(text);
-        if let Some(place) = self.place(&form) {
+        if let Some(place) = self.place(text) {
             self.texts.remove(place);
+            let form = self.form(text);
             self.seen.remove(&*form);
             if self.texts.len() < SCAN_MAX {
                 self.seen.clear();
