@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bitmap::posting::Posting,
-    index::trie::Trie,
+    index::{bag::Bag, trie::Trie},
     model::{
         id::{ContactId, Lsn, SegmentId},
         time::Timestamp,
@@ -95,8 +95,10 @@ pub struct Feed {
     /// That of the next one to come.
     end: u64,
     lists: Arc<BTreeMap<u64, Lists>>,
-    /// Keys of erased contacts that entries name, with when they were erased; never written to an image.
-    erased: Arc<BTreeMap<ContactId, (Timestamp, Box<str>)>>,
+    /// Keys of erased contacts that entries name; never written to an image.
+    erased: Trie<Box<str>>,
+    /// When they were erased, the first one first.
+    erased_at: Bag<(Timestamp, ContactId)>,
     /// Names of deleted segments that entries may name.
     deleted: Arc<BTreeMap<SegmentId, (u64, Box<str>)>>,
 }
@@ -175,19 +177,20 @@ impl Feed {
 
     /// Keeps the key of an erased contact for a while, so that readers of the feed learn who left.
     pub fn remember_erased(&mut self, contact: ContactId, key: &str, at: Timestamp) {
-        Arc::make_mut(&mut self.erased).insert(contact, (at, key.into()));
+        self.erased.set(contact.0, Some(key.into()));
+        self.erased_at.insert((at, contact));
     }
 
     /// Forgets the keys of contacts that were erased before an instant.
     pub fn forget_erased(&mut self, before: Timestamp) {
-        if self.erased.values().any(|(at, _)| *at < before) {
-            Arc::make_mut(&mut self.erased).retain(|_, (at, _)| *at >= before);
+        for (_, contact) in self.erased_at.take_while(|(at, _)| *at < before) {
+            self.erased.set(contact.0, None);
         }
     }
 
     /// The key of a contact that was erased not long ago.
     pub fn erased_key(&self, contact: ContactId) -> Option<&str> {
-        self.erased.get(&contact).map(|(_, key)| &**key)
+        self.erased.get(contact.0).map(|key| &**key)
     }
 
     /// Keeps the name of a segment that is being deleted.
@@ -235,6 +238,7 @@ impl Feed {
     pub fn memory_bytes(&self) -> u64 {
         let lists = self.lists.values().map(|lists| lists.entered.memory_bytes() + lists.left.memory_bytes());
         self.pages.memory_bytes()
+            + self.erased.memory_bytes()
             + (self.end() - self.first()) * size_of::<Change>() as u64
             + lists.sum::<usize>() as u64
     }
@@ -284,6 +288,25 @@ mod tests {
         assert!(back.from(0).eq(feed.from(0)));
         back.push(change(9));
         assert_eq!(back.get(u64::from(many) + 1), Some(&change(9)));
+    }
+
+    #[test]
+    fn keys_of_the_erased_cost_a_write_little_and_are_forgotten_in_time() {
+        let mut feed = Feed::default();
+        // Every write clones the feed, and a reader may hold the clone.
+        let (many, mut held) = (100_000, Feed::default());
+        let start = std::time::Instant::now();
+        for n in 0..many {
+            feed.forget_erased(Timestamp(0));
+            feed.remember_erased(ContactId(n), &format!("key-{n}"), Timestamp(i64::from(n / 2)));
+            held = feed.clone();
+        }
+        assert!(start.elapsed().as_secs() < 20, "a copy of all of them for each takes minutes");
+        feed.forget_erased(Timestamp(100));
+        assert_eq!((feed.erased_key(ContactId(199)), feed.erased_key(ContactId(200))), (None, Some("key-200")));
+        assert_eq!(held.erased_key(ContactId(199)), Some("key-199"));
+        feed.forget_erased(Timestamp(i64::from(many)));
+        assert!((0..many).all(|n| feed.erased_key(ContactId(n)).is_none()));
     }
 
     #[test]
