@@ -85,6 +85,12 @@ pub struct Lists {
     pub left: Posting,
 }
 
+impl Lists {
+    fn memory_bytes(&self) -> usize {
+        self.entered.memory_bytes() + self.left.memory_bytes()
+    }
+}
+
 /// The newest entries. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Feed {
@@ -95,6 +101,8 @@ pub struct Feed {
     /// That of the next one to come.
     end: u64,
     lists: Arc<BTreeMap<u64, Lists>>,
+    /// What the lists take. Units: bytes.
+    lists_bytes: usize,
     /// Keys of erased contacts that entries name; never written to an image.
     erased: Trie<Box<str>>,
     /// When they were erased, the first one first.
@@ -154,11 +162,11 @@ impl Feed {
         let seq = self.end();
         self.push(change);
         let kept = Arc::make_mut(&mut self.lists);
+        self.lists_bytes += lists.memory_bytes();
         kept.insert(seq, lists);
-        let bytes = |lists: &Lists| lists.entered.memory_bytes() + lists.left.memory_bytes();
-        let mut held: usize = kept.values().map(bytes).sum();
-        while held > LISTS_BYTES_MAX && kept.len() > 1 {
-            held -= kept.pop_first().map_or(0, |(_, lists)| bytes(&lists));
+        while self.lists_bytes > LISTS_BYTES_MAX && kept.len() > 1 {
+            let gone = kept.pop_first().map_or(0, |(_, lists)| lists.memory_bytes());
+            self.lists_bytes = self.lists_bytes.saturating_sub(gone);
         }
     }
 
@@ -169,6 +177,7 @@ impl Feed {
         let first = self.first;
         if self.lists.first_key_value().is_some_and(|(seq, _)| *seq < first) {
             Arc::make_mut(&mut self.lists).retain(|seq, _| *seq >= first);
+            self.lists_bytes = self.lists.values().map(Lists::memory_bytes).sum();
         }
         if self.deleted.values().any(|(seq, _)| *seq < first) {
             Arc::make_mut(&mut self.deleted).retain(|_, (seq, _)| *seq >= first);
@@ -231,16 +240,16 @@ impl Feed {
             feed.end = seq + page as u64;
             at += page;
         }
-        Feed { lists: Arc::new(lists), deleted: Arc::new(deleted), ..feed }
+        let lists_bytes = lists.values().map(Lists::memory_bytes).sum();
+        Feed { lists: Arc::new(lists), lists_bytes, deleted: Arc::new(deleted), ..feed }
     }
 
     /// Bytes on the heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        let lists = self.lists.values().map(|lists| lists.entered.memory_bytes() + lists.left.memory_bytes());
         self.pages.memory_bytes()
             + self.erased.memory_bytes()
             + (self.end() - self.first()) * size_of::<Change>() as u64
-            + lists.sum::<usize>() as u64
+            + self.lists_bytes as u64
     }
 }
 
@@ -320,5 +329,6 @@ mod tests {
         }
         assert!(feed.all_lists().count() * bytes <= LISTS_BYTES_MAX);
         assert!(feed.lists(1).is_none() && feed.lists(rounds as u64).is_some());
+        assert_eq!(feed.lists_bytes, feed.all_lists().map(|(_, lists)| lists.memory_bytes()).sum::<usize>());
     }
 }
