@@ -67,3 +67,15 @@ fn a_view_tells_no_more_than_it_holds() {
     assert!(matches!(view.members_at("hot", Lsn(1)), Err(Error::MadeLater { .. })));
     assert!(matches!(Followed::named(&view, ["hot", "cold"]), Err(Error::NoSegment(name)) if &*name == "cold"));
 }
+
+#[test]
+fn the_calendar_has_a_last_day() {
+    let db = Database::open(Options::default().at(Timestamp::MAX.plus_ms(-60_000))).unwrap();
+    let source = SegmentSource::Rule(RuleSource::Text("lead_score > 50".into()));
+    db.write(Request::CreateSegment(SegmentCreate { name: "Hot".into(), description: None, source })).unwrap();
+    db.write(score("ann", 60)).unwrap();
+    let days = db.view().history("hot", None, None).unwrap();
+    assert_eq!(days.iter().map(|day| day.size).collect::<Vec<_>>(), [1]);
+    let ahead = db.view().forecast("hot", 30, 3).unwrap();
+    assert_eq!(ahead.iter().map(|day| (day.day, day.size)).collect::<Vec<_>>(), [(days[0].day, 1)]);
+}

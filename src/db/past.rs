@@ -183,6 +183,10 @@ impl View {
                 let (entered, left) = changed.map_or((0, 0), |figures| (figures.entered, figures.left));
                 days.push(DayRecord { day, size, entered, left, version });
             }
+            if day == to {
+                // No day follows the last of the calendar.
+                break;
+            }
             day = day.plus_days(1);
         }
         Ok(days)

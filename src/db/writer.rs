@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The longest sleep while something is to come due: a clock that is set ahead is noticed by then.
-const NAP: Duration = Duration::from_secs(30);
+const NAP: Duration = Duration::from_millis(500);
 /// What comes due within so long after a batch comes in one tick with what else does: each costs an entry of the log.
 /// Units: milliseconds.
 const TICK_MS: i64 = 200;

@@ -84,7 +84,9 @@ impl State {
         let mut ahead = Vec::new();
         for number in 0..days {
             let day = today.plus_days(i64::from(number));
-            let end = zone.start_of(day.plus_days(1));
+            let next = day.plus_days(1);
+            // No day follows the last of the calendar, and all that is to come comes on it.
+            let end = if next > day { zone.start_of(next) } else { Timestamp(i64::MAX) };
             let first = state.live.feed().end();
             while let Some(at) = state.next_due().filter(|at| *at < end) {
                 step(&mut state, at);
@@ -94,6 +96,9 @@ impl State {
             let (entered, left) = state.who(segment, first, samples);
             let (entering, leaving) = figures.map_or((0, 0), |figures| (figures.entered, figures.left));
             ahead.push(Ahead { day, entering, leaving, size, entered, left });
+            if next == day {
+                break;
+            }
         }
         ahead
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bitmap::posting::Posting,
-    index::trie::Trie,
+    index::{bag::Bag, trie::Trie},
     model::{
         id::{ContactId, Lsn, SegmentId},
         time::Timestamp,
@@ -85,6 +85,12 @@ pub struct Lists {
     pub left: Posting,
 }
 
+impl Lists {
+    fn memory_bytes(&self) -> usize {
+        self.entered.memory_bytes() + self.left.memory_bytes()
+    }
+}
+
 /// The newest entries. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Feed {
@@ -95,8 +101,12 @@ pub struct Feed {
     /// That of the next one to come.
     end: u64,
     lists: Arc<BTreeMap<u64, Lists>>,
-    /// Keys of erased contacts that entries name, with when they were erased; never written to an image.
-    erased: Arc<BTreeMap<ContactId, (Timestamp, Box<str>)>>,
+    /// What the lists take. Units: bytes.
+    lists_bytes: usize,
+    /// Keys of erased contacts that entries name; never written to an image.
+    erased: Trie<Box<str>>,
+    /// When they were erased, the first one first.
+    erased_at: Bag<(Timestamp, ContactId)>,
     /// Names of deleted segments that entries may name.
     deleted: Arc<BTreeMap<SegmentId, (u64, Box<str>)>>,
 }
@@ -152,11 +162,11 @@ impl Feed {
         let seq = self.end();
         self.push(change);
         let kept = Arc::make_mut(&mut self.lists);
+        self.lists_bytes += lists.memory_bytes();
         kept.insert(seq, lists);
-        let bytes = |lists: &Lists| lists.entered.memory_bytes() + lists.left.memory_bytes();
-        let mut held: usize = kept.values().map(bytes).sum();
-        while held > LISTS_BYTES_MAX && kept.len() > 1 {
-            held -= kept.pop_first().map_or(0, |(_, lists)| bytes(&lists));
+        while self.lists_bytes > LISTS_BYTES_MAX && kept.len() > 1 {
+            let gone = kept.pop_first().map_or(0, |(_, lists)| lists.memory_bytes());
+            self.lists_bytes = self.lists_bytes.saturating_sub(gone);
         }
     }
 
@@ -167,6 +177,7 @@ impl Feed {
         let first = self.first;
         if self.lists.first_key_value().is_some_and(|(seq, _)| *seq < first) {
             Arc::make_mut(&mut self.lists).retain(|seq, _| *seq >= first);
+            self.lists_bytes = self.lists.values().map(Lists::memory_bytes).sum();
         }
         if self.deleted.values().any(|(seq, _)| *seq < first) {
             Arc::make_mut(&mut self.deleted).retain(|_, (seq, _)| *seq >= first);
@@ -175,19 +186,20 @@ impl Feed {
 
     /// Keeps the key of an erased contact for a while, so that readers of the feed learn who left.
     pub fn remember_erased(&mut self, contact: ContactId, key: &str, at: Timestamp) {
-        Arc::make_mut(&mut self.erased).insert(contact, (at, key.into()));
+        self.erased.set(contact.0, Some(key.into()));
+        self.erased_at.insert((at, contact));
     }
 
     /// Forgets the keys of contacts that were erased before an instant.
     pub fn forget_erased(&mut self, before: Timestamp) {
-        if self.erased.values().any(|(at, _)| *at < before) {
-            Arc::make_mut(&mut self.erased).retain(|_, (at, _)| *at >= before);
+        for (_, contact) in self.erased_at.take_while(|(at, _)| *at < before) {
+            self.erased.set(contact.0, None);
         }
     }
 
     /// The key of a contact that was erased not long ago.
     pub fn erased_key(&self, contact: ContactId) -> Option<&str> {
-        self.erased.get(&contact).map(|(_, key)| &**key)
+        self.erased.get(contact.0).map(|key| &**key)
     }
 
     /// Keeps the name of a segment that is being deleted.
@@ -228,15 +240,16 @@ impl Feed {
             feed.end = seq + page as u64;
             at += page;
         }
-        Feed { lists: Arc::new(lists), deleted: Arc::new(deleted), ..feed }
+        let lists_bytes = lists.values().map(Lists::memory_bytes).sum();
+        Feed { lists: Arc::new(lists), lists_bytes, deleted: Arc::new(deleted), ..feed }
     }
 
     /// Bytes on the heap, about.
     pub fn memory_bytes(&self) -> u64 {
-        let lists = self.lists.values().map(|lists| lists.entered.memory_bytes() + lists.left.memory_bytes());
         self.pages.memory_bytes()
+            + self.erased.memory_bytes()
             + (self.end() - self.first()) * size_of::<Change>() as u64
-            + lists.sum::<usize>() as u64
+            + self.lists_bytes as u64
     }
 }
 
@@ -287,6 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_the_erased_cost_a_write_little_and_are_forgotten_in_time() {
+        let mut feed = Feed::default();
+        // Every write clones the feed, and a reader may hold the clone: a copy of all keys for each would take minutes.
+        let (many, mut held) = (100_000, Feed::default());
+        for n in 0..many {
+            feed.forget_erased(Timestamp(0));
+            feed.remember_erased(ContactId(n), &format!("key-{n}"), Timestamp(i64::from(n / 2)));
+            held = feed.clone();
+        }
+        feed.forget_erased(Timestamp(100));
+        assert_eq!((feed.erased_key(ContactId(199)), feed.erased_key(ContactId(200))), (None, Some("key-200")));
+        assert_eq!(held.erased_key(ContactId(199)), Some("key-199"));
+        feed.forget_erased(Timestamp(i64::from(many)));
+        assert!((0..many).all(|n| feed.erased_key(ContactId(n)).is_none()));
+    }
+
+    #[test]
     fn lists_are_bounded_in_bytes() {
         let mut feed = Feed::default();
         let odd: Posting = (0..4_000_000).filter(|id| id % 3 != 0).collect();
@@ -297,5 +327,6 @@ mod tests {
         }
         assert!(feed.all_lists().count() * bytes <= LISTS_BYTES_MAX);
         assert!(feed.lists(1).is_none() && feed.lists(rounds as u64).is_some());
+        assert_eq!(feed.lists_bytes, feed.all_lists().map(|(_, lists)| lists.memory_bytes()).sum::<usize>());
     }
 }
