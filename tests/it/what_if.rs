@@ -76,7 +76,7 @@ fn a_preview_is_what_saving_then_does() {
     server.ok("PATCH", "/v1/segments/Warm", json!({"rule": body["rule"]}));
     assert_eq!((count(&server, "Warm"), count(&server, "Top")), (11, after));
     let cycle = problem(&server, "POST", "/v1/segments/Warm/preview", json!({"rule": "in segment \"Top\""}), 422);
-    assert!(cycle["detail"].as_str().unwrap().contains("Top → Warm → Top"), "{cycle}");
+    assert!(cycle["detail"].as_str().unwrap().contains("Warm → Top → Warm"), "{cycle}");
     problem(&server, "POST", "/v1/segments/Warm/preview", json!({"rule": "leed score > 1"}), 422);
     problem(&server, "POST", "/v1/segments/Nothing/preview", json!({"rule": "everyone"}), 404);
     let new = server.ok("POST", "/v1/segments/Nothing/preview?new=true", json!({"rule": "Lead Score < 5"}));
