@@ -238,8 +238,11 @@ impl Session<'_> {
 
     pub(super) fn delete_segment(&mut self, name: &str, is_suppression: bool) -> Result<Applied, Refusal> {
         let segment = self.segment(name, is_suppression)?;
-        let users: Vec<String> =
-            self.state.book.dependents(segment.id).iter().map(|user| format!("\"{}\"", user.name)).collect();
+        let told = |user: &Segment| match user.is_listed() {
+            true => format!("\"{}\"", user.name),
+            false => format!("the suppression \"{}\"", user.name),
+        };
+        let users: Vec<String> = self.state.book.dependents(segment.id).iter().map(|user| told(user)).collect();
         if !users.is_empty() {
             let detail = format!("segment \"{}\" is used by {}", segment.name, users.join(", "));
             return Err(refusal(RefusalKind::Conflict, "in_use", "", detail));

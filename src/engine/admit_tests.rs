@@ -410,7 +410,7 @@ fn suppressions_have_names_of_their_own() {
     assert_eq!(bench.state.book.find("vip").unwrap().channels, None);
     assert_eq!(code(bench.one(make("Vip", "everyone"))), "name_taken");
     let used = bench.one(Request::DeleteSegment("VIP".into())).unwrap_err();
-    assert_eq!(used.code, "in_use");
+    assert_eq!((used.code, &*used.detail), ("in_use", "segment \"VIP\" is used by the suppression \"vip\""));
     assert_eq!(bench.one(update("VIP", None, Some("lead_score > 6"))), Ok(Applied::Updated));
     let delete = |name: &str| Request::Suppression(SuppressionWrite::Delete(name.into()));
     assert_eq!(code(bench.one(delete("nope"))), "unknown_suppression");
