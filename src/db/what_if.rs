@@ -45,7 +45,7 @@ pub struct ForecastDay {
 
 impl View {
     /// What saving a rule under a name would change: the segment itself first, then those that depend on it, pins
-    /// respected. Nothing is saved. Measured at the last write.
+    /// respected. Nothing is saved. Measured now: the last write may be long ago.
     ///
     /// Errors: [`Error::NoSegment`], [`Error::Rule`] also for a cycle, [`Error::Refused`] of a static segment.
     pub fn trial(&self, name: &str, source: &RuleSource) -> Result<Vec<Trial>, Error> {
@@ -59,7 +59,7 @@ impl View {
             }));
         }
         let rule = self.parse_rule(source).map_err(Error::Rule)?;
-        let shifts = self.state().trial(saved.id, &rule)?;
+        let shifts = self.state().trial(saved.id, &rule, self.now())?;
         let trial = |shift: Shift| {
             let answer = |members| Answer::new(self.clone(), members);
             let segment = self.state().book.get(shift.segment)?.name.clone();

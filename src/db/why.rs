@@ -141,14 +141,17 @@ impl View {
         Membership { member, since: live.since(segment, contact) }
     }
 
-    /// Why a segment holds a contact or not; `None` when the key is unknown. Measured at the last write.
+    /// Why a segment holds a contact or not; `None` when the key is unknown. Measured now, for the last write may be
+    /// long ago; while something due waits for its tick, at the last write, so that reasons and membership agree.
     ///
     /// Errors: [`Error::NoSegment`].
     pub fn reasons(&self, name: &str, key: &str) -> Result<Option<Reasons>, Error> {
         let state = self.state();
         let saved = self.saved(name)?;
         let Some(contact) = self.id(key) else { return Ok(None) };
-        let outlook = state.live.outlook(state.facts(), saved.id, contact, state.as_of);
+        let waits = state.next_due().is_some_and(|due| due <= self.now());
+        let at = if waits { state.as_of } else { self.now() };
+        let outlook = state.live.outlook(state.facts(), saved.id, contact, at);
         let mut tree = self.reason(outlook.why());
         let pinned = tree.pinned;
         if matches!(saved.body, Body::Dynamic(_)) {
@@ -156,7 +159,7 @@ impl View {
         }
         let mut changes: Vec<SingleChange> = outlook.levers().into_iter().map(|lever| self.change(lever)).collect();
         changes.sort_by(|a, b| self.gap(a).total_cmp(&self.gap(b)));
-        let next = match outlook.next_change(state.as_of) {
+        let next = match outlook.next_change(at) {
             NextChange::Never => Next::Never,
             NextChange::At(at, member) => Next::At(at, member),
             NextChange::After(at) => Next::After(at),

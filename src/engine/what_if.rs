@@ -47,21 +47,21 @@ pub struct Ahead {
 }
 
 impl State {
-    /// What saving a rule would change: the segment itself, then all that depend on it. The rule is checked; nothing
-    /// is saved. What is kept is asked as a write would ask it, so that the answer is what saving would do.
+    /// What saving a rule at `now` would change: the segment itself, then all that depend on it. The rule is checked;
+    /// nothing is saved. What is kept is asked as a write would ask it, so that the answer is what saving would do.
     ///
     /// Errors: when the rule cannot be bound there: a cycle, an unknown segment, too deep.
-    pub fn trial(&self, id: SegmentId, rule: &Rule) -> Result<Vec<Shift>, BindError> {
+    pub fn trial(&self, id: SegmentId, rule: &Rule, now: Timestamp) -> Result<Vec<Shift>, BindError> {
         let mut draft = self.book.clone();
-        draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), self.as_of);
-        judge_graph(&self.schema, &draft, id, self.as_of)?;
+        draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), now);
+        judge_graph(&self.schema, &draft, id, now)?;
         let mut concerned = vec![id];
         concerned.extend(draft.all_dependents(id));
         let named = rule::segments_named(rule).into_iter().filter_map(|name| draft.find(name)).map(|other| other.id);
         let reach = self.live.reach(concerned.iter().copied().chain(named));
         let mut live = self.live.only(&reach);
         let facts = Facts { schema: &self.schema, index: &self.index, book: &draft };
-        live.define(facts, id, Moment { at: self.as_of, lsn: self.lsn, cause: Cause::Rule });
+        live.define(facts, id, Moment { at: now, lsn: self.lsn, cause: Cause::Rule });
         let shift = |segment: SegmentId| Shift {
             segment,
             before: self.live.members(segment).clone(),

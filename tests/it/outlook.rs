@@ -89,7 +89,7 @@ fn previews_are_what_saving_does() {
             let saved = written(&state, state.as_of, vec![Request::UpdateSegment(update)]);
             let is_refused = saved.book.get(segment.id) == state.book.get(segment.id)
                 && matches!(&segment.body, Body::Dynamic(dynamic) if *dynamic.rule != rule);
-            let Ok(shifts) = state.trial(segment.id, &rule) else {
+            let Ok(shifts) = state.trial(segment.id, &rule, state.as_of) else {
                 assert!(is_refused, "seed {seed}: {}", segment.name);
                 refused += 1;
                 continue;

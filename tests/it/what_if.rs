@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use throng::model::time::Timestamp;
+
 use crate::support::server::Server;
 
 fn server() -> (tempfile::TempDir, Server) {
@@ -246,4 +248,24 @@ fn the_ways_back() {
     assert!(used["detail"].as_str().unwrap().contains("\"Top\""), "{used}");
     let cycle = problem(&server, "POST", "/v1/segments/warmer/preview", json!({"rule": "in segment \"warmer\""}), 422);
     assert!(cycle["detail"].as_str().unwrap().contains("Warmer → Warmer"), "{cycle}");
+}
+
+#[test]
+fn what_is_told_is_of_now_and_not_of_the_last_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    server.ok("POST", "/v1/segments", json!({"name": "Odd", "rule": "Lead Score > 5"}));
+    server.ok("POST", "/v1/segments", json!({"name": "Buyers", "rule": "did purchase in last 1 minute"}));
+    let now = server.ok("GET", "/v1/clock", Value::Null)["now"].as_str().unwrap().to_owned();
+    let ago = |seconds: i64| Timestamp::parse(&now).unwrap().plus_ms(-1_000 * seconds).to_string();
+    for (contact, seconds) in [("ann", 57), ("ann", 0)] {
+        let event = json!({"contact": contact, "event": "purchase", "at": ago(seconds)});
+        server.ok("POST", "/v1/events", event);
+    }
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(explain(&server, "ann", "Buyers")["why"]["value"], json!(1), "one of two has left the window");
+    let two = "did purchase at least 2 times in last 1 minute";
+    let told = server.ok("POST", "/v1/segments/Odd/preview", json!({"rule": two}));
+    server.ok("PATCH", "/v1/segments/Odd", json!({"rule": two}));
+    assert_eq!((&told["entering"], count(&server, "Odd")), (&json!(0), 0));
 }
