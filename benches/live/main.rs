@@ -205,7 +205,7 @@ impl Bench {
         let watch = Instant::now();
         let mut held = 0;
         for id in &ids {
-            held += live.holding(ContactId(*id)).len();
+            held += live.segments_of(ContactId(*id)).len();
         }
         let micros = watch.elapsed().as_secs_f64() * 1e6 / ids.len() as f64;
         row("which segments hold a contact", format!("{micros:.2} µs, {:.0} do", held as f64 / ids.len() as f64));

@@ -219,7 +219,7 @@ impl View {
         let contact = self.id(key)?;
         let State { book, live, .. } = &*self.state;
         let name = |id| book.get(id).map(|segment| segment.name.clone());
-        Some(live.holding(contact).into_iter().filter_map(name).collect())
+        Some(live.segments_of(contact).into_iter().filter_map(name).collect())
     }
 
     /// As [`View::segments_of`] for many contacts, of some segments (`None`: all), in the order of the keys.

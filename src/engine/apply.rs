@@ -13,7 +13,7 @@ use crate::{
     },
     index::Index,
     model::{
-        id::{ContactId, EventKindId, PropertyId, SegmentId},
+        id::{ContactId, EventKindId, SegmentId},
         request::MembersMode,
         schema::{Property, Schema},
         time::Timestamp,
@@ -171,13 +171,10 @@ fn declare(state: &mut State, at: Timestamp, change: &SchemaChange) {
     *schema = Arc::new(change.applied_to(schema));
     index.sync_schema(schema);
     index.sync_events(schema, at);
-    let knew_property = |id: PropertyId| before.property_by_id(id).is_some();
-    let knew_kind = |id: EventKindId| before.event_by_id(id).is_some();
-    let only_new = change.properties.iter().all(|(id, _)| !knew_property(*id))
-        && change.events.iter().all(|(id, _)| !knew_kind(*id));
+    let is_harmless = change.leaves_answers(&before);
     let moment = Moment { at, lsn: state.lsn, cause: Cause::Rule };
     let (live, facts) = state.live_and_facts();
-    live.redeclare(facts, only_new, moment);
+    live.redeclare(facts, is_harmless, moment);
 }
 
 fn erase(state: &mut State, contact: ContactId) -> bool {

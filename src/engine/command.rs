@@ -103,6 +103,26 @@ impl SchemaChange {
         self.properties.is_empty() && self.events.is_empty()
     }
 
+    /// Whether the answer of every rule that holds before and after the change is the same: what is new no rule names
+    /// yet, and names, phrases and labels mean nothing to a rule that is saved.
+    pub fn leaves_answers(&self, before: &Schema) -> bool {
+        let properties = self.properties.iter().all(|(id, after)| match (before.property_by_id(*id), after) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(before), Some(after)) => {
+                (before.ty, before.case_sensitive, &before.derived) == (after.ty, after.case_sensitive, &after.derived)
+            }
+        });
+        let events = self.events.iter().all(|(id, after)| match (before.event_by_id(*id), after) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(before), Some(after)) => {
+                before.activity == after.activity && after.properties.starts_with(&before.properties)
+            }
+        });
+        properties && events
+    }
+
     /// The schema with the change made.
     pub fn applied_to(&self, before: &Schema) -> Schema {
         let mut properties = before.property_slots().to_vec();
@@ -186,4 +206,57 @@ pub struct SegmentChange {
     pub channels: Option<Channels>,
     /// A new rule.
     pub rule: Option<RuleText>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        calendar::Zone,
+        name::Name,
+        request::{EventPatch, EventPropertyPatch, PropertyPatch, SchemaPatch},
+    };
+
+    #[test]
+    fn only_what_may_change_an_answer_is_told_apart() {
+        let before = Schema::starter(Zone::utc());
+        let name = |name: &str| Name::new(name).unwrap();
+        let property = |of: &str, patch: Option<PropertyPatch>| SchemaPatch {
+            properties: vec![(name(of), patch)],
+            ..SchemaPatch::default()
+        };
+        let event = |of: &str, patch: Option<EventPatch>| SchemaPatch {
+            events: vec![(name(of), patch)],
+            ..SchemaPatch::default()
+        };
+        let number = Some(EventPropertyPatch { ty: Some("number".into()), ..EventPropertyPatch::default() });
+        let with = |of: &str, patch: Option<EventPropertyPatch>| EventPatch {
+            properties: vec![(name(of), patch)],
+            ..EventPatch::default()
+        };
+        let text = PropertyPatch { ty: Some("text".into()), ..PropertyPatch::default() };
+        let alias = PropertyPatch { aliases: Some(vec![name("town")]), ..PropertyPatch::default() };
+        let cased = PropertyPatch { case_sensitive: Some(true), ..PropertyPatch::default() };
+        let plain = PropertyPatch { derived: Some(None), ..PropertyPatch::default() };
+        let phrase = EventPatch { phrases: Some(vec!["rang".into()]), ..EventPatch::default() };
+        let idle = EventPatch { activity: Some(false), ..EventPatch::default() };
+        let cases = [
+            (property("nickname", Some(text)), true),
+            (property("city", Some(alias)), true),
+            (property("city", Some(cased)), false),
+            (property("city", None), false),
+            (property("purchase_total", Some(plain)), false),
+            (event("call", Some(EventPatch::default())), true),
+            (event("conversation", Some(with("minutes", number))), true),
+            (event("conversation", Some(phrase)), true),
+            (event("conversation", Some(idle)), false),
+            (event("conversation", Some(with("channel", None))), false),
+            (event("conversation", None), false),
+        ];
+        for (patch, leaves) in cases {
+            let change = SchemaChange::between(&before, &before.patched(&patch).unwrap());
+            assert!(!change.is_empty(), "{patch:?}");
+            assert_eq!(change.leaves_answers(&before), leaves, "{patch:?}");
+        }
+    }
 }

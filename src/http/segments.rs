@@ -9,7 +9,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    db::view::View,
+    db::{record::SegmentInfo, view::View},
     http::{
         app::{App, answer_json},
         body,
@@ -178,30 +178,44 @@ pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bod
     let Some(segment) = app.db.view().segment(&name) else {
         return make(app, create, with_contacts, &no_key, &uri).await;
     };
-    let keys = listed(&create.source);
-    let (rule, is_list) = match (create.source, segment.rule.is_some()) {
-        (SegmentSource::Rule(rule), true) => (Some(rule), false),
-        (SegmentSource::Members(_), false) => (None, true),
-        (_, was_dynamic) => {
-            let kind = if was_dynamic { "dynamic" } else { "static" };
+    let (update, keys) = replacing(&segment, &new_name, create, ["static", "dynamic"])?;
+    app.write_one(Request::UpdateSegment(update), &no_key, &uri).await?;
+    // Only once the rest was taken: requests of one batch are judged each by itself.
+    if let Some(keys) = &keys {
+        let edits = vec![(MembersMode::Replace, keys.clone())];
+        let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
+        app.write_one(Request::EditMembers(edit), &no_key, &uri).await?;
+    }
+    show(app, new_name, StatusCode::OK, keys.unwrap_or_default()).await
+}
+
+/// What turns a segment or suppression into the one that a body describes, and the keys of its list if it is one.
+/// `kinds` are the words for a list and for a rule.
+///
+/// Errors: 409 when the body describes one of the other kind.
+pub(super) fn replacing(
+    known: &SegmentInfo,
+    new_name: &str,
+    create: SegmentCreate,
+    kinds: [&str; 2],
+) -> Result<(SegmentUpdate, Option<Vec<ContactKey>>), Problem> {
+    let is_dynamic = known.rule.is_some();
+    let (rule, keys) = match create.source {
+        SegmentSource::Rule(rule) if is_dynamic => (Some(rule), None),
+        SegmentSource::Members(keys) if !is_dynamic => (None, Some(keys)),
+        SegmentSource::Rule(_) | SegmentSource::Members(_) | SegmentSource::Frozen(_) => {
+            let (name, kind) = (&known.name, kinds[usize::from(is_dynamic)]);
             let detail = format!("\"{name}\" is {kind}; delete it first to make one of the other kind");
             return Err(Problem::new(StatusCode::CONFLICT, "other_kind", detail));
         }
     };
     let update = SegmentUpdate {
-        segment: name.as_str().into(),
-        name: (new_name != *segment.name).then(|| new_name.as_str().into()),
+        segment: known.name.clone(),
+        name: (*new_name != *known.name).then(|| new_name.into()),
         description: Some(create.description),
         rule,
     };
-    app.write_one(Request::UpdateSegment(update), &no_key, &uri).await?;
-    // Only once the rest was taken: requests of one batch are judged each by itself.
-    if is_list {
-        let edits = vec![(MembersMode::Replace, keys.clone())];
-        let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
-        app.write_one(Request::EditMembers(edit), &no_key, &uri).await?;
-    }
-    show(app, new_name, StatusCode::OK, keys).await
+    Ok((update, keys))
 }
 
 /// `PATCH /v1/segments/{name}`: what the body does not name stays.

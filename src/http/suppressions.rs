@@ -22,7 +22,7 @@ use crate::{
     },
     model::{
         name::ContactKey,
-        request::{Channels, MembersEdit, MembersMode, Request, SegmentSource, SegmentUpdate, SuppressionWrite},
+        request::{Channels, MembersEdit, MembersMode, Request, SuppressionWrite},
     },
 };
 
@@ -140,30 +140,15 @@ pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bod
         return make(&app, &new_name, &request, with_contacts, &no_key, &uri).await;
     };
     let create = new_segment(&app, &new_name, &request)?;
-    let keys = listed(&create.source);
-    let (rule, is_list) = match (create.source, known.info.rule.is_some()) {
-        (SegmentSource::Rule(rule), true) => (Some(rule), false),
-        (SegmentSource::Members(_), false) => (None, true),
-        (_, was_dynamic) => {
-            let kind = if was_dynamic { "a rule" } else { "a list" };
-            let detail = format!("\"{name}\" is {kind}; delete it first to make one of the other kind");
-            return Err(Problem::new(StatusCode::CONFLICT, "other_kind", detail));
-        }
-    };
-    let update = SegmentUpdate {
-        segment: name.as_str().into(),
-        name: (new_name != *known.info.name).then(|| new_name.as_str().into()),
-        description: Some(create.description),
-        rule,
-    };
+    let (update, keys) = segments::replacing(&known.info, &new_name, create, ["a list", "a rule"])?;
     let channels = channels(&request)?.unwrap_or_default();
     write(&app, SuppressionWrite::Update(update, Some(channels)), &no_key, &uri).await?;
-    if is_list {
+    if let Some(keys) = &keys {
         let edits = vec![(MembersMode::Replace, keys.clone())];
         let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
         write(&app, SuppressionWrite::Edit(edit), &no_key, &uri).await?;
     }
-    show(&app, &new_name, StatusCode::OK, &keys)
+    show(&app, &new_name, StatusCode::OK, &keys.unwrap_or_default())
 }
 
 /// `PATCH /v1/suppressions/{name}`: what the body does not name stays.

@@ -132,9 +132,8 @@ impl Live {
         self.answer(facts, dirty, moment, None);
     }
 
-    /// The schema is another one. When it changed what was declared before, everything is asked again; what is only
-    /// new, no rule names yet.
-    pub fn redeclare(&mut self, facts: Facts<'_>, only_new: bool, moment: Moment) {
+    /// The schema is another one. Everything is asked again, unless the change is such that no answer can be another.
+    pub fn redeclare(&mut self, facts: Facts<'_>, is_harmless: bool, moment: Moment) {
         let mut places = Vec::new();
         self.predicates.each(&mut |place, _| places.push(place));
         let mut dirty = Dirty::new();
@@ -142,7 +141,7 @@ impl Live {
             let Some(predicate) = self.predicates.get(place) else { continue };
             let rule = predicate.standing().rule().clone();
             let standing = stand(&rule, facts.schema, moment.at);
-            if only_new {
+            if is_harmless {
                 self.predicate_mut(place).standing = Arc::new(Mutex::new(standing));
                 continue;
             }

@@ -202,7 +202,7 @@ impl Live {
     }
 
     /// The segments that hold a contact, in order of creation.
-    pub fn holding(&self, contact: ContactId) -> Vec<SegmentId> {
+    pub fn segments_of(&self, contact: ContactId) -> Vec<SegmentId> {
         let mut holding = Vec::new();
         self.kept.each(&mut |id, kept| {
             if kept.is_listed && kept.members.contains(contact.0) {
