@@ -45,8 +45,7 @@ const RESERVED: [&str; 2] = ["segment", "part"];
 /// `POST /v1/audience`
 pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["format", "fields", "summary"])?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let is_summary = params.parsed("summary")?.unwrap_or(accept.trim() == "application/json");
+    let is_summary = params.parsed("summary")?.unwrap_or(false);
     let (format, fields) = members::shape(&params, &headers)?;
     let request = body::json(&headers, body).await?;
     let ask = ask(&request)?;

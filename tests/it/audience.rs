@@ -93,6 +93,10 @@ fn each_contact_lands_once_and_masks_hold() {
     assert_eq!(landed(&ask(push)).len(), 990 - 395 - 10, "a mask of no channel masks every channel");
     let counted = server.call("POST", "/v1/audience?summary=true", email.clone()).json();
     assert_eq!(counted, summary, "the summary is the header");
+    // Clients say that they accept JSON whenever they send it; that asks for no other answer.
+    let headers = [("content-type", "application/json"), ("accept", "application/json")];
+    let lines = server.with_headers("POST", "/v1/audience", &headers, email.to_string().into_bytes());
+    assert_eq!(lines.text.lines().count(), summary["count"].as_u64().unwrap() as usize);
     let csv = server.call("POST", "/v1/audience?format=csv&fields=name", json!({"include": ["Odd ü"], "channel": "x"}));
     assert_eq!(csv.text.lines().next(), Some("key,segment,name"));
     assert_eq!(csv.text.lines().nth(1), Some("k0,Odd ü,n0"));
