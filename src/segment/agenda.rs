@@ -6,10 +6,9 @@ use crate::{
 };
 
 /// Entries beyond which the later half goes, to be found again when the horizon is reached, as a share of the
-/// contacts, and at least so many.
+/// contacts, and at most.
 const SHARE: u64 = 256;
-const LEAST: u64 = 1_024;
-const MOST: u64 = 65_536;
+const MOST: usize = 65_536;
 
 /// Instants and whom to look at then. An entry may be out of date: whoever looks asks the facts.
 #[derive(Clone, Debug, Default)]
@@ -33,9 +32,10 @@ pub enum Look {
 }
 
 impl Agenda {
-    /// How many entries are worth finding at a time among so many contacts: finding them costs a look at everyone.
-    pub fn size(contacts: u64) -> usize {
-        (contacts / SHARE).clamp(LEAST, MOST) as usize
+    /// How many entries, at least `least`, are worth finding at a time among so many contacts: finding them costs a
+    /// look at everyone.
+    pub fn size(contacts: u64, least: usize) -> usize {
+        usize::try_from(contacts / SHARE).unwrap_or(MOST).min(MOST).max(least)
     }
 
     /// The agenda of entries in order that are complete up to a horizon; `size` of them are few enough to be kept.

@@ -29,7 +29,7 @@ impl Live {
     /// These segments alone, as they are now, without their past and without the feed. What it asks, it asks with
     /// predicates of its own, so that it holds up nobody.
     pub fn only(&self, segments: &[SegmentId]) -> Live {
-        let mut live = Live { next_place: self.next_place, ..Live::default() };
+        let mut live = Live { next_place: self.next_place, tuning: self.tuning, ..Live::default() };
         let mut places = HashMap::new();
         let chosen: BTreeSet<SegmentId> = segments.iter().copied().collect();
         let users = |users: &[SegmentId]| -> Arc<Vec<SegmentId>> {

@@ -28,7 +28,7 @@ use crate::{
         feed::{Cause, Feed},
         formula::{Formula, Sets},
         history::History,
-        settle::Many,
+        settle::Tuning,
         since::Since,
         touches::Touches,
     },
@@ -76,7 +76,7 @@ pub struct Live {
     pub(super) feed: Feed,
     /// Empty between batches.
     pub(super) touches: Touches,
-    pub(super) many: Many,
+    pub(super) tuning: Tuning,
 }
 
 /// A distinct predicate of the saved rules.
@@ -196,9 +196,9 @@ impl Live {
         self.wakes.first().map(|(at, _)| at)
     }
 
-    /// Sets from how many contacts on whole chunks are answered. The answers are the same; tests try both ways.
-    pub fn answer_chunks_from(&mut self, many: Many) {
-        self.many = many;
+    /// Chooses other ways to the answers, which stay the same; tests try them all.
+    pub fn tune(&mut self, tuning: Tuning) {
+        self.tuning = tuning;
     }
 
     /// The segments that hold a contact, in order of creation.

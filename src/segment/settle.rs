@@ -20,20 +20,22 @@ use crate::{
     },
 };
 
-/// From so many contacts of one chunk on, the whole chunk is answered at once: it costs about as much.
+/// Where one way to the same answers becomes cheaper than another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Many {
-    /// Of a segment, whose words are combined.
+pub struct Tuning {
+    /// From so many contacts of one chunk on a segment is answered for the whole chunk: its words are combined.
     pub segment: usize,
-    /// Of a predicate on values, whose columns are scanned.
+    /// The same of a predicate on values, whose columns are scanned.
     pub values: usize,
-    /// Of a predicate on events, whose logs are read.
+    /// The same of a predicate on events, whose logs are read.
     pub events: usize,
+    /// Entries of an agenda that are found at a time, at least.
+    pub looks: usize,
 }
 
-impl Default for Many {
-    fn default() -> Many {
-        Many { segment: 48, values: 512, events: 8_192 }
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning { segment: 48, values: 512, events: 8_192, looks: 1_024 }
     }
 }
 
@@ -118,7 +120,7 @@ impl Live {
 
     /// Finds the next entries of a predicate's agenda, after an instant.
     pub(super) fn refill(&mut self, facts: Facts<'_>, place: u32, now: Timestamp) {
-        let size = Agenda::size(facts.index.live().len());
+        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
         let predicate = self.predicate_mut(place);
         let mut standing = predicate.standing();
         standing.set_now(now);
@@ -190,11 +192,11 @@ impl Live {
     fn ask(&mut self, facts: Facts<'_>, mut asks: Vec<(u32, ContactId)>, now: Timestamp, dirty: &mut Dirty) {
         asks.sort_unstable();
         asks.dedup();
-        let size = Agenda::size(facts.index.live().len());
+        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
         for run in asks.chunk_by(|a, b| a.0 == b.0) {
             let place = run[0].0;
             let Some(predicate) = self.predicates.get(place) else { continue };
-            let found = look(predicate, facts, run, now, self.many);
+            let found = look(predicate, facts, run, now, self.tuning);
             if !found.is_nothing() {
                 self.keep(place, &found, size, dirty);
             }
@@ -262,7 +264,7 @@ impl Live {
         contacts.sort_unstable();
         contacts.dedup();
         for run in contacts.chunk_by(|a, b| chunk_of(*a) == chunk_of(*b)) {
-            if run.len() >= self.many.segment {
+            if run.len() >= self.tuning.segment {
                 chunks.insert(chunk_of(run[0]));
             }
         }
@@ -324,12 +326,12 @@ impl Found {
 }
 
 /// Asks a predicate of contacts, which are ascending.
-fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: Timestamp, many: Many) -> Found {
+fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: Timestamp, tuning: Tuning) -> Found {
     let mut found = Found { flips: vec![], chunks: vec![], checks: vec![] };
     let mut whole = Vec::new();
     let mut standing = predicate.standing();
     standing.set_now(now);
-    let many = if standing.reads().kinds.is_empty() { many.values } else { many.events };
+    let many = if standing.reads().kinds.is_empty() { tuning.values } else { tuning.events };
     for contacts in run.chunk_by(|a, b| chunk_of(a.1.0) == chunk_of(b.1.0)) {
         if contacts.len() >= many {
             whole.push(chunk_of(contacts[0].1.0));

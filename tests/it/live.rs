@@ -20,7 +20,7 @@ use throng::{
     rule::{self, ast::Rule},
     segment::{
         feed::{Cause, Change, What},
-        settle::Many,
+        settle::Tuning,
     },
 };
 
@@ -144,16 +144,21 @@ impl Run {
         let mut run = Run { seed, dice, state, naive, start: now, folded, read: 0, made: 0, is_bulky: seed % 6 == 5 };
         run.admit(now, &[Request::Found(zone)]);
         run.admit(now, &[Request::Schema(patch(&wanted))]);
-        run.set_many();
+        run.tune();
         run
     }
 
-    /// In every third run whole chunks are answered from a few contacts on.
-    fn set_many(&mut self) {
+    /// In every third run whole chunks are answered from a few contacts on, and in every second one agendas are so
+    /// short that they run out, and everyone is looked at where too many share an instant.
+    fn tune(&mut self) {
+        let mut tuning = Tuning::default();
         if self.seed % 3 == 2 {
-            let (segment, values, events) = (5, 4, 3);
-            self.state.live.answer_chunks_from(Many { segment, values, events });
+            (tuning.segment, tuning.values, tuning.events) = (5, 4, 3);
         }
+        if self.seed % 2 == 1 {
+            tuning.looks = 1 + self.seed as usize % 4;
+        }
+        self.state.live.tune(tuning);
     }
 
     fn admit(&mut self, at: Timestamp, requests: &[Request]) -> Vec<crate::support::writes::Judged> {
@@ -183,7 +188,7 @@ impl Run {
             self.compare();
             if self.dice.chance(8) {
                 self.state = State::decode(&image(&self.state)).unwrap();
-                self.set_many();
+                self.tune();
             }
         }
         let by_time = self.state.live.feed().from(0).filter(|(_, change)| change.cause == Cause::Time).count();
