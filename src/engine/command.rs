@@ -250,7 +250,8 @@ mod tests {
             (event("conversation", Some(with("minutes", number))), true),
             (event("conversation", Some(phrase)), true),
             (event("conversation", Some(idle)), false),
-            (event("conversation", Some(with("channel", None))), false),
+            (event("conversation", Some(EventPatch { label: Some(None), ..EventPatch::default() })), true),
+            (event("conversation", Some(EventPatch { label: Some(None), ..with("channel", None) })), false),
             (event("conversation", None), false),
         ];
         for (patch, leaves) in cases {
