@@ -16,6 +16,7 @@ pub mod posting;
 mod posting_image;
 #[cfg(test)]
 mod posting_tests;
+pub mod tally;
 pub mod words;
 
 /// Contacts of one chunk.

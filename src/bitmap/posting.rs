@@ -102,6 +102,18 @@ impl Posting {
         self.chunk(usize::from(key)).contains(at)
     }
 
+    /// Sets in `out` a bit for each of the ids, which ascend, that is in, by its place in the list; `out` has none set.
+    pub fn gather(&self, ids: &[u32], out: &mut [u64]) {
+        let mut place = 0;
+        for run in ids.chunk_by(|a, b| a >> 16 == b >> 16) {
+            let chunk = self.chunk(usize::from(split(run[0]).0));
+            for (at, id) in (place..).zip(run) {
+                out[at / 64] |= u64::from(chunk.contains(*id as u16)) << (at % 64);
+            }
+            place += run.len();
+        }
+    }
+
     /// Puts `id` in; returns whether it was not.
     pub fn insert(&mut self, id: u32) -> bool {
         let (key, at) = split(id);

@@ -67,16 +67,32 @@ pub(super) fn advance(state: &mut State, stamp: Stamp) {
     assert_eq!(stamp.lsn.0, state.lsn.0 + 1, "batches follow each other in the log");
     assert!(stamp.at >= state.as_of, "stamps never run backwards: {} after {}", stamp.at, state.as_of);
     state.lsn = stamp.lsn;
-    while let Some(at) = state.next_due().filter(|due| *due <= stamp.at) {
-        // Without saved rules nothing depends on the order.
-        step(state, if state.live.is_idle() { stamp.at } else { at });
-    }
+    pass(state, stamp.at);
     state.as_of = stamp.at;
     state.live.forget_erased(stamp.at);
 }
 
-/// Lets come due what is due by an instant.
-pub(super) fn step(state: &mut State, at: Timestamp) {
+/// Lets time pass: what comes due up to an instant does, each thing at its own.
+pub(super) fn pass(state: &mut State, until: Timestamp) {
+    while let Some(at) = state.next_due().filter(|due| *due <= until) {
+        // Without saved rules nothing depends on the order.
+        if state.live.is_idle() {
+            step(state, until);
+            continue;
+        }
+        // Up to the instant before the next event that comes due no fact changes.
+        let still = state.index.next_due().map_or(until, |due| due.plus_ms(-1).min(until));
+        let lsn = state.lsn;
+        let (live, facts) = state.live_and_facts();
+        match if at <= still { live.march(facts, still, lsn) } else { None } {
+            Some(reached) => state.as_of = reached,
+            None => step(state, at),
+        }
+    }
+}
+
+/// Lets come due what is due by an instant, which is the first such instant.
+fn step(state: &mut State, at: Timestamp) {
     state.as_of = at;
     for due in state.index.advance(at) {
         touch_event(state, due.contact, due.kind);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     bitmap::posting::Posting,
-    engine::{admit_segments::judge_graph, apply::step, state::State},
+    engine::{admit_segments::judge_graph, apply::pass, state::State},
     model::{
         id::{ContactId, EventKindId, SegmentId},
         time::{Day, Timestamp},
@@ -88,9 +88,7 @@ impl State {
             // No day follows the last of the calendar, and all that is to come comes on it.
             let end = if next > day { zone.start_of(next) } else { Timestamp(i64::MAX) };
             let first = state.live.feed().end();
-            while let Some(at) = state.next_due().filter(|at| *at < end) {
-                step(&mut state, at);
-            }
+            pass(&mut state, end.plus_ms(-1));
             let figures = state.live.history(segment).days().find(|figures| figures.day == day).copied();
             let size = state.live.members(segment).len();
             let (entered, left) = state.who(segment, first, samples);

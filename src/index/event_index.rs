@@ -23,6 +23,9 @@ use crate::{
 
 const CHUNK_PAGES: usize = CHUNK / PAGE;
 
+/// Up to so many contacts of a chunk are asked one by one; for more the times of all are scanned.
+const ONE_BY_ONE: u32 = 512;
+
 /// The pages of one chunk, by number within it.
 pub type ChunkPages = [Option<Arc<Page>>; CHUNK_PAGES];
 
@@ -227,12 +230,27 @@ impl EventIndex {
         let mut after = Words::boxed();
         self.last.range_into(chunk, high + 1, i128::MAX, &mut after);
         some.and(&after);
+        if some.count() > ONE_BY_ONE {
+            let mut rows = Vec::new();
+            for (number, page) in self.pages(chunk) {
+                page.window_into(lo, hi, &mut rows, &mut out.0[number * PAGE / 64..(number + 1) * PAGE / 64]);
+            }
+            return;
+        }
         for slot in some.iter() {
             let contact = ContactId((chunk * CHUNK) as u32 + u32::from(slot));
             if self.count_in(contact, lo, hi) > 0 {
                 out.set(slot);
             }
         }
+    }
+
+    /// The times of about `most` events. Units: milliseconds.
+    pub fn sample(&self, most: usize) -> Vec<i64> {
+        let step = (self.events as usize / most.max(1)).max(1);
+        let mut times = Vec::new();
+        (0..self.chunks.len()).for_each(|chunk| self.pages(chunk).for_each(|(_, page)| page.sample(step, &mut times)));
+        times
     }
 
     /// The value of an event's property, as it was written.

@@ -45,6 +45,15 @@ impl Pieces {
         self.pieces[at >> PIECE_BITS].get(at & (PIECE - 1))
     }
 
+    /// Sets the bits of the positions within `lo..=hi` in `out`, which becomes as long as it must be.
+    pub fn range_into(&self, lo: i128, hi: i128, out: &mut Vec<u64>) {
+        out.clear();
+        out.resize(self.len.div_ceil(64), 0);
+        for (piece, words) in self.pieces.iter().zip(out.chunks_mut(PIECE / 64)) {
+            piece.range_into(lo, hi, words);
+        }
+    }
+
     /// Heap bytes; mapped codes count as none.
     pub fn memory_bytes(&self) -> usize {
         let own = self.pieces.len() * size_of::<Packed>();

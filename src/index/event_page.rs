@@ -66,10 +66,15 @@ impl Base {
         self.starts.get(rank) as usize..self.starts.get(rank + 1) as usize
     }
 
+    /// Present contacts, in order.
+    fn slots(&self) -> impl Iterator<Item = u16> + '_ {
+        let words = self.present.iter().enumerate();
+        words.flat_map(|(at, word)| bits(*word).map(move |bit| (at * 64) as u16 + bit))
+    }
+
     /// Present contacts and their rows, in order.
     fn groups(&self) -> impl Iterator<Item = (u16, Range<usize>)> {
-        let slots = (0..PAGE as u16).filter(|slot| self.present[usize::from(*slot) / 64] >> (slot % 64) & 1 == 1);
-        slots.scan((0, 0), |(rank, from), slot| {
+        self.slots().scan((0, 0), |(rank, from), slot| {
             *rank += 1;
             let to = self.starts.get(*rank) as usize;
             Some((slot, std::mem::replace(from, to)..to))
@@ -199,6 +204,47 @@ impl Page {
         let mut count = self.packed_between(slot, lo, hi).len();
         self.tail.each_of(slot, |row| count += usize::from((lo..=hi).contains(&self.tail.time(row as usize))));
         count
+    }
+
+    /// Sets the bits of the contacts with an event in `lo..=hi`. `rows` is a scratch. Units: milliseconds.
+    pub fn window_into(&self, lo: i64, hi: i64, rows: &mut Vec<u64>, out: &mut [u64]) {
+        let base = &*self.base;
+        base.times.range_into(lo.into(), hi.into(), rows);
+        let mut set = |slot: u16| out[usize::from(slot) / 64] |= 1 << (slot % 64);
+        let found: u32 = rows.iter().map(|word| word.count_ones()).sum();
+        if found as usize > PAGE / 8 {
+            let has_one =
+                |rows: &[u64], range: Range<usize>| range.into_iter().any(|row| rows[row / 64] >> (row % 64) & 1 == 1);
+            base.groups().filter(|(_, range)| has_one(rows, range.clone())).for_each(|(slot, _)| set(slot));
+        } else if found > 0 {
+            let mut slots = base.slots().enumerate();
+            let mut rank_of = 0;
+            let mut slot_at = |rank: usize| slots.find(|(at, _)| *at == rank).map(|(_, slot)| slot);
+            for (place, word) in rows.iter().enumerate() {
+                let mut word = *word;
+                while word != 0 {
+                    let row = place * 64 + word.trailing_zeros() as usize;
+                    word &= word - 1;
+                    // The group whose start is the last one not after the row.
+                    let next = partition(rank_of..base.starts.len(), |rank| base.starts.get(rank) <= row as i128);
+                    if next > rank_of {
+                        rank_of = next;
+                        slot_at(next - 1).into_iter().for_each(&mut set);
+                    }
+                }
+            }
+        }
+        for (row, slot) in self.tail.slots().iter().enumerate() {
+            if (lo..=hi).contains(&self.tail.time(row)) {
+                set(*slot);
+            }
+        }
+    }
+
+    /// The times of every so many events of the packed part, and of the tail. Units: milliseconds.
+    pub fn sample(&self, step: usize, out: &mut Vec<i64>) {
+        out.extend((step / 2..self.base.len()).step_by(step).map(|row| self.base.time(row)));
+        out.extend((step / 2..self.tail.len()).step_by(step).map(|row| self.tail.time(row)));
     }
 
     /// The newest time of a contact that is not after `limit`, and the oldest time.
@@ -403,6 +449,15 @@ impl Base {
         }
         Ok(())
     }
+}
+
+/// The places of the bits that are set, ascending.
+fn bits(mut word: u64) -> impl Iterator<Item = u16> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as u16;
+        word &= word.checked_sub(1)?;
+        Some(bit)
+    })
 }
 
 /// The first row of a sorted run for which `before` no longer holds.

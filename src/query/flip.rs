@@ -48,6 +48,9 @@ impl Moving {
         match self.what() {
             What::Fixed(..) => None,
             What::Age(..) | What::Ahead(..) => {
+                if self.is_steady() && self.holds_at(clock.now) {
+                    return linear(self.ends(clock.now), position, clock.now()).and_then(Flip::exact);
+                }
                 let at = self.instant(position, clock);
                 match self.what().calendar_length() {
                     None => linear(self.what().instants(clock), at, clock.now()).and_then(Flip::exact),

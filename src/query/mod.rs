@@ -4,6 +4,7 @@
 //! Never:  changes a fact, reads a clock, keeps an answer.
 //! Start:  [`bind::bind`], [`plan::Plan`], [`evaluate`], [`explain`], [`standing::Standing`].
 
+pub mod asking;
 pub mod behavior;
 pub mod bind;
 pub mod bind_events;
@@ -12,6 +13,7 @@ pub mod bounds;
 pub mod bucket;
 pub mod build;
 pub mod context;
+pub mod crossing;
 pub mod decided;
 pub mod estimate;
 pub mod evaluate;

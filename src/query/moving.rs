@@ -104,6 +104,8 @@ pub struct Moving {
     what: What,
     /// Whether positions are days.
     days: bool,
+    /// Whether its ends are a fixed time from now at every instant.
+    is_steady: bool,
     shape: Shape,
     /// The shape holds from this instant on … Units: milliseconds.
     from: i64,
@@ -142,7 +144,13 @@ impl Moving {
     /// A test of days or of instants, at a clock.
     pub fn new(what: What, days: bool, clock: &Clock) -> Moving {
         let (shape, until) = shape(what, days, clock);
-        Moving { what, days, shape, from: clock.now.0, until }
+        let is_steady = !days && matches!(what, What::Age(..) | What::Ahead(..)) && what.calendar_length().is_none();
+        Moving { what, days, is_steady, shape, from: clock.now.0, until }
+    }
+
+    /// Whether it is of instants, and its ends are a fixed time from now at every instant.
+    pub fn is_steady(&self) -> bool {
+        self.is_steady
     }
 
     /// What is measured.

@@ -8,14 +8,15 @@ use crate::{
 };
 
 /// Whether a test of events holds for a contact, where no filter has to be made ready for it; `None` where one has.
-pub fn holds(behavior: &Behavior, index: &Index, contact: ContactId) -> Option<bool> {
+/// `newest` is the time of the contact's newest event of the first source's kind, whenever that is.
+pub fn holds(behavior: &Behavior, index: &Index, contact: ContactId, newest: Option<i128>) -> Option<bool> {
     match behavior {
         Behavior::Count(source, test) if source.filter.is_pass() => {
             let Some(log) = index.events().kind(source.kind) else {
                 return Some(test.accepts(0));
             };
             let (first, last) = (i128::from(source.first), i128::from(source.last));
-            let count = match log.last().get(contact.0) {
+            let count = match newest {
                 None => 0,
                 Some(newest) if newest < first || first > last => 0,
                 Some(newest) if newest <= last && is_of_some(test) => 1,
@@ -29,6 +30,7 @@ pub fn holds(behavior: &Behavior, index: &Index, contact: ContactId) -> Option<b
                 End::First => {
                     log.and_then(|log| log.first().get(contact.0)).filter(|at| *at <= i128::from(source.last))
                 }
+                End::Last if newest.is_some_and(|at| at <= i128::from(source.last)) => newest,
                 End::Last => log.and_then(|log| log.newest(contact, Timestamp(source.last))).map(|at| i128::from(at.0)),
             };
             Some(at.is_some_and(|at| i128::from(*first) <= at && at <= i128::from(*last)))

@@ -109,15 +109,17 @@ impl Standing {
 
     /// Whether a contact is live and the predicate holds for it.
     pub fn holds(&self, index: &Index, contact: ContactId) -> bool {
-        if !index.live().contains(contact.0) {
-            return false;
-        }
+        index.live().contains(contact.0) && self.holds_of_live(index, contact)
+    }
+
+    pub(in crate::query) fn holds_of_live(&self, index: &Index, contact: ContactId) -> bool {
         match self.plan.node(self.plan.root) {
             Node::Leaf(leaf, negated) => {
                 let leaf = &self.plan.leaves[*leaf as usize].leaf;
                 let quick = match leaf {
                     Leaf::Behavior(behavior, differs) => {
-                        quick::holds(behavior, index, contact).map(|holds| holds != *differs)
+                        let newest = self.hinge().and_then(|hinge| hinge.position(index, contact));
+                        quick::holds(behavior, index, contact, newest).map(|holds| holds != *differs)
                     }
                     _ => None,
                 };
@@ -177,6 +179,16 @@ impl Standing {
                 _ => Timed::Never,
             },
         }
+    }
+
+    /// Where it begins.
+    pub(in crate::query) fn root(&self) -> &Node {
+        self.plan.node(self.plan.root)
+    }
+
+    /// Whether it is one leaf, or the complement of one, and asks nothing else.
+    pub(in crate::query) fn is_one_leaf(&self) -> bool {
+        self.plan.leaves.len() == 1 && matches!(self.root(), Node::Leaf(0, _))
     }
 
     /// What it asks first, if it asks anything.

@@ -52,6 +52,28 @@ impl Agenda {
         self.entries.first().map(|(at, _)| at).or(self.horizon)
     }
 
+    /// The last instant up to which its entries tell all there is to do; `None`: they tell it for ever.
+    pub fn complete_up_to(&self) -> Option<Timestamp> {
+        if self.is_sweep { self.horizon.map(|horizon| horizon.plus_ms(-1)) } else { self.horizon }
+    }
+
+    /// The instants of the entries up to one, in order.
+    pub fn due(&self, until: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+        self.entries.iter().map(|(at, _)| at).take_while(move |at| *at <= until)
+    }
+
+    /// Takes out the entries up to an instant, up to which they are complete.
+    pub fn take_due(&mut self, until: Timestamp) -> Vec<(Timestamp, ContactId)> {
+        self.entries.take_while(|(at, _)| *at <= until)
+    }
+
+    /// Puts an entry back that was taken too early.
+    pub fn put_back(&mut self, at: Timestamp, contact: ContactId) {
+        if !self.entries.contains((at, contact)) {
+            self.entries.insert((at, contact));
+        }
+    }
+
     /// Takes out what is to be done by an instant.
     pub fn take(&mut self, now: Timestamp) -> Look {
         if self.is_sweep && self.horizon.is_some_and(|horizon| horizon <= now) {

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    num::NonZero,
     sync::{Arc, Mutex},
+    thread,
 };
 
 use crate::{
-    bitmap::posting::Posting,
+    bitmap::{chunk::Chunk, posting::Posting, words::Words},
     model::{
         id::{ContactId, PropertyId, SegmentId},
         schema::Schema,
@@ -21,6 +23,7 @@ use crate::{
         formula::{Formula, Parts},
         history::History,
         live::{Facts, Kept, Live, Moment, Predicate, Readers},
+        panel::Panel,
         saved::Body,
         settle::{Dirty, Spots},
         since::Since,
@@ -50,23 +53,45 @@ impl Live {
         let mut order: Vec<(u32, SegmentId)> = Vec::new();
         live.kept.each(&mut |id, kept| order.push((kept.rank, SegmentId(id))));
         order.sort_unstable();
-        for (_, id) in order {
-            let members = live.members_afresh(facts, id);
-            live.kept.get_mut(id.0, Kept::default).members = members;
+        // Each rank hangs on those below it alone.
+        for run in order.chunk_by(|a, b| a.0 == b.0) {
+            for (id, members) in live.all_afresh(facts, run) {
+                let kept = live.kept.get_mut(id.0, Kept::default);
+                if kept.is_listed {
+                    members.chunks().for_each(|(at, chunk)| live.holders.set(id, at, chunk));
+                }
+                kept.members = members;
+            }
         }
         live
     }
 
-    /// The members of a segment by its formula and the sets that it is made of.
-    fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
-        let mut members = Posting::new();
-        self.everywhere(facts, id).apply(&mut members);
-        members
+    /// The members of segments, which do not name each other, by their formulas and the sets that they are made of.
+    fn all_afresh(&self, facts: Facts<'_>, segments: &[(u32, SegmentId)]) -> Vec<(SegmentId, Posting)> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            let part = |part: &[(u32, SegmentId)]| -> Vec<(SegmentId, Posting)> {
+                part.iter().map(|(_, id)| (*id, self.members_afresh(facts, *id))).collect()
+            };
+            let parts: Vec<_> =
+                segments.chunks(segments.len().div_ceil(threads)).map(|ids| scope.spawn(move || part(ids))).collect();
+            parts.into_iter().flat_map(|part| part.join().expect("no evaluation panics")).collect()
+        })
     }
 
+    fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
+        let (Some(kept), Some(saved)) = (self.kept.get(id.0), facts.book.get(id)) else { return Posting::new() };
+        let mut words = Words::boxed();
+        Posting::from_chunks((0..facts.index.chunk_count()).map(|chunk| {
+            self.fill_members(facts, kept.formula.as_deref(), &saved.body, chunk, &mut words);
+            (chunk, Chunk::from_words(&words))
+        }))
+    }
+
+    /// How the members of a segment differ from what they are to be.
     fn everywhere(&self, facts: Facts<'_>, id: SegmentId) -> Delta {
         let spots = Spots { contacts: vec![], chunks: (0..facts.index.chunk_count()).collect() };
-        self.delta(facts, id, spots)
+        self.delta(facts, id, spots, &mut Panel::default()).0
     }
 
     /// A segment was made, or its rule is a new one.
@@ -74,7 +99,7 @@ impl Live {
         let is_new = self.kept.get(id.0).is_none();
         self.bind(facts, id, moment.at);
         self.rank(facts);
-        let mut dirty = Dirty::new();
+        let mut dirty = Dirty::default();
         self.spots(id, &mut dirty).chunks.extend(0..facts.index.chunk_count());
         self.answer(facts, dirty, moment, is_new.then_some(id));
     }
@@ -92,13 +117,14 @@ impl Live {
         if let Some(formula) = &kept.formula {
             self.let_go(id, formula.parts());
         }
+        kept.members.chunks().for_each(|(at, _)| self.holders.set(id, at, &Chunk::EMPTY));
         self.kept.set(id.0, None);
         self.index_readers();
     }
 
     /// A list or pins were edited for some contacts; `None`: perhaps for all.
     pub fn edited(&mut self, facts: Facts<'_>, id: SegmentId, contacts: Option<&[ContactId]>, moment: Moment) {
-        let mut dirty = Dirty::new();
+        let mut dirty = Dirty::default();
         let spots = self.spots(id, &mut dirty);
         match contacts {
             Some(contacts) => spots.contacts.extend(contacts.iter().map(|contact| contact.0)),
@@ -118,7 +144,7 @@ impl Live {
         for place in holding {
             self.predicate_mut(place).truth.remove(contact.0);
         }
-        let mut dirty = Dirty::new();
+        let mut dirty = Dirty::default();
         let mut members = Vec::new();
         self.kept.each(&mut |id, kept| {
             if kept.members.contains(contact.0) {
@@ -136,7 +162,7 @@ impl Live {
     pub fn redeclare(&mut self, facts: Facts<'_>, is_harmless: bool, moment: Moment) {
         let mut places = Vec::new();
         self.predicates.each(&mut |place, _| places.push(place));
-        let mut dirty = Dirty::new();
+        let mut dirty = Dirty::default();
         for place in places {
             let Some(predicate) = self.predicates.get(place) else { continue };
             let rule = predicate.standing().rule().clone();
@@ -338,9 +364,14 @@ impl Live {
             if !self.everywhere(facts, segment.id).is_empty() {
                 return told("its members are not what its rule and pins say");
             }
+            let told_of = |chunk: usize| self.holders.chunk(segment.id, chunk);
+            let listed = |chunk: usize| if segment.is_listed() { members.chunk(chunk) } else { &Chunk::EMPTY };
+            if (0..facts.index.chunk_count()).any(|chunk| told_of(chunk) != listed(chunk)) {
+                return told("who it holds is not found by contact");
+            }
             let since = self.kept.get(segment.id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
-            if since != *members {
-                return told("not every member's entry is known, or one who is none has one");
+            if !members.and_not(&since).is_empty() {
+                return told("not every member's entry is known");
             }
         }
         Ok(())

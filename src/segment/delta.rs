@@ -1,11 +1,14 @@
 //! What changed of a segment's members in one go, and how the feed, the history and `since` learn of it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
     model::id::{ContactId, SegmentId},
     segment::{
         feed::{Change, Lists, What},
         live::{Facts, Live, Moment},
+        panel::Differing,
     },
 };
 
@@ -49,6 +52,21 @@ impl Delta {
         left.and_not(now);
         let [now, entered, left] = [now, &*entered, &*left].map(Chunk::from_words);
         self.chunks.push(ChunkDelta { chunk, now, entered, left });
+    }
+
+    /// Adds contacts who are not in it yet.
+    pub(super) fn add(&mut self, differing: &[Differing]) {
+        for one in differing {
+            if one.is_in { self.entered.push(one.contact) } else { self.left.push(one.contact) }
+        }
+        self.entered.sort_unstable();
+        self.left.sort_unstable();
+    }
+
+    /// The chunks of those who entered or left.
+    pub(super) fn touched(&self) -> BTreeSet<usize> {
+        let singly = self.entered.iter().chain(&self.left).map(|contact| *contact as usize / CHUNK);
+        singly.chain(self.chunks.iter().map(|change| change.chunk)).collect()
     }
 
     /// Makes the change.
@@ -109,8 +127,7 @@ impl Live {
         let change = |what| Change { at: moment.at, lsn: moment.lsn, segment, version, what, cause: moment.cause };
         if first || entered + left > SINGLY_MAX {
             let lists = delta.lists();
-            kept.since.leave_all(&lists.left);
-            kept.since.fill(lists.entered.clone(), moment.at);
+            kept.since.fill(lists.entered.clone(), moment.at, &kept.members);
             let what = What::Bulk(entered as u32, left as u32);
             if saved.is_listed() {
                 self.feed.push_lists(change(what), lists);
@@ -123,12 +140,12 @@ impl Live {
                 kept.since.enter(contact, moment.at);
                 What::Entered(contact)
             } else {
-                kept.since.leave(contact);
                 What::Left(contact)
             };
             if saved.is_listed() {
                 self.feed.push(change(what));
             }
         }
+        kept.since.tidy_if_many(&kept.members);
     }
 }

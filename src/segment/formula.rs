@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    bitmap::{posting::Posting, words::Words},
+    bitmap::{posting::Posting, tally, words::Words},
     model::id::SegmentId,
     rule::ast::{Quantity, Rule},
 };
@@ -162,13 +162,8 @@ impl Formula {
                     one
                 });
                 let filled: Vec<Box<Words>> = filled.collect();
-                out.fill(false);
-                for at in 0..=u16::MAX {
-                    let count = filled.iter().filter(|words| words.get(at)).count() as u32;
-                    if (*least..=*most).contains(&count) {
-                        out.set(at);
-                    }
-                }
+                let filled: Vec<&[u64]> = filled.iter().map(|words| &words.0[..]).collect();
+                tally::between(&filled, *least, *most, &mut out.0);
             }
         }
     }

@@ -28,6 +28,7 @@ use crate::{
         feed::{Cause, Feed},
         formula::{Formula, Sets},
         history::History,
+        holders::Holders,
         settle::Tuning,
         since::Since,
         touches::Touches,
@@ -70,6 +71,8 @@ pub struct Live {
     pub(super) next_place: u32,
     /// By segment id.
     pub(super) kept: Trie<Kept>,
+    /// The members of those that are segments once more, by chunk.
+    pub(super) holders: Holders,
     pub(super) readers: Arc<Readers>,
     /// When each timed predicate is to be looked at next.
     pub(super) wakes: Bag<(Timestamp, u32)>,
@@ -173,7 +176,7 @@ impl Live {
     /// When a member entered a segment.
     pub fn since(&self, id: SegmentId, contact: ContactId) -> Option<Timestamp> {
         let kept = self.kept.get(id.0)?;
-        if kept.members.contains(contact.0) { kept.since.of(contact) } else { None }
+        if kept.members.contains(contact.0) { kept.since.of_member(contact) } else { None }
     }
 
     /// How a segment grew.
@@ -203,13 +206,7 @@ impl Live {
 
     /// The segments that hold a contact, in order of creation.
     pub fn segments_of(&self, contact: ContactId) -> Vec<SegmentId> {
-        let mut holding = Vec::new();
-        self.kept.each(&mut |id, kept| {
-            if kept.is_listed && kept.members.contains(contact.0) {
-                holding.push(SegmentId(id));
-            }
-        });
-        holding
+        self.holders.of(contact)
     }
 
     /// Whether no write can change a membership: no rule is kept.
@@ -260,6 +257,7 @@ impl Live {
             ("agendas", agendas),
             ("members", members),
             ("since", since),
+            ("holders", self.holders.memory_bytes()),
             ("feed", self.feed.memory_bytes()),
         ];
         parts.into_iter().map(|(part, bytes)| (format!("segments/{part}"), bytes)).collect()

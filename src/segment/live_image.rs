@@ -71,18 +71,18 @@ impl Live {
         let mut entries = Vec::new();
         self.kept.each(&mut |id, kept| {
             let days = kept.history.days().copied().collect();
-            let fills = kept.since.fills().iter().map(|(at, _)| *at).collect();
+            let fills = kept.since.entries(&kept.members).together.iter().map(|(at, _)| *at).collect();
             entries.push(Entry { id: SegmentId(id), days, fills });
         });
         sink.begin(KEPT)?;
         sink.put(&pack(&entries))?;
         for Entry { id, .. } in &entries {
             let Some(kept) = self.kept.get(id.0) else { continue };
-            let mut alone = Writer::new();
-            kept.since.encode(&mut alone);
+            let (mut alone, entered) = (Writer::new(), kept.since.entries(&kept.members));
+            entered.encode(&mut alone);
             sink.begin(&format!("live/since/{id}"))?;
             sink.put(alone.as_slice())?;
-            for (number, (_, entered)) in kept.since.fills().iter().enumerate() {
+            for (number, (_, entered)) in entered.together.iter().enumerate() {
                 put_posting(sink, &format!("live/since/{id}/{number}"), entered)?;
             }
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    bitmap::{CHUNK, chunk::Chunk, words::Words},
+    bitmap::{CHUNK, words::Words},
     model::{
         id::{ContactId, SegmentId},
         time::Timestamp,
@@ -14,7 +14,10 @@ use crate::{
     segment::{
         agenda::{Agenda, Look},
         delta::Delta,
+        formula::Formula,
         live::{Facts, Kept, Live, Moment, Predicate},
+        looking::{Found, Hinges, look},
+        panel::{Differing, Panel},
         saved::Body,
         touches::Fact,
     },
@@ -25,6 +28,8 @@ use crate::{
 pub struct Tuning {
     /// From so many contacts of one chunk on a segment is answered for the whole chunk: its words are combined.
     pub segment: usize,
+    /// The same of contacts in whom something flipped, whose bits are gathered first.
+    pub panel: usize,
     /// The same of a predicate on values, whose columns are scanned.
     pub values: usize,
     /// The same of a predicate on events, whose logs are read.
@@ -35,21 +40,51 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { segment: 48, values: 512, events: 8_192, looks: 1_024 }
+        Tuning { segment: 48, panel: 2_048, values: 512, events: 8_192, looks: 1_024 }
     }
 }
 
-/// The segments to answer, those that others name first, and where.
-pub(super) type Dirty = BTreeMap<(u32, SegmentId), Spots>;
+/// What is to be answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dirty {
+    /// The segments, those that others name first, and where each is to be answered beside the flips.
+    segments: BTreeMap<(u32, SegmentId), Spots>,
+    /// Predicates, by place, that flipped for a contact, and the contact.
+    flips: Vec<(u32, u32)>,
+    /// Contacts that were just made, ascending. What held of them before is what holds of those of whom nothing is
+    /// known, but they were members of nothing.
+    new: Vec<u32>,
+}
 
-/// Where a segment is to be answered.
+impl Dirty {
+    /// The next segment, and where it is to be answered beside the flips.
+    pub(super) fn next(&mut self) -> Option<(SegmentId, Spots)> {
+        self.segments.pop_first().map(|((_, segment), spots)| (segment, spots))
+    }
+
+    /// Takes out what flipped.
+    pub(super) fn take_flips(&mut self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.flips)
+    }
+
+    fn is_new(&self, contact: u32) -> bool {
+        self.new.binary_search(&contact).is_ok()
+    }
+}
+
+/// Where a segment is to be answered whatever flipped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spots {
     pub(super) contacts: Vec<u32>,
     pub(super) chunks: BTreeSet<usize>,
 }
 
-fn chunk_of(contact: u32) -> usize {
+/// Whether a contact is among those who differ, which are ascending.
+fn is_among(differing: &[Differing], contact: u32) -> bool {
+    differing.binary_search_by_key(&contact, |one| one.contact).is_ok()
+}
+
+pub(super) fn chunk_of(contact: u32) -> usize {
     contact as usize / CHUNK
 }
 
@@ -60,7 +95,7 @@ impl Live {
             return;
         }
         let mut asks = Vec::new();
-        let mut dirty = Dirty::new();
+        let mut dirty = Dirty::default();
         self.introduce(&mut asks, &mut dirty);
         self.asked_by_touches(&mut asks);
         self.ask(facts, asks, moment.at, &mut dirty);
@@ -71,7 +106,7 @@ impl Live {
     /// instant or earlier, together with what was touched.
     pub fn step(&mut self, facts: Facts<'_>, moment: Moment) {
         let woken = self.wakes.take_while(|(at, _)| *at <= moment.at);
-        let (mut asks, mut over, mut dirty) = (Vec::new(), Vec::new(), Dirty::new());
+        let (mut asks, mut over, mut dirty) = (Vec::new(), Vec::new(), Dirty::default());
         for (_, place) in woken {
             let predicate = self.predicate_mut(place);
             predicate.wake = None;
@@ -111,7 +146,7 @@ impl Live {
             .filter(|(chunk, truth)| predicate.truth.chunk(*chunk) != *truth)
             .map(|(chunk, truth)| (chunk, truth.clone()));
         let found = Found { flips: vec![], chunks: differing.collect(), checks: vec![] };
-        self.keep(place, &found, 0, dirty);
+        self.keep(place, found, 0, dirty);
     }
 
     pub(super) fn predicate_mut(&mut self, place: u32) -> &mut Predicate {
@@ -152,6 +187,7 @@ impl Live {
         if new.is_empty() {
             return;
         }
+        dirty.new = new.iter().map(|contact| contact.0).collect();
         let readers = Arc::clone(&self.readers);
         for place in &readers.of_nobody {
             let truth = &mut self.predicate_mut(*place).truth;
@@ -170,7 +206,7 @@ impl Live {
 
     pub(super) fn spots<'d>(&self, segment: SegmentId, dirty: &'d mut Dirty) -> &'d mut Spots {
         let rank = self.kept.get(segment.0).map_or(0, |kept| kept.rank);
-        dirty.entry((rank, segment)).or_default()
+        dirty.segments.entry((rank, segment)).or_default()
     }
 
     /// Which predicates are to be asked of which contacts.
@@ -193,59 +229,96 @@ impl Live {
         asks.sort_unstable();
         asks.dedup();
         let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
+        let mut hinges = Hinges::default();
         for run in asks.chunk_by(|a, b| a.0 == b.0) {
             let place = run[0].0;
             let Some(predicate) = self.predicates.get(place) else { continue };
-            let found = look(predicate, facts, run, now, self.tuning);
+            let found = look(predicate, facts, run, now, self.tuning, &mut hinges);
             if !found.is_nothing() {
-                self.keep(place, &found, size, dirty);
+                self.keep(place, found, size, dirty);
             }
         }
     }
 
-    fn keep(&mut self, place: u32, found: &Found, size: usize, dirty: &mut Dirty) {
+    fn keep(&mut self, place: u32, found: Found, size: usize, dirty: &mut Dirty) {
+        let Found { flips, chunks, checks } = found;
         let predicate = self.predicate_mut(place);
-        for (contact, holds) in &found.flips {
+        for (chunk, truth) in &chunks {
+            predicate.truth.set_chunk(*chunk, truth.clone());
+        }
+        if !chunks.is_empty() {
+            let users = Arc::clone(&predicate.users);
+            for segment in users.iter() {
+                self.spots(*segment, dirty).chunks.extend(chunks.iter().map(|(chunk, _)| *chunk));
+            }
+        }
+        self.keep_flips(place, &flips, &checks, size, dirty);
+    }
+
+    /// Keeps for whom a predicate flipped, and when to look at whom again.
+    pub(super) fn keep_flips(
+        &mut self,
+        place: u32,
+        flips: &[(u32, bool)],
+        checks: &[(Timestamp, ContactId)],
+        size: usize,
+        dirty: &mut Dirty,
+    ) {
+        if flips.is_empty() && checks.is_empty() {
+            return;
+        }
+        let predicate = self.predicate_mut(place);
+        for (contact, holds) in flips {
             if *holds {
                 predicate.truth.insert(*contact)
             } else {
                 predicate.truth.remove(*contact)
             };
         }
-        for (chunk, truth) in &found.chunks {
-            predicate.truth.set_chunk(*chunk, truth.clone());
-        }
-        for (at, contact) in &found.checks {
+        for (at, contact) in checks {
             predicate.agenda.note(*at, *contact, size);
         }
-        if !found.checks.is_empty() {
+        let users = Arc::clone(&predicate.users);
+        if !checks.is_empty() {
             self.set_wake(place);
         }
-        if found.flips.is_empty() && found.chunks.is_empty() {
+        if flips.is_empty() {
             return;
         }
-        let users = self.predicates.get(place).map(|predicate| Arc::clone(&predicate.users));
-        for segment in users.iter().flat_map(|users| users.iter()) {
-            let spots = self.spots(*segment, dirty);
-            spots.contacts.extend(found.flips.iter().map(|(contact, _)| *contact));
-            spots.chunks.extend(found.chunks.iter().map(|(chunk, _)| *chunk));
+        let (new, old): (Vec<u32>, Vec<u32>) =
+            flips.iter().map(|(contact, _)| *contact).partition(|contact| dirty.is_new(*contact));
+        dirty.flips.extend(old.into_iter().map(|contact| (place, contact)));
+        for segment in users.iter() {
+            self.spots(*segment, dirty).contacts.extend(&new);
         }
     }
 
     /// Answers segments where they may have changed, in order of their ranks, and tells the feed. The first fill of
     /// `first` is one entry, however small.
     pub(super) fn answer(&mut self, facts: Facts<'_>, mut dirty: Dirty, moment: Moment, first: Option<SegmentId>) {
+        let (mut panel, whole) = self.panel(dirty.take_flips());
         let mut deltas: BTreeMap<SegmentId, Delta> = BTreeMap::new();
-        while let Some(((_, segment), spots)) = dirty.pop_first() {
-            let delta = self.delta(facts, segment, spots);
+        while let Some((segment, mut spots)) = dirty.next() {
+            let Some(users) = self.kept.get(segment.0).map(|kept| Arc::clone(&kept.users)) else { continue };
+            if !users.is_empty() {
+                // Whoever names it may hold of a newcomer what it does not, even if the newcomer was never in it.
+                let new: Vec<u32> = spots.contacts.iter().copied().filter(|contact| dirty.is_new(*contact)).collect();
+                users.iter().for_each(|user| self.spots(*user, &mut dirty).contacts.extend(&new));
+            }
+            spots.chunks.extend(&whole);
+            let (delta, differing) = self.delta(facts, segment, spots, &mut panel);
             if delta.is_empty() && first != Some(segment) {
                 continue;
             }
-            let kept = self.kept.get_mut(segment.0, Default::default);
-            delta.apply(&mut kept.members);
-            for user in Arc::clone(&kept.users).iter() {
+            self.change_members(segment, &delta);
+            if !users.is_empty() {
+                panel.note_members(self, segment, &differing);
+            }
+            for user in users.iter() {
                 let spots = self.spots(*user, &mut dirty);
-                spots.contacts.extend(delta.entered.iter().chain(&delta.left));
+                // Who differs in the panel is answered by it there too.
+                let others = delta.entered.iter().chain(&delta.left);
+                spots.contacts.extend(others.filter(|contact| !is_among(&differing, **contact)));
                 spots.chunks.extend(delta.chunks.iter().map(|change| change.chunk));
             }
             deltas.insert(segment, delta);
@@ -255,12 +328,46 @@ impl Live {
         }
     }
 
-    /// What changes of a segment's members at some spots.
-    pub(super) fn delta(&self, facts: Facts<'_>, segment: SegmentId, spots: Spots) -> Delta {
+    /// Makes a change of a segment's members.
+    pub(super) fn change_members(&mut self, segment: SegmentId, delta: &Delta) {
+        let kept = self.kept.get_mut(segment.0, Default::default);
+        let touched = if kept.is_listed { delta.touched() } else { BTreeSet::new() };
+        touched.iter().for_each(|chunk| self.holders.let_go(segment, *chunk));
+        delta.apply(&mut kept.members);
+        touched.iter().for_each(|chunk| self.holders.set(segment, *chunk, kept.members.chunk(*chunk)));
+    }
+
+    /// The panel of those in whom something flipped, and the chunks that have so many of them that they are answered
+    /// as a whole.
+    fn panel(&self, mut flips: Vec<(u32, u32)>) -> (Panel, Vec<usize>) {
+        let mut chunks: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+        if flips.len() >= self.tuning.panel {
+            for (_, contact) in &flips {
+                chunks.entry(chunk_of(*contact)).or_default().insert(*contact);
+            }
+        }
+        let is_whole = |contacts: &BTreeSet<u32>| contacts.len() >= self.tuning.panel;
+        let whole: Vec<usize> =
+            chunks.into_iter().filter(|(_, contacts)| is_whole(contacts)).map(|(chunk, _)| chunk).collect();
+        if !whole.is_empty() {
+            flips.retain(|(_, contact)| whole.binary_search(&chunk_of(*contact)).is_err());
+        }
+        (Panel::of_flips(flips), whole)
+    }
+
+    /// What changes of a segment's members: at some spots, and in a panel, of which those who differ are named again.
+    pub(super) fn delta(
+        &self,
+        facts: Facts<'_>,
+        segment: SegmentId,
+        spots: Spots,
+        panel: &mut Panel,
+    ) -> (Delta, Vec<Differing>) {
         let Spots { mut contacts, mut chunks } = spots;
         let mut delta = Delta::default();
-        let (Some(kept), Some(saved)) = (self.kept.get(segment.0), facts.book.get(segment)) else { return delta };
-        let live = facts.index.live();
+        let (Some(kept), Some(saved)) = (self.kept.get(segment.0), facts.book.get(segment)) else {
+            return (delta, vec![]);
+        };
         contacts.sort_unstable();
         contacts.dedup();
         for run in contacts.chunk_by(|a, b| chunk_of(*a) == chunk_of(*b)) {
@@ -268,93 +375,63 @@ impl Live {
                 chunks.insert(chunk_of(run[0]));
             }
         }
-        for contact in contacts.into_iter().filter(|contact| !chunks.contains(&chunk_of(*contact))) {
-            let is_member = live.contains(contact)
-                && match (&saved.body, &kept.formula) {
-                    (Body::Static(list), _) => list.contains(contact),
-                    (Body::Dynamic(dynamic), Some(formula)) => {
-                        !dynamic.exclude.contains(contact)
-                            && (dynamic.include.contains(contact) || formula.holds_of(self, contact))
-                    }
-                    (Body::Dynamic(_), None) => false,
-                };
-            match (kept.members.contains(contact), is_member) {
-                (false, true) => delta.entered.push(contact),
-                (true, false) => delta.left.push(contact),
+        contacts.retain(|contact| !chunks.contains(&chunk_of(*contact)));
+        for contact in &contacts {
+            match (kept.members.contains(*contact), self.is_member(facts, kept, &saved.body, *contact)) {
+                (false, true) => delta.entered.push(*contact),
+                (true, false) => delta.left.push(*contact),
                 _ => {}
             }
         }
+        let mut differing = self.differing(facts, segment, panel);
+        differing
+            .retain(|one| !chunks.contains(&chunk_of(one.contact)) && contacts.binary_search(&one.contact).is_err());
+        delta.add(&differing);
         if !chunks.is_empty() {
             self.compare_chunks(facts, kept, &saved.body, chunks, &mut delta);
         }
-        delta
+        (delta, differing)
+    }
+
+    fn is_member(&self, facts: Facts<'_>, kept: &Kept, body: &Body, contact: u32) -> bool {
+        facts.index.live().contains(contact)
+            && match (body, &kept.formula) {
+                (Body::Static(list), _) => list.contains(contact),
+                (Body::Dynamic(dynamic), Some(formula)) => {
+                    !dynamic.exclude.contains(contact)
+                        && (dynamic.include.contains(contact) || formula.holds_of(self, contact))
+                }
+                (Body::Dynamic(_), None) => false,
+            }
     }
 
     fn compare_chunks(&self, facts: Facts<'_>, kept: &Kept, body: &Body, chunks: BTreeSet<usize>, delta: &mut Delta) {
         let (mut now, mut before) = (Words::boxed(), Words::boxed());
         for chunk in chunks {
-            match (body, &kept.formula) {
-                (Body::Static(list), _) => list.chunk(chunk).load_into(&mut now),
-                (Body::Dynamic(dynamic), Some(formula)) => {
-                    formula.fill(self, chunk, &mut now);
-                    dynamic.include.chunk(chunk).or_into(&mut now);
-                    dynamic.exclude.chunk(chunk).and_not_into(&mut now);
-                }
-                (Body::Dynamic(_), None) => now.fill(false),
-            }
-            facts.index.live().chunk(chunk).and_into(&mut now);
+            self.fill_members(facts, kept.formula.as_deref(), body, chunk, &mut now);
             kept.members.chunk(chunk).load_into(&mut before);
             delta.compare(chunk, &before, &now);
         }
     }
-}
 
-/// What asking a predicate of some contacts found.
-struct Found {
-    /// Contacts for whom it is not as it was, and what it is now.
-    flips: Vec<(u32, bool)>,
-    /// Chunks in which it is not as it was.
-    chunks: Vec<(usize, Chunk)>,
-    /// When to look again at whom.
-    checks: Vec<(Timestamp, ContactId)>,
-}
-
-impl Found {
-    fn is_nothing(&self) -> bool {
-        self.flips.is_empty() && self.chunks.is_empty() && self.checks.is_empty()
-    }
-}
-
-/// Asks a predicate of contacts, which are ascending.
-fn look(predicate: &Predicate, facts: Facts<'_>, run: &[(u32, ContactId)], now: Timestamp, tuning: Tuning) -> Found {
-    let mut found = Found { flips: vec![], chunks: vec![], checks: vec![] };
-    let mut whole = Vec::new();
-    let mut standing = predicate.standing();
-    standing.set_now(now);
-    let many = if standing.reads().kinds.is_empty() { tuning.values } else { tuning.events };
-    for contacts in run.chunk_by(|a, b| chunk_of(a.1.0) == chunk_of(b.1.0)) {
-        if contacts.len() >= many {
-            whole.push(chunk_of(contacts[0].1.0));
-        }
-        for (_, contact) in contacts.iter().filter(|(_, contact)| facts.index.live().contains(contact.0)) {
-            if contacts.len() < many {
-                let holds = standing.holds(facts.index, *contact);
-                if holds != predicate.truth.contains(contact.0) {
-                    found.flips.push((contact.0, holds));
-                }
+    /// `out` = who of a chunk is to be in a segment.
+    pub(super) fn fill_members(
+        &self,
+        facts: Facts<'_>,
+        formula: Option<&Formula>,
+        body: &Body,
+        chunk: usize,
+        out: &mut Words,
+    ) {
+        match (body, formula) {
+            (Body::Static(list), _) => list.chunk(chunk).load_into(out),
+            (Body::Dynamic(dynamic), Some(formula)) => {
+                formula.fill(self, chunk, out);
+                dynamic.include.chunk(chunk).or_into(out);
+                dynamic.exclude.chunk(chunk).and_not_into(out);
             }
-            if predicate.is_timed
-                && let Some(at) = standing.next_check(facts.index, *contact)
-                && predicate.agenda.wants(at, *contact)
-            {
-                found.checks.push((at, *contact));
-            }
+            (Body::Dynamic(_), None) => out.fill(false),
         }
+        facts.index.live().chunk(chunk).and_into(out);
     }
-    if !whole.is_empty() {
-        let truths = standing.evaluate_chunks(facts.index, &whole);
-        let changed = whole.into_iter().zip(truths).filter(|(chunk, truth)| predicate.truth.chunk(*chunk) != truth);
-        found.chunks.extend(changed);
-    }
-    found
 }

@@ -80,6 +80,27 @@ const RULES: &[&str] = &[
 ];
 
 #[test]
+fn a_newcomer_is_in_what_leaves_out_a_segment_that_it_never_was_in() {
+    let mut run = Run::new(0);
+    let now = run.start;
+    let segment = |name: &str, rule: &str| {
+        let source = SegmentSource::Rule(RuleSource::Text(rule.into()));
+        Request::CreateSegment(SegmentCreate { name: name.into(), description: None, source })
+    };
+    for said in run.admit(now, &[segment("quiet", "no purchase"), segment("others", "not in segment \"quiet\"")]) {
+        said.unwrap();
+    }
+    let purchase = |key: &str| {
+        let contact = ContactKey::new(key).unwrap();
+        Request::Event(EventWrite { id: None, contact, event: name("purchase"), at: Some(now), properties: vec![] })
+    };
+    run.admit(now, &[purchase("a"), purchase("b")]);
+    let others = run.state.book.find("others").unwrap().id;
+    assert_eq!(run.state.live.members(others).len(), 2);
+    run.state.check().unwrap();
+}
+
+#[test]
 fn thirty_days_agree_with_the_naive_database() {
     let (mut entries, mut by_time) = (0, 0);
     for seed in 0..SEEDS {
@@ -153,7 +174,7 @@ impl Run {
     fn tune(&mut self) {
         let mut tuning = Tuning::default();
         if self.seed % 3 == 2 {
-            (tuning.segment, tuning.values, tuning.events) = (5, 4, 3);
+            (tuning.segment, tuning.panel, tuning.values, tuning.events) = (5, 6, 4, 3);
         }
         if self.seed % 2 == 1 {
             tuning.looks = 1 + self.seed as usize % 4;
