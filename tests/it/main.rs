@@ -15,6 +15,7 @@
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `rules`: the rule language, by data files.
+//! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
@@ -35,6 +36,7 @@ mod oracle;
 mod outlook;
 mod promises;
 mod rules;
+mod sqlite;
 mod support;
 mod time;
 mod what_if;

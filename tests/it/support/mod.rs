@@ -16,4 +16,8 @@ pub mod server;
 pub mod shelf;
 pub mod source;
 pub mod spelling;
+pub mod sql_rule;
+pub mod sql_test;
+pub mod sql_time;
+pub mod sql_world;
 pub mod writes;
