@@ -32,6 +32,10 @@ use crate::{
     },
 };
 
+/// The header that says as of which write an answer is.
+pub const LSN: &str = "throng-lsn";
+/// The header that marks the answer to a call that was already done.
+const REPLAYED: &str = "idempotency-replayed";
 /// Longest idempotency key. Units: bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
@@ -78,10 +82,10 @@ impl App {
     /// Writes one request.
     ///
     /// Errors: those of the database, and the request's refusal.
-    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<(Applied, Lsn), Problem> {
-        let written = self.write(vec![request], headers, uri).await?;
-        match written.results.into_iter().next() {
-            Some(Ok(applied)) => Ok((applied, written.lsn)),
+    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<Done, Problem> {
+        let Written { lsn, results, replayed } = self.write(vec![request], headers, uri).await?;
+        match results.into_iter().next() {
+            Some(Ok(applied)) => Ok(Done { applied, lsn, replayed }),
             Some(Err(refusal)) => Err(refusal.into()),
             None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the write had no result")),
         }
@@ -96,6 +100,44 @@ impl App {
         let reader = body::reader(&headers, body)?;
         body::blocking(move || Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)).await
     }
+}
+
+/// One request that was done, now or by an earlier call under the same idempotency key.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What became of it.
+    pub applied: Applied,
+    /// The write.
+    pub lsn: Lsn,
+    /// Whether this call only tells what an earlier one did.
+    pub replayed: bool,
+}
+
+impl Done {
+    /// The answer to it, with the write in a header unless the answer is as of a later one, and the mark of a replay.
+    pub fn tell(&self, mut response: Response) -> Response {
+        response.headers_mut().entry(LSN).or_insert(self.lsn.0.into());
+        marked(response, self.replayed)
+    }
+
+    /// An answer without a body.
+    pub fn tell_nothing(&self) -> Response {
+        self.tell(StatusCode::NO_CONTENT.into_response())
+    }
+}
+
+/// Marks the answer to a call that an earlier one under the same idempotency key had already done.
+pub fn marked(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Says as of which write an answer is.
+pub fn at_lsn(mut response: Response, lsn: Lsn) -> Response {
+    response.headers_mut().insert(LSN, lsn.0.into());
+    response
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
@@ -117,9 +159,13 @@ fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<O
     Ok(Some(Once { key: key.into(), digest }))
 }
 
-/// A JSON answer.
+/// A JSON answer; the `lsn` of the body stands in a header too.
 pub fn answer_json(status: StatusCode, body: &Value) -> Response {
-    answer_bytes(status, "application/json", body.to_string().into_bytes())
+    let response = answer_bytes(status, "application/json", body.to_string().into_bytes());
+    match body.get("lsn").and_then(Value::as_u64) {
+        Some(lsn) => at_lsn(response, Lsn(lsn)),
+        None => response,
+    }
 }
 
 /// An answer of a media type.

@@ -49,6 +49,10 @@ pub struct Summary {
     pub errors: Vec<Fault>,
     /// The last write.
     pub lsn: u64,
+    /// Whether every write was one that an earlier call under the same idempotency key had done.
+    pub replayed: bool,
+    /// Writes that were counted.
+    writes: u64,
 }
 
 impl Summary {
@@ -83,6 +87,10 @@ impl Summary {
     /// Counts one batch; `lines` are those of its requests, in order, `faults` are its records that became none.
     pub fn count(&mut self, written: Written, lines: &[u64], mut faults: Vec<Fault>) {
         self.lsn = self.lsn.max(written.lsn.0);
+        if !written.results.is_empty() {
+            self.replayed = written.replayed && (self.replayed || self.writes == 0);
+            self.writes += 1;
+        }
         for (result, line) in written.results.into_iter().zip(lines) {
             match result {
                 Err(refusal) => faults.push(Fault {
