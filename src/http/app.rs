@@ -20,7 +20,7 @@ use crate::{
     },
     http::{
         body,
-        import::{Summary, import_once},
+        import::{Summary, hashed, import_once},
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
@@ -156,7 +156,7 @@ fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<O
         return Ok(None);
     };
     let digest = xxh3_64(format!("{} {requests:?}", uri.path()).as_bytes());
-    Ok(Some(Once { key: key.into(), digest }))
+    Ok(Some(Once { key: hashed(key), digest }))
 }
 
 /// A JSON answer; the `lsn` of the body stands in a header too.

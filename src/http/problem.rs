@@ -171,7 +171,9 @@ impl From<Error> for Problem {
             }
             Error::NoBulk(_) | Error::MadeLater { .. } => Problem::not_found(detail),
             Error::LsnAhead { .. } => Problem::refused("lsn_ahead", detail),
-            Error::KeyReused(_) => Problem::refused("idempotency_key_reused", detail),
+            Error::KeyReused(_) => {
+                Problem::refused("idempotency_key_reused", "the idempotency key was used for a different request")
+            }
             Error::InMemory => Problem::new(StatusCode::CONFLICT, "in_memory", detail),
             Error::Busy => unavailable("busy", detail),
             Error::OutcomeUnknown(_) => unavailable("outcome_unknown", detail),
