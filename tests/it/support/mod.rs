@@ -12,6 +12,7 @@ pub mod generate_test;
 pub mod ledger;
 pub mod loaded;
 pub mod naive;
+pub mod questions;
 pub mod reshape;
 pub mod server;
 pub mod shelf;
