@@ -65,13 +65,17 @@ impl App {
     ///
     /// Errors: those of the database; single refusals are among the results.
     pub async fn write(&self, requests: Vec<Request>, headers: &HeaderMap, uri: &Uri) -> Result<Written, Problem> {
-        let once = once(&requests, headers, uri)?;
+        let once = once(&requests, "", headers, uri)?;
+        self.submit(Write { requests, once }).await
+    }
+
+    async fn submit(&self, write: Write) -> Result<Written, Problem> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome: Result<Written, Error>| {
             // Nobody waits any more when the caller has hung up; the write stands all the same.
             let _ = sender.send(outcome);
         });
-        self.db.submit(Write { requests, once }, done);
+        self.db.submit(write, done);
         match receiver.await {
             Ok(outcome) => Ok(outcome?),
             // The callback is dropped unused only when the writer stops in the middle of this very entry.
@@ -83,7 +87,22 @@ impl App {
     ///
     /// Errors: those of the database, and the request's refusal.
     pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<Done, Problem> {
-        let Written { lsn, results, replayed } = self.write(vec![request], headers, uri).await?;
+        self.write_part(request, "", headers, uri).await
+    }
+
+    /// Writes one request of a call that takes several writes; under an `Idempotency-Key` each part counts once.
+    ///
+    /// Errors: as [`App::write_one`].
+    pub async fn write_part(
+        &self,
+        request: Request,
+        part: &str,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Done, Problem> {
+        let requests = vec![request];
+        let once = once(&requests, part, headers, uri)?;
+        let Written { lsn, results, replayed } = self.submit(Write { requests, once }).await?;
         match results.into_iter().next() {
             Some(Ok(applied)) => Ok(Done { applied, lsn, replayed }),
             Some(Err(refusal)) => Err(refusal.into()),
@@ -114,6 +133,11 @@ pub struct Done {
 }
 
 impl Done {
+    /// This and what another write of the same call did.
+    pub fn and(self, other: Done) -> Done {
+        Done { lsn: self.lsn.max(other.lsn), replayed: self.replayed && other.replayed, ..self }
+    }
+
     /// The answer to it, with the write in a header unless the answer is as of a later one, and the mark of a replay.
     pub fn tell(&self, mut response: Response) -> Response {
         response.headers_mut().entry(LSN).or_insert(self.lsn.0.into());
@@ -151,12 +175,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     })
 }
 
-fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
+/// How a retry is told. A header's value has no line end, so a part has a key of its own.
+fn once(requests: &[Request], part: &str, headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
     let Some(key) = idempotency_key(headers)? else {
         return Ok(None);
     };
     let digest = xxh3_64(format!("{} {requests:?}", uri.path()).as_bytes());
-    Ok(Some(Once { key: hashed(key), digest }))
+    let key = if part.is_empty() { hashed(key) } else { hashed(&format!("{key}\n{part}")) };
+    Ok(Some(Once { key, digest }))
 }
 
 /// A JSON answer; the `lsn` of the body stands in a header too.

@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+/// Of a call that makes a list, the part that makes its contacts.
+pub(super) const CONTACTS_PART: &str = "contacts";
 /// What the body of a segment may have.
 pub(super) const MEMBERS: [&str; 5] = ["name", "description", "kind", "rule", "members"];
 
@@ -53,12 +55,11 @@ async fn make(
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let (name, keys) = (create.name.to_string(), listed(&create.source));
-    let done = app.write_one(Request::CreateSegment(create), headers, uri).await?;
+    let mut done = app.write_one(Request::CreateSegment(create), headers, uri).await?;
     if with_contacts && !keys.is_empty() {
         let edits = vec![(MembersMode::Add, keys.clone())];
         let edit = MembersEdit { segment: name.as_str().into(), edits, create: true };
-        // To add what is there already changes nothing, so that this needs no key to be safe.
-        app.write_one(Request::EditMembers(edit), &HeaderMap::new(), uri).await?;
+        done = done.and(app.write_part(Request::EditMembers(edit), CONTACTS_PART, headers, uri).await?);
     }
     show_written(app, &done, name, StatusCode::CREATED, keys).await
 }
@@ -106,7 +107,8 @@ pub(super) fn new_segment(app: &App, name: &str, request: &Json) -> Result<Segme
     Ok(SegmentCreate { name: name.into(), description, source })
 }
 
-/// A segment that was just written, as it is now: `lsn` is the write, and the header says as of which one the rest is.
+/// A segment that was written, as it is now: `lsn` is the write, and the header says as of which one the rest is. Of one
+/// that is gone or has another name since there is nothing else to tell.
 pub(super) async fn show_written(
     app: App,
     done: &Done,
@@ -114,7 +116,16 @@ pub(super) async fn show_written(
     status: StatusCode,
     sent: Vec<ContactKey>,
 ) -> Result<Response, Problem> {
-    Ok(done.tell(show(app, Some(done.lsn), name, status, sent).await?))
+    match show(app, Some(done.lsn), name.clone(), status, sent).await {
+        Err(gone) if gone.status == StatusCode::NOT_FOUND => Ok(gone_since(done, &name, status, gone.lsn)),
+        shown => Ok(done.tell(shown?)),
+    }
+}
+
+/// The answer to a write of what is gone since.
+pub(super) fn gone_since(done: &Done, name: &str, status: StatusCode, lsn: Option<Lsn>) -> Response {
+    let answer = answer_json(status, &json!({"name": name, "lsn": done.lsn.0}));
+    done.tell(at_lsn(answer, lsn.unwrap_or(done.lsn)))
 }
 
 /// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
@@ -295,11 +306,11 @@ pub async fn edit_members(
     let segment = edit.segment.clone();
     let done = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
     let view = app.db.view();
-    Ok(edited(&done, view.lsn(), view.member_count(&segment)?))
+    Ok(edited(&done, view.lsn(), view.member_count(&segment).ok()))
 }
 
-/// What became of an edit of a list or of pins, with the count as of a view.
-pub(super) fn edited(done: &Done, view: Lsn, count: u64) -> Response {
+/// What became of an edit of a list or of pins, with the count as of a view, `null` if the segment is gone since.
+pub(super) fn edited(done: &Done, view: Lsn, count: Option<u64>) -> Response {
     let unknown: Vec<&str> = match &done.applied {
         Applied::Members { unknown } => unknown.iter().map(ContactKey::as_str).collect(),
         _ => Vec::new(),

@@ -17,7 +17,7 @@ use crate::{
         members, paging,
         path::{Params, part},
         problem::Problem,
-        segments::{self, MEMBERS, listed, new_segment},
+        segments::{self, CONTACTS_PART, MEMBERS, listed, new_segment},
         wire,
     },
     model::{
@@ -65,7 +65,11 @@ fn show(
     sent: &[ContactKey],
 ) -> Result<Response, Problem> {
     let view = app.db.view();
-    let mut object = suppression_json(&found(&view, name)?);
+    let known = match (found(&view, name), done) {
+        (Err(_), Some(done)) => return Ok(segments::gone_since(done, name, status, Some(view.lsn()))),
+        (known, _) => known?,
+    };
+    let mut object = suppression_json(&known);
     object["lsn"] = done.map_or(view.lsn(), |done| done.lsn).0.into();
     if !sent.is_empty() {
         let unknown: Vec<&str> = sent.iter().map(ContactKey::as_str).filter(|key| !view.has_contact(key)).collect();
@@ -104,12 +108,11 @@ async fn make(
     let create = new_segment(app, name, request)?;
     let keys = listed(&create.source);
     let channels = channels(request)?.unwrap_or_default();
-    let done = write(app, SuppressionWrite::Create(create, channels), headers, uri).await?;
+    let mut done = write(app, SuppressionWrite::Create(create, channels), headers, uri).await?;
     if with_contacts && !keys.is_empty() {
         let edits = vec![(MembersMode::Add, keys.clone())];
-        // To add what is there already changes nothing, so that this needs no key to be safe.
-        let edit = MembersEdit { segment: name.into(), edits, create: true };
-        write(app, SuppressionWrite::Edit(edit), &HeaderMap::new(), uri).await?;
+        let edit = SuppressionWrite::Edit(MembersEdit { segment: name.into(), edits, create: true });
+        done = done.and(app.write_part(Request::Suppression(edit), CONTACTS_PART, headers, uri).await?);
     }
     show(app, Some(&done), name, StatusCode::CREATED, &keys)
 }
@@ -198,5 +201,5 @@ pub async fn edit_members(
     let request = Request::Suppression(SuppressionWrite::Edit(edit));
     let done = app.write_one(request, &headers, &uri).await?;
     let view = app.db.view();
-    Ok(segments::edited(&done, view.lsn(), found(&view, &name)?.count))
+    Ok(segments::edited(&done, view.lsn(), found(&view, &name).ok().map(|known| known.count)))
 }

@@ -35,6 +35,7 @@ const KINDS: &[&str] = &[
     "erase",
     "delete event",
     "list",
+    "list with contacts",
     "describe",
     "members",
     "delete segment",
@@ -85,11 +86,15 @@ fn call(kind: &str, n: u64, key: &str) -> Vec<u8> {
             let body = json!({"name": format!("list {n}"), "kind": "static", "members": ["m1", "nobody"]});
             ("POST", "/v1/segments".into(), JSON.1, body.to_string())
         }
+        "list with contacts" => {
+            let body = json!({"name": format!("made {n}"), "kind": "static", "members": ["m1", contact]});
+            ("POST", "/v1/segments?create=true".into(), JSON.1, body.to_string())
+        }
         "describe" => {
             ("PATCH", "/v1/segments/shared".into(), JSON.1, json!({"description": format!("{n}")}).to_string())
         }
         "members" => {
-            let body = json!({if n % 2 == 0 { "add" } else { "remove" }: [member, "nobody"]});
+            let body = json!({if n.is_multiple_of(2) { "add" } else { "remove" }: [member, "nobody"]});
             ("POST", "/v1/segments/shared/members".into(), JSON.1, body.to_string())
         }
         "delete segment" => ("DELETE", format!("/v1/segments/gone%20{n}"), "", String::new()),
@@ -105,7 +110,7 @@ fn call(kind: &str, n: u64, key: &str) -> Vec<u8> {
             ("POST", "/v1/segments/shared/freeze".into(), JSON.1, json!({"name": format!("frozen {n}")}).to_string())
         }
         "revert" => {
-            let version = if n % 2 == 0 { 1 } else { 2 };
+            let version = if n.is_multiple_of(2) { 1 } else { 2 };
             ("POST", "/v1/segments/ruled/revert".into(), JSON.1, json!({"version": version}).to_string())
         }
         other => panic!("{other}"),
@@ -125,10 +130,12 @@ fn furnish(server: &Server) {
     server.ok("PATCH", "/v1/schema", json!({"properties": {"moving": {"type": "text"}}}));
 }
 
+/// Makes what a call needs; gives how many writes that was, and the call will be.
 fn prepare(server: &Server, kind: &str, n: u64) -> u64 {
-    let Some((method, path, body)) = prepared(kind, n) else { return 0 };
+    let own = if kind == "list with contacts" { 2 } else { 1 };
+    let Some((method, path, body)) = prepared(kind, n) else { return own };
     server.ok(method, &path, body);
-    1
+    own + 1
 }
 
 fn lsn(server: &Server) -> u64 {
@@ -167,7 +174,7 @@ fn calls_whose_answer_is_cut_at_any_byte_count_once() {
             for kind in kinds {
                 // One that is not cut tells how long an answer is.
                 let n = unit();
-                writes.fetch_add(1 + prepare(&server, kind, n), Ordering::Relaxed);
+                writes.fetch_add(prepare(&server, kind, n), Ordering::Relaxed);
                 let (key, mut places) = (format!("whole {n}"), BTreeSet::new());
                 let first = wire::whole(&server.url, &call(kind, n, &key));
                 assert!(first.status < 300, "{kind}: {} {}", first.status, first.body);
@@ -178,7 +185,7 @@ fn calls_whose_answer_is_cut_at_any_byte_count_once() {
                 places.extend(0..=first.bytes);
                 for place in places {
                     let n = unit();
-                    writes.fetch_add(1 + prepare(&server, kind, n), Ordering::Relaxed);
+                    writes.fetch_add(prepare(&server, kind, n), Ordering::Relaxed);
                     purchases.fetch_add(u64::from(kind.starts_with("event")), Ordering::Relaxed);
                     let request = call(kind, n, &format!("cut {round} {n}"));
                     let was_answered = wire::cut_answer(&server.url, &request, place);
@@ -222,7 +229,7 @@ fn cut_calls_count_once_over_restarts_and_kills() {
         for _ in 0..CALLS {
             n += 1;
             let kind = *dice.pick(KINDS);
-            writes += 1 + prepare(&server, kind, n);
+            writes += prepare(&server, kind, n);
             purchases += u64::from(kind.starts_with("event"));
             let request = call(kind, n, &format!("restart {n}"));
             let was_done = match dice.below(3) {
@@ -288,7 +295,7 @@ fn calls_whose_request_is_cut_at_any_byte_are_done_once_or_not_at_all() {
         let length = call(kind, 100_000, "request 100000").len();
         for bytes in 0..=length {
             n += 1;
-            writes += 1 + prepare(&server, kind, n);
+            writes += prepare(&server, kind, n);
             purchases += u64::from(kind.starts_with("event"));
             let request = call(kind, n, &format!("request {n}"));
             wire::cut_request(&server.url, &request, bytes.min(request.len()));
@@ -319,6 +326,38 @@ fn calls_whose_request_is_cut_at_any_byte_are_done_once_or_not_at_all() {
     println!("{cuts} requests cut");
     let twice = server.count("did purchase exactly 2 times");
     assert_eq!((twice, server.count("did purchase")), (purchases, twice), "each event was recorded once");
+}
+
+#[test]
+fn a_replay_does_nothing_anew_and_tells_of_what_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), CLOCK);
+    let send = |path: &str, key: &str, body: &Value| {
+        wire::whole(
+            &server.url,
+            &wire::request("POST", path, &[JSON, ("idempotency-key", key)], body.to_string().as_bytes()),
+        )
+    };
+    for (resource, list) in [("segments", "A list"), ("suppressions", "A mask")] {
+        let (make, path) =
+            (format!("/v1/{resource}?create=true"), format!("/v1/{resource}/{}", list.replace(' ', "%20")));
+        let body = json!({"name": list, "members": ["x", "y"]});
+        let first = send(&make, &format!("make {list}"), &body);
+        assert_eq!((first.status, first.json()["count"].as_u64()), (201, Some(2)), "{}", first.body);
+        let edit = json!({"remove": ["x"]});
+        let edited = send(&format!("{path}/members"), &format!("edit {list}"), &edit);
+        assert_eq!(edited.json()["count"], 1);
+        // What was added is not added again after it was taken away.
+        let again = send(&make, &format!("make {list}"), &body);
+        assert_eq!((again.status, again.is_replay(), again.lsn()), (201, true, first.lsn()));
+        assert_eq!(again.json()["count"], 1, "{}", again.body);
+        assert_eq!(server.call("DELETE", &path, Value::Null).status, 204);
+        let gone = send(&make, &format!("make {list}"), &body);
+        assert_eq!((gone.status, gone.is_replay(), gone.lsn()), (201, true, first.lsn()), "{}", gone.body);
+        let gone = send(&format!("{path}/members"), &format!("edit {list}"), &edit);
+        assert_eq!((gone.status, gone.is_replay(), gone.lsn()), (200, true, edited.lsn()), "{}", gone.body);
+        assert!(gone.json()["count"].is_null(), "{}", gone.body);
+    }
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn run(
     let mut round = Round::default();
     for _ in 0..CALLS {
         mine.sent += 1;
-        if number % 2 == 0 && dice.chance(50) {
+        if number.is_multiple_of(2) && dice.chance(50) {
             let Told { request, method, path, body } = write(&mut dice, number, mine);
             let Some(reply) = asker.send(method, &path, &body).filter(|_| !cut.load(Ordering::SeqCst)) else {
                 // What is acknowledged after the cut does not count.

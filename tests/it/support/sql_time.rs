@@ -59,7 +59,7 @@ impl Sql<'_> {
                 return literal(ms(self.now) + i128::from(n) * unit);
             }
         };
-        let year = i64::from(self.now.0 / DAY_MS / 365) + 1970 + months / 12;
+        let year = self.now.0 / DAY_MS / 365 + 1970 + months / 12;
         if self.is_utc() && YEARS.contains(&year) {
             let (seconds, rest) = (self.now.0.div_euclid(1_000), self.now.0.rem_euclid(1_000));
             return format!("(unixepoch({seconds},'unixepoch','{months:+} months','floor')*1000+{rest})");
