@@ -103,7 +103,7 @@ fn two_hundred_thousand_rules_answer_as_sqlite_does() {
     assert!(rules >= wanted, "{rules} rules were asked");
     assert!(dividing * 2 > rules, "only {dividing} of {rules} rules hold some and not all");
     assert!(deepest >= 8, "the deepest rule was {deepest} deep");
-    assert!(seen * 20 > slips, "only {seen} of {slips} ends of ranges that were moved by nothing but equality told so");
+    assert!(seen * 8 > slips, "only {seen} of {slips} rules that were misread on purpose told so");
     if wanted >= RULES {
         let rare: Vec<&str> = KINDS.lines().filter(|kind| kinds.get(*kind).is_none_or(|count| *count < 20)).collect();
         assert_eq!(rare, Vec::<&str>::new(), "every kind of predicate is asked often");
