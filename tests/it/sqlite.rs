@@ -36,6 +36,8 @@ const BATCH: u64 = 400;
 const SLIPS_EVERY: u64 = 20;
 /// The first world's seed.
 const SEED: u64 = 7_000_000;
+/// Worlds that showed an error once.
+const REGRESSIONS: [u64; 1] = [8_000_185];
 /// Contacts of a world; they have about a dozen events each.
 const CONTACTS: [usize; 8] = [7, 20, 30, 40, 50, 60, 80, 200];
 
@@ -69,10 +71,11 @@ fn two_hundred_thousand_rules_answer_as_sqlite_does() {
         let mut tally = Tally::default();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            if place >= worlds {
+            if place >= worlds + REGRESSIONS.len() as u64 {
                 return tally;
             }
-            ask(first + place, &mut tally);
+            let known = REGRESSIONS.get(place as usize).copied();
+            ask(known.unwrap_or(first + place - REGRESSIONS.len() as u64), &mut tally);
         }
     };
     let many = thread::available_parallelism().map_or(1, usize::from);
