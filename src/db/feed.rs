@@ -68,6 +68,8 @@ pub struct FeedPage {
     pub changes: Vec<FeedChange>,
     /// The last entry that was looked at: go on after it.
     pub next: u64,
+    /// The newest write when it was read.
+    pub lsn: Lsn,
 }
 
 /// The segments that a reader of the feed follows. Once found by its name a segment is followed through a rename.
@@ -175,7 +177,7 @@ impl View {
             Some(last) if changes.len() == limit => last.seq,
             _ => bounds.newest,
         };
-        Ok(FeedPage { changes, next })
+        Ok(FeedPage { changes, next, lsn: self.lsn() })
     }
 
     fn told(&self, seq: u64, change: &Change) -> FeedChange {

@@ -13,6 +13,9 @@ use crate::model::{
 
 /// How long an outcome is kept, by the instants of the log. Units: milliseconds.
 pub const KEPT_MS: i64 = 86_400_000;
+/// What is left of a refusal's words once a contact was erased.
+const DETAIL_ERASED: &str =
+    "refused, as it was the first time; what was said then is gone, as a contact was erased since";
 /// Parts that are copied one at a time on a write.
 const SHARDS: usize = 256;
 /// Outcomes of one part; beyond that the oldest goes.
@@ -72,13 +75,24 @@ impl Remembered {
         runs.flat_map(|(count, outcome)| std::iter::repeat_with(|| result(outcome)).take(*count as usize)).collect()
     }
 
-    /// Whether the outcome spells a key.
-    fn mentions(&self, key: &str) -> bool {
+    /// Whether the outcome spells a contact's key, or says in words why something was refused: these may spell any value.
+    fn may_spell(&self, key: &str) -> bool {
         self.results.iter().any(|(_, outcome)| match outcome {
             Outcome::Applied(Applied::Members { unknown }) => unknown.iter().any(|unknown| unknown.as_str() == key),
             Outcome::Applied(_) => false,
-            Outcome::Refused { detail, .. } => detail.contains(key),
+            Outcome::Refused { detail, .. } => detail != DETAIL_ERASED,
         })
+    }
+
+    /// Forgets what spells a contact, and not that the call was made.
+    fn erase(&mut self, key: &str) {
+        for (_, outcome) in &mut self.results {
+            match outcome {
+                Outcome::Applied(Applied::Members { unknown }) => unknown.retain(|unknown| unknown.as_str() != key),
+                Outcome::Applied(_) => {}
+                Outcome::Refused { detail, .. } => *detail = DETAIL_ERASED.to_owned(),
+            }
+        }
     }
 }
 
@@ -116,14 +130,14 @@ impl Memory {
         shard.insert(key.into(), outcome);
     }
 
-    /// Forgets the outcomes that spell a contact's key.
+    /// Forgets what outcomes spell of a contact. They stay, so that a retry still counts once.
     pub fn erase(&mut self, contact_key: &str) {
-        if !self.iter().any(|(_, kept)| kept.mentions(contact_key)) {
+        if !self.iter().any(|(_, kept)| kept.may_spell(contact_key)) {
             return;
         }
         for shard in Arc::make_mut(&mut self.shards) {
-            if shard.values().any(|kept| kept.mentions(contact_key)) {
-                Arc::make_mut(shard).retain(|_, kept| !kept.mentions(contact_key));
+            if shard.values().any(|kept| kept.may_spell(contact_key)) {
+                Arc::make_mut(shard).values_mut().for_each(|kept| kept.erase(contact_key));
             }
         }
     }
@@ -202,8 +216,19 @@ mod tests {
         let mut memory = Memory::default();
         memory.keep("a", outcome(1, &[Ok(Applied::Members { unknown })]));
         memory.keep("b", outcome(1, &[Ok(Applied::Removed)]));
+        let refusal = |detail: &str| Refusal {
+            kind: RefusalKind::Invalid,
+            code: "wrong_type",
+            pointer: "/lead_score".into(),
+            detail: detail.into(),
+        };
+        memory.keep("c", outcome(1, &[Ok(Applied::Created), Err(refusal("\"her score\" is no number"))]));
         memory.erase("canary");
-        assert_eq!(memory.entries().into_keys().collect::<Vec<_>>(), ["b".into()]);
+        let kept = memory.entries();
+        assert_eq!(kept.len(), 3, "the calls are still known: {kept:?}");
+        assert!(!format!("{kept:?}").contains("canary") && !format!("{kept:?}").contains("her score"), "{kept:?}");
+        assert_eq!(kept["c"].results(), [Ok(Applied::Created), Err(refusal(DETAIL_ERASED))]);
+        assert_eq!(kept["a"].results(), [Ok(Applied::Members { unknown: vec![] })]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     },
     http::{
         body,
-        import::{Summary, import_once},
+        import::{Summary, hashed, import_once},
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
@@ -32,6 +32,10 @@ use crate::{
     },
 };
 
+/// The header that says as of which write an answer is.
+pub const LSN: &str = "throng-lsn";
+/// The header that marks the answer to a call that was already done.
+const REPLAYED: &str = "idempotency-replayed";
 /// Longest idempotency key. Units: bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
@@ -61,13 +65,17 @@ impl App {
     ///
     /// Errors: those of the database; single refusals are among the results.
     pub async fn write(&self, requests: Vec<Request>, headers: &HeaderMap, uri: &Uri) -> Result<Written, Problem> {
-        let once = once(&requests, headers, uri)?;
+        let once = once(&requests, "", headers, uri)?;
+        self.submit(Write { requests, once }).await
+    }
+
+    async fn submit(&self, write: Write) -> Result<Written, Problem> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome: Result<Written, Error>| {
             // Nobody waits any more when the caller has hung up; the write stands all the same.
             let _ = sender.send(outcome);
         });
-        self.db.submit(Write { requests, once }, done);
+        self.db.submit(write, done);
         match receiver.await {
             Ok(outcome) => Ok(outcome?),
             // The callback is dropped unused only when the writer stops in the middle of this very entry.
@@ -78,10 +86,25 @@ impl App {
     /// Writes one request.
     ///
     /// Errors: those of the database, and the request's refusal.
-    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<(Applied, Lsn), Problem> {
-        let written = self.write(vec![request], headers, uri).await?;
-        match written.results.into_iter().next() {
-            Some(Ok(applied)) => Ok((applied, written.lsn)),
+    pub async fn write_one(&self, request: Request, headers: &HeaderMap, uri: &Uri) -> Result<Done, Problem> {
+        self.write_part(request, "", headers, uri).await
+    }
+
+    /// Writes one request of a call that takes several writes; under an `Idempotency-Key` each part counts once.
+    ///
+    /// Errors: as [`App::write_one`].
+    pub async fn write_part(
+        &self,
+        request: Request,
+        part: &str,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Done, Problem> {
+        let requests = vec![request];
+        let once = once(&requests, part, headers, uri)?;
+        let Written { lsn, results, replayed } = self.submit(Write { requests, once }).await?;
+        match results.into_iter().next() {
+            Some(Ok(applied)) => Ok(Done { applied, lsn, replayed }),
             Some(Err(refusal)) => Err(refusal.into()),
             None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the write had no result")),
         }
@@ -98,6 +121,49 @@ impl App {
     }
 }
 
+/// One request that was done, now or by an earlier call under the same idempotency key.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What became of it.
+    pub applied: Applied,
+    /// The write.
+    pub lsn: Lsn,
+    /// Whether this call only tells what an earlier one did.
+    pub replayed: bool,
+}
+
+impl Done {
+    /// This and what another write of the same call did.
+    pub fn and(self, other: Done) -> Done {
+        Done { lsn: self.lsn.max(other.lsn), replayed: self.replayed && other.replayed, ..self }
+    }
+
+    /// The answer to it, with the write in a header unless the answer is as of a later one, and the mark of a replay.
+    pub fn tell(&self, mut response: Response) -> Response {
+        response.headers_mut().entry(LSN).or_insert(self.lsn.0.into());
+        marked(response, self.replayed)
+    }
+
+    /// An answer without a body.
+    pub fn tell_nothing(&self) -> Response {
+        self.tell(StatusCode::NO_CONTENT.into_response())
+    }
+}
+
+/// Marks the answer to a call that an earlier one under the same idempotency key had already done.
+pub fn marked(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Says as of which write an answer is.
+pub fn at_lsn(mut response: Response, lsn: Lsn) -> Response {
+    response.headers_mut().insert(LSN, lsn.0.into());
+    response
+}
+
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
@@ -109,17 +175,23 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     })
 }
 
-fn once(requests: &[Request], headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
+/// How a retry is told. A header's value has no line end, so a part has a key of its own.
+fn once(requests: &[Request], part: &str, headers: &HeaderMap, uri: &Uri) -> Result<Option<Once>, Problem> {
     let Some(key) = idempotency_key(headers)? else {
         return Ok(None);
     };
     let digest = xxh3_64(format!("{} {requests:?}", uri.path()).as_bytes());
-    Ok(Some(Once { key: key.into(), digest }))
+    let key = if part.is_empty() { hashed(key) } else { hashed(&format!("{key}\n{part}")) };
+    Ok(Some(Once { key, digest }))
 }
 
-/// A JSON answer.
+/// A JSON answer; the `lsn` of the body stands in a header too.
 pub fn answer_json(status: StatusCode, body: &Value) -> Response {
-    answer_bytes(status, "application/json", body.to_string().into_bytes())
+    let response = answer_bytes(status, "application/json", body.to_string().into_bytes());
+    match body.get("lsn").and_then(Value::as_u64) {
+        Some(lsn) => at_lsn(response, Lsn(lsn)),
+        None => response,
+    }
 }
 
 /// An answer of a media type.

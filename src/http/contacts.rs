@@ -4,14 +4,14 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::{Value, json};
 
 use crate::{
     db::view::View,
     http::{
-        app::{App, answer_json},
+        app::{App, answer_bytes, answer_json, at_lsn, marked},
         body,
         json::Json,
         paging,
@@ -54,9 +54,9 @@ async fn write(app: App, uri: Uri, headers: HeaderMap, body: Body, mode: WriteMo
     }
     let values = records::values(&record, &mut Names::default())?;
     let request = Request::Contact(ContactWrite { key: key.clone(), mode, values });
-    let (applied, lsn) = app.write_one(request, &headers, &uri).await?;
-    let status = if applied == Applied::Created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(answer_json(status, &json!({"key": key.as_str(), "lsn": lsn.0})))
+    let done = app.write_one(request, &headers, &uri).await?;
+    let status = if done.applied == Applied::Created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(done.tell(answer_json(status, &json!({"key": key.as_str(), "lsn": done.lsn.0}))))
 }
 
 fn contact_key(uri: &Uri) -> Result<ContactKey, Problem> {
@@ -71,17 +71,16 @@ fn unknown(key: &str) -> Problem {
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
     let view = app.db.view();
-    let record = view.contact(&key).ok_or_else(|| unknown(&key))?;
+    let record = view.contact(&key).ok_or_else(|| unknown(&key).at(view.lsn()))?;
     let mut bytes = Vec::with_capacity(512);
     wire::write_contact(&mut bytes, &record, view.schema());
-    Ok(crate::http::app::answer_bytes(StatusCode::OK, "application/json", bytes))
+    Ok(at_lsn(answer_bytes(StatusCode::OK, "application/json", bytes), view.lsn()))
 }
 
 /// `DELETE /v1/contacts/{key}`
 pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let request = Request::Erase(contact_key(&uri)?);
-    app.write_one(request, &headers, &uri).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(app.write_one(request, &headers, &uri).await?.tell_nothing())
 }
 
 /// `GET /v1/contacts`
@@ -107,7 +106,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
         }
         bytes.extend_from_slice(b"],");
         bytes.extend_from_slice(&tail.to_string().as_bytes()[1..]);
-        Ok(crate::http::app::answer_bytes(StatusCode::OK, "application/json", bytes))
+        Ok(at_lsn(answer_bytes(StatusCode::OK, "application/json", bytes), view.lsn()))
     })
     .await
 }
@@ -129,14 +128,14 @@ pub async fn import(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
         other => return Err(body::unsupported(other, "application/x-ndjson, text/csv")),
     };
     let summary = app.import(kind, headers, body).await?;
-    Ok(answer_json(StatusCode::OK, &summary.contacts_json()))
+    Ok(marked(answer_json(StatusCode::OK, &summary.contacts_json()), summary.replayed))
 }
 
 /// `GET /v1/contacts/{key}/segments`: read off the sets that are kept, on the spot.
 pub async fn segments(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
     let view = app.db.view();
-    let segments = view.segments_of(&key).ok_or_else(|| unknown(&key))?;
+    let segments = view.segments_of(&key).ok_or_else(|| unknown(&key).at(view.lsn()))?;
     let answer = json!({
         "contact": key, "segments": segments, "as_of": view.now().to_string(), "lsn": view.lsn().0,
     });
@@ -162,7 +161,7 @@ pub async fn lookup(State(app): State<App>, headers: HeaderMap, body: Body) -> R
 }
 
 fn looked_up(view: &View, keys: &[String], wanted: Option<&[String]>) -> Result<Response, Problem> {
-    let found = view.look_up(keys, wanted)?;
+    let found = view.look_up(keys, wanted).map_err(|error| Problem::from(error).at(view.lsn()))?;
     let result = |(key, segments): (&String, Option<Vec<&str>>)| match segments {
         Some(segments) => json!({"contact": key, "segments": segments}),
         None => json!({"contact": key, "unknown": true, "segments": []}),

@@ -4,13 +4,13 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
 use crate::{
     db::record::Written,
     http::{
-        app::{App, answer_json},
+        app::{App, answer_json, marked},
         body,
         import::Summary,
         json::Json,
@@ -34,7 +34,7 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
             let zone = app.db.view().schema().zone().clone();
             let summary = app.import(Kind::EventLines(zone), headers, body).await?;
-            Ok(answer_json(StatusCode::OK, &summary.events_json()))
+            Ok(marked(answer_json(StatusCode::OK, &summary.events_json()), summary.replayed))
         }
         None | Some("application/json") => {
             let events = match body::json(&headers, body).await? {
@@ -42,7 +42,7 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
                 one => vec![one],
             };
             let summary = write(&app, events, &headers, &uri).await?;
-            Ok(answer_json(StatusCode::OK, &summary.events_json()))
+            Ok(marked(answer_json(StatusCode::OK, &summary.events_json()), summary.replayed))
         }
         other => Err(body::unsupported(other, "application/json, application/x-ndjson")),
     }
@@ -88,6 +88,5 @@ fn read(events: &[Json], zone: &Zone) -> (Vec<Request>, Vec<u64>, Vec<Fault>) {
 /// `DELETE /v1/events/{id}`
 pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let request = Request::RemoveEvent(part(&uri, 2)?.into());
-    app.write_one(request, &headers, &uri).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(app.write_one(request, &headers, &uri).await?.tell_nothing())
 }

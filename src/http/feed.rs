@@ -14,7 +14,7 @@ use crate::{
         record::Place,
     },
     http::{
-        app::{App, answer_bytes},
+        app::{App, answer_bytes, at_lsn},
         body,
         feed_stream::{self, Stream},
         lines, paging,
@@ -46,7 +46,7 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
         return Stream::open(app, after, followed).await;
     }
     let (page, _) = page(&app, after, followed, limit, Duration::from_secs_f64(wait)).await?;
-    Ok(answer_bytes(StatusCode::OK, "application/json", page_json(&page)))
+    Ok(at_lsn(answer_bytes(StatusCode::OK, "application/json", page_json(&page)), page.lsn))
 }
 
 fn asks_for_stream(headers: &HeaderMap) -> bool {
@@ -154,7 +154,8 @@ fn write_contact(out: &mut Vec<u8>, contact: Option<&str>) {
 pub async fn changes(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let text = part(&uri, 2)?;
     let seq: u64 = text.parse().map_err(|_| Problem::malformed(format!("\"{text}\" is not the number of an entry")))?;
-    let lists = app.db.view().bulk_lists(seq)?;
+    let view = app.db.view();
+    let lists = view.bulk_lists(seq)?;
     let counts = [("throng-entered", lists.entered.count()), ("throng-left", lists.left.count())];
     let mut halves = vec![(lists.left, "left"), (lists.entered, "entered")];
     let mut place: Option<Place> = None;
@@ -175,5 +176,5 @@ pub async fn changes(State(app): State<App>, uri: Uri) -> Result<Response, Probl
     for (name, count) in counts {
         response.headers_mut().insert(name, count.into());
     }
-    Ok(response)
+    Ok(at_lsn(response, view.lsn()))
 }

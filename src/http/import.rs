@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, io::Read, sync::mpsc, thread};
 
 use serde_json::{Value, json};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::{
     db::{
@@ -49,6 +49,10 @@ pub struct Summary {
     pub errors: Vec<Fault>,
     /// The last write.
     pub lsn: u64,
+    /// Whether every write was one that an earlier call under the same idempotency key had done.
+    pub replayed: bool,
+    /// Writes that were counted.
+    writes: u64,
 }
 
 impl Summary {
@@ -83,6 +87,10 @@ impl Summary {
     /// Counts one batch; `lines` are those of its requests, in order, `faults` are its records that became none.
     pub fn count(&mut self, written: Written, lines: &[u64], mut faults: Vec<Fault>) {
         self.lsn = self.lsn.max(written.lsn.0);
+        if !written.results.is_empty() {
+            self.replayed = written.replayed && (self.replayed || self.writes == 0);
+            self.writes += 1;
+        }
         for (result, line) in written.results.into_iter().zip(lines) {
             match result {
                 Err(refusal) => faults.push(Fault {
@@ -226,8 +234,7 @@ pub fn import_once(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
     let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
-    let summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
-    let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary, progress };
+    let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary: Summary::default(), progress };
     // A batch under a key goes alone: none after it may be written once it was refused.
     let most = if key.is_some() { 0 } else { BATCHES_WAITING - 1 };
     thread::scope(|scope| {
@@ -258,6 +265,10 @@ pub fn import_once(
             }
         }
         flight.land(0)?;
+        if flight.summary.writes == 0 {
+            // Nothing was to be written: the answer is as of what is there.
+            flight.summary.lsn = db.view().lsn().0;
+        }
         Ok(flight.summary)
     })
 }
@@ -305,7 +316,13 @@ fn weight_of(value: &Input) -> usize {
     size_of::<Input>() + inside
 }
 
+/// An idempotency key as it is kept: a hash, for callers put names and addresses into their keys, which no erasure of a
+/// contact would find.
+pub(super) fn hashed(key: &str) -> Box<str> {
+    format!("{:032x}", xxh3_128(key.as_bytes())).into()
+}
+
 /// How a batch of a stream is told again. A header's value has no line end, so no other call has this key.
 fn once(key: &str, number: usize, requests: &[Request]) -> Once {
-    Once { key: format!("{key}\n{number}").into(), digest: xxh3_64(format!("{requests:?}").as_bytes()) }
+    Once { key: hashed(&format!("{key}\n{number}")), digest: xxh3_64(format!("{requests:?}").as_bytes()) }
 }

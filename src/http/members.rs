@@ -61,12 +61,13 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     let at_lsn = params.parsed::<u64>("at_lsn")?;
     body::blocking(move || {
         let view = app.view(cursor.as_ref());
-        let past = at_lsn.map(|lsn| view.members_at(&name, Lsn(lsn))).transpose()?;
+        let gone = |error| Problem::from(error).at(view.lsn());
+        let past = at_lsn.map(|lsn| view.members_at(&name, Lsn(lsn))).transpose().map_err(gone)?;
         let mut told = vec![("throng-lsn", at_lsn.unwrap_or(view.lsn().0))];
         let answer = match past {
             None => {
                 told.push(("throng-seq", view.feed_bounds().newest));
-                view.members(&name)?
+                view.members(&name).map_err(gone)?
             }
             Some(past) => {
                 told.extend([("throng-seq", past.seq), ("throng-erased", past.erased)]);

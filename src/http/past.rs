@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{
-        app::{App, answer_json},
+        app::{App, answer_json, at_lsn},
         body, paging,
         path::{Params, part},
         problem::Problem,
@@ -42,7 +42,7 @@ pub async fn diff(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
         if let Some(place) = page.next {
             body["next"] = app.listings.next(&view, place).into();
         }
-        Ok(answer_json(StatusCode::OK, &body))
+        Ok(at_lsn(answer_json(StatusCode::OK, &body), view.lsn()))
     })
     .await
 }

@@ -12,7 +12,11 @@ use uuid::Uuid;
 
 use crate::{
     db::{error::Error, feed::FeedBounds},
-    model::request::{Refusal, RefusalKind},
+    http::app::LSN,
+    model::{
+        id::Lsn,
+        request::{Refusal, RefusalKind},
+    },
     rule::error::RuleError,
 };
 
@@ -65,12 +69,20 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// Of a place in the feed that cannot be gone on from: which entries are there.
     pub kept: Option<FeedBounds>,
+    /// As of which write it is, where it tells of the data.
+    pub lsn: Option<Lsn>,
 }
 
 impl Problem {
     /// An error with a status, a word and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), rule: None, retry_after: None, kept: None }
+        let detail = detail.into();
+        Problem { status, code, detail, errors: Vec::new(), rule: None, retry_after: None, kept: None, lsn: None }
+    }
+
+    /// The same, as of a write.
+    pub fn at(self, lsn: Lsn) -> Problem {
+        Problem { lsn: Some(lsn), ..self }
     }
 
     /// 400: the request is not of the form it must have.
@@ -159,7 +171,9 @@ impl From<Error> for Problem {
             }
             Error::NoBulk(_) | Error::MadeLater { .. } => Problem::not_found(detail),
             Error::LsnAhead { .. } => Problem::refused("lsn_ahead", detail),
-            Error::KeyReused(_) => Problem::refused("idempotency_key_reused", detail),
+            Error::KeyReused(_) => {
+                Problem::refused("idempotency_key_reused", "the idempotency key was used for a different request")
+            }
             Error::InMemory => Problem::new(StatusCode::CONFLICT, "in_memory", detail),
             Error::Busy => unavailable("busy", detail),
             Error::OutcomeUnknown(_) => unavailable("outcome_unknown", detail),
@@ -210,6 +224,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = problem.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(lsn) = problem.lsn {
+            headers.insert(LSN, lsn.0.into());
         }
         if let Some(allow) = allow {
             headers.insert(header::ALLOW, allow);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     db::{answer::Answer, clock::Stopwatch, record::PlanNode, view::View},
     http::{
-        app::{App, answer_json},
+        app::{App, answer_json, at_lsn},
         body,
         json::Json,
         paging,
@@ -167,7 +167,8 @@ pub fn node_json(node: &PlanNode) -> Value {
 pub async fn parse(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["rule"])?;
-    let parsed = app.db.view().parse_rule(&rule_source(&request)?)?;
+    let view = app.db.view();
+    let parsed = view.parse_rule(&rule_source(&request)?)?;
     let body = json!({"json": rule::to_json(&parsed), "text": rule::print(&parsed)});
-    Ok(answer_json(StatusCode::OK, &body))
+    Ok(at_lsn(answer_json(StatusCode::OK, &body), view.lsn()))
 }

@@ -4,14 +4,14 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::json;
 
 use crate::{
     db::{record::SegmentInfo, view::View},
     http::{
-        app::{App, answer_json},
+        app::{App, Done, answer_json, at_lsn},
         body,
         json::Json,
         paging,
@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+/// Of a call that makes a list, the part that makes its contacts.
+pub(super) const CONTACTS_PART: &str = "contacts";
 /// What the body of a segment may have.
 pub(super) const MEMBERS: [&str; 5] = ["name", "description", "kind", "rule", "members"];
 
@@ -53,14 +55,13 @@ async fn make(
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let (name, keys) = (create.name.to_string(), listed(&create.source));
-    app.write_one(Request::CreateSegment(create), headers, uri).await?;
+    let mut done = app.write_one(Request::CreateSegment(create), headers, uri).await?;
     if with_contacts && !keys.is_empty() {
         let edits = vec![(MembersMode::Add, keys.clone())];
         let edit = MembersEdit { segment: name.as_str().into(), edits, create: true };
-        // To add what is there already changes nothing, so that this needs no key to be safe.
-        app.write_one(Request::EditMembers(edit), &HeaderMap::new(), uri).await?;
+        done = done.and(app.write_part(Request::EditMembers(edit), CONTACTS_PART, headers, uri).await?);
     }
-    show(app, name, StatusCode::CREATED, keys).await
+    show_written(app, &done, name, StatusCode::CREATED, keys).await
 }
 
 /// The keys that a new segment lists.
@@ -106,22 +107,44 @@ pub(super) fn new_segment(app: &App, name: &str, request: &Json) -> Result<Segme
     Ok(SegmentCreate { name: name.into(), description, source })
 }
 
-/// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
-pub(super) async fn show(
+/// A segment that was written, as it is now: `lsn` is the write, and the header says as of which one the rest is. Of one
+/// that is gone or has another name since there is nothing else to tell.
+pub(super) async fn show_written(
     app: App,
+    done: &Done,
+    name: String,
+    status: StatusCode,
+    sent: Vec<ContactKey>,
+) -> Result<Response, Problem> {
+    match show(app, Some(done.lsn), name.clone(), status, sent).await {
+        Err(gone) if gone.status == StatusCode::NOT_FOUND => Ok(gone_since(done, &name, status, gone.lsn)),
+        shown => Ok(done.tell(shown?)),
+    }
+}
+
+/// The answer to a write of what is gone since.
+pub(super) fn gone_since(done: &Done, name: &str, status: StatusCode, lsn: Option<Lsn>) -> Response {
+    let answer = answer_json(status, &json!({"name": name, "lsn": done.lsn.0}));
+    done.tell(at_lsn(answer, lsn.unwrap_or(done.lsn)))
+}
+
+/// A segment as it is now; of the keys that were sent for it, those that are unknown are told.
+async fn show(
+    app: App,
+    written: Option<Lsn>,
     name: String,
     status: StatusCode,
     sent: Vec<ContactKey>,
 ) -> Result<Response, Problem> {
     body::blocking(move || {
         let view = app.db.view();
-        let mut object = described(&view, &name)?;
-        object["lsn"] = view.lsn().0.into();
+        let mut object = described(&view, &name).map_err(|problem| problem.at(view.lsn()))?;
+        object["lsn"] = written.unwrap_or(view.lsn()).0.into();
         if !sent.is_empty() {
             let unknown: Vec<&str> = sent.iter().map(ContactKey::as_str).filter(|key| !view.has_contact(key)).collect();
             object["unknown"] = json!(unknown);
         }
-        Ok(answer_json(status, &object))
+        Ok(at_lsn(answer_json(status, &object), view.lsn()))
     })
     .await
 }
@@ -162,7 +185,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
 
 /// `GET /v1/segments/{name}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    show(app, part(&uri, 2)?, StatusCode::OK, Vec::new()).await
+    show(app, None, part(&uri, 2)?, StatusCode::OK, Vec::new()).await
 }
 
 /// `PUT /v1/segments/{name}`: what the body says and nothing else; made if it is not there. Safe to repeat as it is,
@@ -179,14 +202,14 @@ pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bod
         return make(app, create, with_contacts, &no_key, &uri).await;
     };
     let (update, keys) = replacing(&segment, &new_name, create, ["static", "dynamic"])?;
-    app.write_one(Request::UpdateSegment(update), &no_key, &uri).await?;
+    let mut done = app.write_one(Request::UpdateSegment(update), &no_key, &uri).await?;
     // Only once the rest was taken: requests of one batch are judged each by itself.
     if let Some(keys) = &keys {
         let edits = vec![(MembersMode::Replace, keys.clone())];
         let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
-        app.write_one(Request::EditMembers(edit), &no_key, &uri).await?;
+        done = app.write_one(Request::EditMembers(edit), &no_key, &uri).await?;
     }
-    show(app, new_name, StatusCode::OK, keys.unwrap_or_default()).await
+    show_written(app, &done, new_name, StatusCode::OK, keys.unwrap_or_default()).await
 }
 
 /// What turns a segment or suppression into the one that a body describes, and the keys of its list if it is one.
@@ -224,8 +247,8 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["name", "description", "rule"])?;
     let (update, new_name) = update_of(&app, &name, &request)?;
-    app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
-    show(app, new_name.unwrap_or(name), StatusCode::OK, Vec::new()).await
+    let done = app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
+    show_written(app, &done, new_name.unwrap_or(name), StatusCode::OK, Vec::new()).await
 }
 
 /// The change that a body describes, and the new name if it gives one.
@@ -243,8 +266,7 @@ pub(super) fn update_of(app: &App, name: &str, request: &Json) -> Result<(Segmen
 /// `DELETE /v1/segments/{name}`
 pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let request = Request::DeleteSegment(part(&uri, 2)?.into());
-    app.write_one(request, &headers, &uri).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(app.write_one(request, &headers, &uri).await?.tell_nothing())
 }
 
 /// `GET /v1/segments/{name}/versions`
@@ -254,7 +276,7 @@ pub async fn versions(State(app): State<App>, uri: Uri) -> Result<Response, Prob
     let limit = paging::limit(params.parsed("limit")?)?;
     let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     let view = app.view(cursor.as_ref());
-    let versions = view.versions(&name).ok_or_else(|| unknown(&name))?;
+    let versions = view.versions(&name).ok_or_else(|| unknown(&name).at(view.lsn()))?;
     let (page, next) = paging::slice(versions, cursor.as_ref(), limit);
     let versions: Vec<_> = page
         .iter()
@@ -282,18 +304,19 @@ pub async fn edit_members(
 ) -> Result<Response, Problem> {
     let edit = members_edit(&uri, &headers, body).await?;
     let segment = edit.segment.clone();
-    let (applied, lsn) = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
-    Ok(edited(applied, lsn, app.db.view().member_count(&segment)?))
+    let done = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
+    let view = app.db.view();
+    Ok(edited(&done, view.lsn(), view.member_count(&segment).ok()))
 }
 
-/// What became of an edit of a list or of pins.
-pub(super) fn edited(applied: Applied, lsn: Lsn, count: u64) -> Response {
-    let unknown = match applied {
-        Applied::Members { unknown } => unknown,
+/// What became of an edit of a list or of pins, with the count as of a view, `null` if the segment is gone since.
+pub(super) fn edited(done: &Done, view: Lsn, count: Option<u64>) -> Response {
+    let unknown: Vec<&str> = match &done.applied {
+        Applied::Members { unknown } => unknown.iter().map(ContactKey::as_str).collect(),
         _ => Vec::new(),
     };
-    let unknown: Vec<&str> = unknown.iter().map(ContactKey::as_str).collect();
-    answer_json(StatusCode::OK, &json!({"count": count, "unknown": unknown, "lsn": lsn.0}))
+    let body = json!({"count": count, "unknown": unknown, "lsn": done.lsn.0});
+    done.tell(at_lsn(answer_json(StatusCode::OK, &body), view))
 }
 
 /// The edit of a list or of pins that a call asks for. Of a key named twice, the last of clear, include and exclude

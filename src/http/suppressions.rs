@@ -4,20 +4,20 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::{Value, json};
 
 use crate::{
     db::{suppression::SuppressionInfo, view::View},
     http::{
-        app::{App, answer_json},
+        app::{App, Done, answer_json, at_lsn},
         body,
         json::Json,
         members, paging,
         path::{Params, part},
         problem::Problem,
-        segments::{self, MEMBERS, listed, new_segment},
+        segments::{self, CONTACTS_PART, MEMBERS, listed, new_segment},
         wire,
     },
     model::{
@@ -43,7 +43,7 @@ fn unknown(name: &str) -> Problem {
 }
 
 fn found(view: &View, name: &str) -> Result<SuppressionInfo, Problem> {
-    view.suppression(name).ok_or_else(|| unknown(name))
+    view.suppression(name).ok_or_else(|| unknown(name).at(view.lsn()))
 }
 
 /// The channels of a body: a list of names; an empty one is every channel.
@@ -57,19 +57,33 @@ fn known_members(request: &Json) -> Result<(), Problem> {
 }
 
 /// A suppression as it is now; of the keys that were sent for it, those that are unknown are told.
-fn show(app: &App, name: &str, status: StatusCode, sent: &[ContactKey]) -> Result<Response, Problem> {
+fn show(
+    app: &App,
+    done: Option<&Done>,
+    name: &str,
+    status: StatusCode,
+    sent: &[ContactKey],
+) -> Result<Response, Problem> {
     let view = app.db.view();
-    let mut object = suppression_json(&found(&view, name)?);
-    object["lsn"] = view.lsn().0.into();
+    let known = match (found(&view, name), done) {
+        (Err(_), Some(done)) => return Ok(segments::gone_since(done, name, status, Some(view.lsn()))),
+        (known, _) => known?,
+    };
+    let mut object = suppression_json(&known);
+    object["lsn"] = done.map_or(view.lsn(), |done| done.lsn).0.into();
     if !sent.is_empty() {
         let unknown: Vec<&str> = sent.iter().map(ContactKey::as_str).filter(|key| !view.has_contact(key)).collect();
         object["unknown"] = json!(unknown);
     }
-    Ok(answer_json(status, &object))
+    let answer = at_lsn(answer_json(status, &object), view.lsn());
+    Ok(match done {
+        Some(done) => done.tell(answer),
+        None => answer,
+    })
 }
 
-async fn write(app: &App, write: SuppressionWrite, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
-    app.write_one(Request::Suppression(write), headers, uri).await.map(drop)
+async fn write(app: &App, write: SuppressionWrite, headers: &HeaderMap, uri: &Uri) -> Result<Done, Problem> {
+    app.write_one(Request::Suppression(write), headers, uri).await
 }
 
 /// `POST /v1/suppressions`
@@ -94,14 +108,13 @@ async fn make(
     let create = new_segment(app, name, request)?;
     let keys = listed(&create.source);
     let channels = channels(request)?.unwrap_or_default();
-    write(app, SuppressionWrite::Create(create, channels), headers, uri).await?;
+    let mut done = write(app, SuppressionWrite::Create(create, channels), headers, uri).await?;
     if with_contacts && !keys.is_empty() {
         let edits = vec![(MembersMode::Add, keys.clone())];
-        // To add what is there already changes nothing, so that this needs no key to be safe.
-        let edit = MembersEdit { segment: name.into(), edits, create: true };
-        write(app, SuppressionWrite::Edit(edit), &HeaderMap::new(), uri).await?;
+        let edit = SuppressionWrite::Edit(MembersEdit { segment: name.into(), edits, create: true });
+        done = done.and(app.write_part(Request::Suppression(edit), CONTACTS_PART, headers, uri).await?);
     }
-    show(app, name, StatusCode::CREATED, &keys)
+    show(app, Some(&done), name, StatusCode::CREATED, &keys)
 }
 
 /// `GET /v1/suppressions`
@@ -125,7 +138,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
 
 /// `GET /v1/suppressions/{name}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    show(&app, &part(&uri, 2)?, StatusCode::OK, &[])
+    show(&app, None, &part(&uri, 2)?, StatusCode::OK, &[])
 }
 
 /// `PUT /v1/suppressions/{name}`: what the body says and nothing else; made if it is not there.
@@ -142,13 +155,13 @@ pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bod
     let create = new_segment(&app, &new_name, &request)?;
     let (update, keys) = segments::replacing(&known.info, &new_name, create, ["a list", "a rule"])?;
     let channels = channels(&request)?.unwrap_or_default();
-    write(&app, SuppressionWrite::Update(update, Some(channels)), &no_key, &uri).await?;
+    let mut done = write(&app, SuppressionWrite::Update(update, Some(channels)), &no_key, &uri).await?;
     if let Some(keys) = &keys {
         let edits = vec![(MembersMode::Replace, keys.clone())];
         let edit = MembersEdit { segment: new_name.as_str().into(), edits, create: with_contacts };
-        write(&app, SuppressionWrite::Edit(edit), &no_key, &uri).await?;
+        done = write(&app, SuppressionWrite::Edit(edit), &no_key, &uri).await?;
     }
-    show(&app, &new_name, StatusCode::OK, &keys.unwrap_or_default())
+    show(&app, Some(&done), &new_name, StatusCode::OK, &keys.unwrap_or_default())
 }
 
 /// `PATCH /v1/suppressions/{name}`: what the body does not name stays.
@@ -157,14 +170,13 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
     let request = body::json(&headers, body).await?;
     wire::only_members(&request, &["name", "description", "rule", "channels"])?;
     let (update, new_name) = segments::update_of(&app, &name, &request)?;
-    write(&app, SuppressionWrite::Update(update, channels(&request)?), &headers, &uri).await?;
-    show(&app, &new_name.unwrap_or(name), StatusCode::OK, &[])
+    let done = write(&app, SuppressionWrite::Update(update, channels(&request)?), &headers, &uri).await?;
+    show(&app, Some(&done), &new_name.unwrap_or(name), StatusCode::OK, &[])
 }
 
 /// `DELETE /v1/suppressions/{name}`
 pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    write(&app, SuppressionWrite::Delete(part(&uri, 2)?.into()), &headers, &uri).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(write(&app, SuppressionWrite::Delete(part(&uri, 2)?.into()), &headers, &uri).await?.tell_nothing())
 }
 
 /// `GET /v1/suppressions/{name}/members`
@@ -187,7 +199,7 @@ pub async fn edit_members(
     let edit = segments::members_edit(&uri, &headers, body).await?;
     let name = edit.segment.clone();
     let request = Request::Suppression(SuppressionWrite::Edit(edit));
-    let (applied, lsn) = app.write_one(request, &headers, &uri).await?;
-    let count = found(&app.db.view(), &name)?.count;
-    Ok(segments::edited(applied, lsn, count))
+    let done = app.write_one(request, &headers, &uri).await?;
+    let view = app.db.view();
+    Ok(segments::edited(&done, view.lsn(), found(&view, &name).ok().map(|known| known.count)))
 }

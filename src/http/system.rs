@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     db::record::Status,
     http::{
-        app::{App, answer_json},
+        app::{App, answer_json, at_lsn},
         body,
         problem::Problem,
         schema_patch, wire,
@@ -21,7 +21,8 @@ use crate::{
 
 /// `GET /v1/schema`
 pub async fn schema(State(app): State<App>) -> Response {
-    answer_json(StatusCode::OK, &wire::schema_json(app.db.view().schema()))
+    let view = app.db.view();
+    at_lsn(answer_json(StatusCode::OK, &wire::schema_json(view.schema())), view.lsn())
 }
 
 /// `PATCH /v1/schema`
@@ -33,10 +34,11 @@ pub async fn patch_schema(
 ) -> Result<Response, Problem> {
     let body = body::json(&headers, body).await?;
     let patch = schema_patch::read(&body, app.db.view().schema().zone().name())?;
-    let (_, lsn) = app.write_one(Request::Schema(patch), &headers, &uri).await?;
-    let mut answer = wire::schema_json(app.db.view().schema());
-    answer["lsn"] = lsn.0.into();
-    Ok(answer_json(StatusCode::OK, &answer))
+    let done = app.write_one(Request::Schema(patch), &headers, &uri).await?;
+    let view = app.db.view();
+    let mut answer = wire::schema_json(view.schema());
+    answer["lsn"] = done.lsn.0.into();
+    Ok(done.tell(at_lsn(answer_json(StatusCode::OK, &answer), view.lsn())))
 }
 
 /// `GET /v1/status`
@@ -98,7 +100,8 @@ fn limits_json() -> Value {
 
 /// `GET /v1/clock`
 pub async fn clock(State(app): State<App>) -> Response {
-    answer_json(StatusCode::OK, &json!({"now": app.db.view().now().to_string()}))
+    let view = app.db.view();
+    at_lsn(answer_json(StatusCode::OK, &json!({"now": view.now().to_string()})), view.lsn())
 }
 
 /// `POST /v1/clock`

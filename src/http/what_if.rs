@@ -123,8 +123,8 @@ pub async fn freeze(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     let description = wire::text_member(&request, "description")?.map(Into::into);
     let create =
         SegmentCreate { name: name.as_str().into(), description, source: SegmentSource::Frozen(of.as_str().into()) };
-    app.write_one(Request::CreateSegment(create), &headers, &uri).await?;
-    segments::show(app, name, StatusCode::CREATED, Vec::new()).await
+    let done = app.write_one(Request::CreateSegment(create), &headers, &uri).await?;
+    segments::show_written(app, &done, name, StatusCode::CREATED, Vec::new()).await
 }
 
 /// `POST /v1/segments/{name}/revert`: a new version that says what an earlier one said.
@@ -149,6 +149,6 @@ pub async fn revert(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     // The rule is read by the schema of today: what was dropped since is told with its place.
     view.parse_rule(&rule)?;
     let update = SegmentUpdate { segment: name.as_str().into(), name: None, description: None, rule: Some(rule) };
-    app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
-    segments::show(app, name, StatusCode::OK, Vec::new()).await
+    let done = app.write_one(Request::UpdateSegment(update), &headers, &uri).await?;
+    segments::show_written(app, &done, name, StatusCode::OK, Vec::new()).await
 }

@@ -29,7 +29,8 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
     let unknown = || Problem::not_found(format!("there is no contact \"{key}\""));
     let view = app.db.view();
     if !explain {
-        let membership = view.membership(&name, &key)?.ok_or_else(unknown)?;
+        let membership = view.membership(&name, &key).map_err(Problem::from);
+        let membership = membership.and_then(|known| known.ok_or_else(unknown)).map_err(|it| it.at(view.lsn()))?;
         let since = membership.since.map(|at| at.to_string());
         let body = json!({
             "member": membership.member, "since": since, "as_of": view.now().to_string(), "lsn": view.lsn().0,
@@ -39,7 +40,8 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
     let told = key.clone();
     body::blocking(move || {
         let reasons = view.reasons(&name, &key)?;
-        let reasons = reasons.ok_or_else(|| Problem::not_found(format!("there is no contact \"{told}\"")))?;
+        let unknown = || Problem::not_found(format!("there is no contact \"{told}\"")).at(view.lsn());
+        let reasons = reasons.ok_or_else(unknown)?;
         let mut body = json!({
             "member": reasons.membership.member,
             "since": reasons.membership.since.map(|at| at.to_string()),

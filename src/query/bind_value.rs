@@ -172,6 +172,9 @@ fn temporal_or_between(test: &Test, subject: Subject<'_>, clock: &Clock) -> Resu
     if !subject.ty.is_temporal() {
         return Err(subject.mismatch("an operator of dates"));
     }
+    if let (ValueType::Date, Some((first, last))) = (subject.ty, calendar_days(test, clock)) {
+        return Ok(Spans::one(first, last));
+    }
     let day = |moment: &Moment| match (moment, subject.ty) {
         (Moment::Instant(_), ValueType::Date) => Err(subject.mismatch("an instant")),
         _ => Ok(clock.extent(*moment)),
@@ -195,6 +198,18 @@ fn temporal_or_between(test: &Test, subject: Subject<'_>, clock: &Clock) -> Resu
     };
     // A day counts from its start, so the spans of instants hold the days that start inside them.
     Ok(if subject.ty == ValueType::Date { clock.days_in(&instants) } else { instants })
+}
+
+/// The first and last day that pass a test which names days. Days that a zone left out have the start of the next one,
+/// so that days are compared as days, and not by their starts.
+fn calendar_days(test: &Test, clock: &Clock) -> Option<(i128, i128)> {
+    match test {
+        Test::On(day) => Some((day.0.into(), day.0.into())),
+        Test::Before(Moment::Date(day)) => Some((NEVER, i128::from(day.0) - 1)),
+        Test::After(Moment::Date(day)) => Some((i128::from(day.0) + 1, FOREVER)),
+        Test::InPeriod(period) => Some(clock.period_days(*period)),
+        _ => None,
+    }
 }
 
 /// The bounds that a comparison of an aggregate sets, and whether it is the complement.
@@ -254,6 +269,24 @@ mod tests {
 
     fn subject(ty: ValueType) -> Subject<'static> {
         Subject { name: "p", ty, case_sensitive: false }
+    }
+
+    #[test]
+    fn a_day_that_the_zone_left_out_is_not_the_next_one() {
+        let now = Timestamp::parse("2011-12-31T10:00:01Z").unwrap();
+        let clock = Clock { now: now.plus_ms(-43_200_000), zone: Zone::named("Pacific/Apia").unwrap() };
+        let day = |text: &str| Day::parse(text).unwrap();
+        let days = |test: Test| {
+            let spans = temporal_or_between(&test, subject(ValueType::Date), &clock).unwrap();
+            spans.as_slice().to_vec()
+        };
+        let (left_out, next) = (i128::from(day("2011-12-30").0), i128::from(day("2011-12-31").0));
+        assert_eq!(days(Test::On(day("2011-12-30"))), [(left_out, left_out)]);
+        assert_eq!(days(Test::On(day("2011-12-31"))), [(next, next)]);
+        assert_eq!(days(Test::Before(Moment::Date(day("2011-12-31")))), [(NEVER, left_out)]);
+        assert_eq!(days(Test::After(Moment::Date(day("2011-12-30")))), [(next, FOREVER)]);
+        assert_eq!(days(Test::InPeriod(Period::Today)), [(next, next)]);
+        assert_eq!(days(Test::InPeriod(Period::Yesterday)), [(left_out, left_out)]);
     }
 
     fn spans(test: Test, ty: ValueType) -> Vec<(i128, i128)> {

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        calendar::{Length, Unit, Zone},
+        calendar::{Length, Period, Unit, Zone},
         time::{Day, Timestamp},
     },
     query::spans::Spans,
@@ -85,6 +85,12 @@ impl Clock {
             to -= 1;
         }
         (i128::from(from), i128::from(to))
+    }
+
+    /// The numbers, first and last, of the days of a period around now, those among them that the zone left out.
+    pub fn period_days(&self, period: Period) -> (i128, i128) {
+        let (from, to) = period.days(self.zone.day_of(self.now));
+        (i128::from(from.0), i128::from(to.0) - 1)
     }
 
     /// Days whose start lies in one of the spans of instants.
@@ -179,7 +185,6 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::calendar::Period;
 
     fn clock(now: &str, zone: &str) -> Clock {
         Clock { now: Timestamp::parse(now).unwrap(), zone: Zone::named(zone).unwrap() }

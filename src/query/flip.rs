@@ -67,7 +67,7 @@ impl Moving {
                     true => Day(position as i32),
                     false => day_begun(&clock.zone, Timestamp(position as i64)),
                 };
-                by_period(period, day, self.instant(position, clock), clock)
+                by_period(period, day, (!self.of_days()).then_some(position), clock)
             }
             What::Anniversary(days) => {
                 let day = match self.of_days() {
@@ -168,10 +168,17 @@ fn walk(what: What, length: Length, at: i128, clock: &Clock, held: bool, past: i
     ((first <= at && at <= last) != held).then(|| later.now())
 }
 
-fn by_period(period: Period, day: Day, at: i128, clock: &Clock) -> Option<Flip> {
-    let holds = |t: Timestamp| {
-        let (from, to) = clock.zone.period(period, t);
-        i128::from(from.0) <= at && at < i128::from(to.0)
+/// When an instant of a day, or the day itself, comes into a period or goes out of it.
+fn by_period(period: Period, day: Day, at: Option<i128>, clock: &Clock) -> Option<Flip> {
+    let holds = |t: Timestamp| match at {
+        Some(at) => {
+            let (from, to) = clock.zone.period(period, t);
+            i128::from(from.0) <= at && at < i128::from(to.0)
+        }
+        None => {
+            let (from, to) = period.days(clock.zone.day_of(t));
+            from <= day && day < to
+        }
     };
     let held = holds(clock.now);
     // The days on which it is inside.

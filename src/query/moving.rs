@@ -211,11 +211,8 @@ fn shape(what: What, days: bool, clock: &Clock) -> (Shape, i64) {
             }
             (Shape::Span(End::moved(first, clock), End::moved(last, clock)), until)
         }
-        What::Period(_) => {
-            let (mut first, mut last) = what.instants(clock);
-            if days && first <= last {
-                (first, last) = clock.days_starting(first, last);
-            }
+        What::Period(period) => {
+            let (first, last) = if days { clock.period_days(period) } else { what.instants(clock) };
             (Shape::Span(End::At(first), End::At(last)), next_turn(&clock.zone, clock.now).0)
         }
         What::Anniversary(days_ahead) => {

@@ -2,6 +2,7 @@
 //!
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
+//! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `facts`: the index against the naive database, and its images.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
 //! - `feed_past`: the members as of earlier writes, differences, days, and look-ups beside an import.
@@ -11,10 +12,13 @@
 //! - `kill`: kill -9 of the real server in the middle of writes.
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
+//! - `once`: calls cut off at any byte and sent again, over restarts and kills: each counts once.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
+//! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `rules`: the rule language, by data files.
+//! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
@@ -22,6 +26,7 @@
 
 mod audience;
 mod cli;
+mod erasure;
 mod facts;
 mod feed;
 mod feed_past;
@@ -31,10 +36,13 @@ mod http;
 mod kill;
 mod live;
 mod naive;
+mod once;
 mod oracle;
 mod outlook;
 mod promises;
+mod reads;
 mod rules;
+mod sqlite;
 mod support;
 mod time;
 mod what_if;

@@ -231,7 +231,7 @@ fn disagreement(seed: u64, naive: &Naive, loaded: &Loaded, rule: &Rule, now: Tim
 }
 
 /// The rules that a rule is made of; and rules a little smaller.
-fn children(rule: &Rule) -> Vec<Rule> {
+pub fn children(rule: &Rule) -> Vec<Rule> {
     match rule {
         Rule::And(rules) | Rule::Or(rules) | Rule::Xor(rules) | Rule::Of { rules, .. } => {
             let mut smaller = rules.clone();

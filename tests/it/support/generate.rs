@@ -36,6 +36,11 @@ impl Dice {
         self.0.random_range(low..=high)
     }
 
+    /// A seed for another source.
+    pub fn seed(&mut self) -> u64 {
+        self.0.random()
+    }
+
     /// True in `percent` of cases.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
