@@ -4,7 +4,7 @@ use std::{io::ErrorKind, sync::Arc};
 
 use crate::{
     db::{
-        database::Database,
+        database::{Database, Once, Write},
         error::{Error, Who},
         options::Options,
     },
@@ -114,4 +114,33 @@ fn dropped_without_close_in_the_middle_of_a_stream() {
     assert!((before..=300).contains(&recovered), "{recovered} of at least {before}");
     drop(db);
     assert_eq!(pairs(&open(&disk).unwrap()), 300, "closing writes what waits");
+}
+
+#[test]
+fn nobody_is_told_of_a_write_that_failed() {
+    let disk = SimDisk::new();
+    let db = open(&disk).unwrap();
+    let told = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = Arc::clone(&told);
+    db.on_publish(Box::new(move |_| {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        true
+    }));
+    disk.plan(Some(Fault { at: disk.calls(), sticky: true, kind: FaultKind::Error(ErrorKind::Other) }));
+    assert!(matches!(db.write(pair(0)), Err(Error::OutcomeUnknown(_))));
+    drop(db);
+    assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_retry_after_a_restart_is_answered_as_before() {
+    let disk = SimDisk::new();
+    let write = || Write { requests: pair(0), once: Some(Once { key: "k".into(), digest: 7 }) };
+    let first = open(&disk).unwrap().write(write()).unwrap();
+    for _ in 0..2 {
+        let db = open(&disk).unwrap();
+        let again = db.write(write()).unwrap();
+        assert_eq!((again.lsn, &again.results, again.replayed), (first.lsn, &first.results, true));
+        db.snapshot().unwrap();
+    }
 }

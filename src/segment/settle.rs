@@ -9,6 +9,7 @@ use crate::{
     bitmap::{CHUNK, chunk::Chunk, words::Words},
     model::{
         id::{ContactId, SegmentId},
+        planted::{Bug, planted},
         time::Timestamp,
     },
     segment::{
@@ -227,7 +228,8 @@ impl Live {
         let users = self.predicates.get(place).map(|predicate| Arc::clone(&predicate.users));
         for segment in users.iter().flat_map(|users| users.iter()) {
             let spots = self.spots(*segment, dirty);
-            spots.contacts.extend(found.flips.iter().map(|(contact, _)| *contact));
+            let flips = found.flips.iter().filter(|_| !planted(Bug::MissFlip));
+            spots.contacts.extend(flips.map(|(contact, _)| *contact));
             spots.chunks.extend(found.chunks.iter().map(|(chunk, _)| *chunk));
         }
     }
@@ -273,7 +275,7 @@ impl Live {
                 && match (&saved.body, &kept.formula) {
                     (Body::Static(list), _) => list.contains(contact),
                     (Body::Dynamic(dynamic), Some(formula)) => {
-                        !dynamic.exclude.contains(contact)
+                        (planted(Bug::IgnorePin) || !dynamic.exclude.contains(contact))
                             && (dynamic.include.contains(contact) || formula.holds_of(self, contact))
                     }
                     (Body::Dynamic(_), None) => false,
