@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    db::database::{Database, Once, Write},
+    db::{
+        database::{Database, Once, Write},
+        record::Written,
+    },
     engine::command::Command,
     model::{
         currency::Currency,
@@ -320,6 +323,13 @@ fn segments(db: &Database, r: &dyn Fn(&str) -> String) {
             Request::Suppression(SuppressionWrite::Delete(r("Over").into())),
         ],
     );
+}
+
+/// A write under an idempotency key, the same each time: the first is done, the others are answered as it was.
+pub(super) fn last_word(db: &Database) -> Written {
+    let requests =
+        vec![merge("ann_1", vec![("lead_score", number("12"))]), Request::RemoveEvent("no-such-event".into())];
+    db.write(Write { requests, once: Some(Once { key: "last word".into(), digest: u64::MAX }) }).unwrap()
 }
 
 /// So many contacts that share most of their values: sets as bitmaps, lists that are long, columns of several blocks.
