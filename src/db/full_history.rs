@@ -125,6 +125,8 @@ pub(super) fn deeds(db: &Database, round: u32) {
     declare(db, &r);
     people(db, &r);
     segments(db, &r);
+    // Before time passes and hides what pins and rules say.
+    db.view().check().unwrap();
     let now = db.view().now();
     // What refers to what is gone by now, what is due by time, what is remembered, and a clock that moves.
     all(db, vec![Request::RemoveEvent(r("visit-b").into()), Request::Erase(key(&r("gone")))]);
