@@ -208,7 +208,7 @@ fn people(db: &Database, r: &dyn Fn(&str) -> String) {
             (property("text"), text(&format!("Straße {word}"))),
             (property("email"), text(&format!("{word}@Example.org"))),
             (property("category"), text(word)),
-            (property("boolean"), Input::Flag(word.len() % 2 == 0)),
+            (property("boolean"), Input::Flag(word.len().is_multiple_of(2))),
             (property("number"), number(number_text)),
             (property("money"), number("12.34")),
             (property("timestamp"), text("2026-04-30T23:59:59.999Z")),
@@ -338,7 +338,7 @@ pub(super) fn last_word(db: &Database) -> Written {
 pub(super) fn crowd(db: &Database, count: u32) {
     let member = |n: u32| {
         let mut values = vec![("country", text("France"))];
-        if n % 7 == 0 {
+        if n.is_multiple_of(7) {
             values.push(("lead_score", Input::Number(Number::from_int(i64::from(n % 900)))));
         }
         merge(&format!("c{n}"), values)

@@ -235,8 +235,14 @@ impl Run {
         self.writer = None;
         let nothing = StorageError::new(StorageErrorKind::Config, "opening", dir(), "between two openings");
         let Ok(current) = std::mem::replace(&mut self.opened, Err(nothing)) else { return Ok(()) };
-        let closed = if close { current.log.close() } else { Ok(drop(current.log)) };
-        drop((current.store, current.snapshot));
+        let Opened { store, log, snapshot, .. } = current;
+        let closed = if close {
+            log.close()
+        } else {
+            drop(log);
+            Ok(())
+        };
+        drop((store, snapshot));
         self.opened = open(&self.disk);
         closed
     }
