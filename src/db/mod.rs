@@ -23,3 +23,14 @@ pub mod view;
 pub mod what_if;
 pub mod why;
 pub mod writer;
+
+#[cfg(test)]
+mod dump;
+#[cfg(test)]
+mod full_history;
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod image_tests;
+#[cfg(test)]
+mod planted_tests;

@@ -16,7 +16,13 @@ use crate::{
         writer::Writer,
     },
     engine::{apply::apply, command::Stamp, record, state::State},
-    model::{calendar::Zone, id::Lsn, request::Request, time::Timestamp},
+    model::{
+        calendar::Zone,
+        id::Lsn,
+        planted::{Bug, planted},
+        request::Request,
+        time::Timestamp,
+    },
     storage::{
         disk::Disk,
         error::{StorageError, StorageErrorKind},
@@ -85,12 +91,15 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
 
 /// Applies one record of the log; says whether it erased a contact.
 fn replay(state: &mut State, lsn: Lsn, bytes: &[u8]) -> Result<bool, String> {
-    let (at, batch) = record::decode(bytes).map_err(|damage| damage.what)?;
+    let (at, mut batch) = record::decode(bytes).map_err(|damage| damage.what)?;
     if lsn.0 != state.lsn.0 + 1 {
         return Err(format!("record {lsn} follows {}", state.lsn));
     }
     if at < state.as_of {
         return Err(format!("record {lsn} is of {at}, before the record that it follows, {}", state.as_of));
+    }
+    if planted(Bug::HalfBatch) {
+        batch.commands.truncate(batch.commands.len().div_ceil(2));
     }
     Ok(apply(state, Stamp { lsn, at }, &batch).erased > 0)
 }

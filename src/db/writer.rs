@@ -22,6 +22,7 @@ use crate::{
     },
     model::{
         id::Lsn,
+        planted::{Bug, planted},
         request::{Applied, Request},
         time::Timestamp,
     },
@@ -125,7 +126,7 @@ impl Writer {
         let state = self.shared.published.load();
         let now = self.shared.now(&state);
         let due = state.next_due().map(|due| due.max(state.as_of.plus_ms(TICK_MS)));
-        if !self.shared.is_manual() && due.is_some_and(|due| due <= now) {
+        if !self.shared.is_manual() && due.is_some_and(|due| due <= now) && !planted(Bug::DropTick) {
             drop(state);
             self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
         }
@@ -159,6 +160,12 @@ impl Writer {
         let is_changed = !frames.is_empty();
         if is_changed {
             let frames: Vec<_> = frames.into_iter().map(|(lsn, payload)| (lsn, payload.wait())).collect();
+            if planted(Bug::PublishEarly) {
+                self.shared.published.store(Arc::new(state.clone()));
+            }
+            if planted(Bug::TellEarly) {
+                self.shared.tell_published();
+            }
             if let Err(error) = self.append(&frames) {
                 self.shared.fail(&error);
                 let error = Error::OutcomeUnknown(error.to_string().into());
@@ -193,7 +200,7 @@ impl Writer {
         if let Some(once) = &write.once
             && let Some(kept) = group.state.memory.find(&once.key, at)
         {
-            if kept.digest != once.digest {
+            if kept.digest != once.digest && !planted(Bug::IgnoreDigest) {
                 return Err(Error::KeyReused(once.key.clone()));
             }
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });

@@ -15,6 +15,7 @@ use crate::{
         id::{ContactId, PropertyId},
         limits,
         name::ContactKey,
+        planted::{Bug, planted},
         request::{Applied, Refusal, RefusalKind, Request, SchemaPatch},
         schema::Schema,
         time::Timestamp,
@@ -61,7 +62,11 @@ pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option
     let results: Vec<_> = requests.iter().map(|request| session.judge(request)).collect();
     if let Some(OnceKey { key, digest }) = once {
         let outcome = Remembered::new(digest, stamp.at, stamp.lsn, &results);
-        session.perform(Command::Remember { key: key.into(), outcome });
+        if planted(Bug::ForgetOnce) && !session.batch.commands.is_empty() {
+            session.state.memory.keep(key, outcome);
+        } else {
+            session.perform(Command::Remember { key: key.into(), outcome });
+        }
     }
     session.settle();
     settle(session.state, Cause::Write);

@@ -14,6 +14,7 @@ use crate::{
     index::Index,
     model::{
         id::{ContactId, EventKindId, SegmentId},
+        planted::{Bug, planted},
         request::MembersMode,
         schema::{Property, Schema},
         time::Timestamp,
@@ -195,7 +196,9 @@ fn declare(state: &mut State, at: Timestamp, change: &SchemaChange) {
 
 fn erase(state: &mut State, contact: ContactId) -> bool {
     let key: Box<str> = state.index.directory().key(contact).into();
-    state.memory.erase(&key);
+    if !planted(Bug::KeepErasedKeys) {
+        state.memory.erase(&key);
+    }
     state.book.erase(contact);
     state.index.erase_events(contact);
     let was_live = state.index.erase(contact);

@@ -10,7 +10,10 @@ use crate::{
         section::{SectionSink, SectionSource, SinkError},
     },
     index::{hash_index::HashIndex, numbers::Numbers, strings::Strings},
-    model::id::ContactId,
+    model::{
+        id::ContactId,
+        planted::{Bug, planted},
+    },
 };
 
 /// Keys and ids of contacts. Ids are given in order of first sight, from 0, and never again.
@@ -43,7 +46,13 @@ impl Directory {
         if let Some(contact) = self.find(hash, key) {
             return (contact, false);
         }
-        let id = self.keys.push(key);
+        let id = if planted(Bug::ReuseIds) && self.len() < u64::from(self.next_id()) {
+            let free = (0..self.next_id()).find(|id| !self.live.contains(*id)).expect("someone was erased");
+            self.keys.set(free, key);
+            free
+        } else {
+            self.keys.push(key)
+        };
         self.hashes.insert(hash, id);
         self.buckets.set(id, hash as u32);
         self.live.insert(id);

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod name;
 pub mod number;
 pub mod patch;
+pub mod planted;
 pub mod request;
 pub mod schema;
 pub mod time;

@@ -3,6 +3,7 @@
 use crate::{
     model::{
         calendar::{Length, Period, Unit, Zone},
+        planted::{Bug, planted},
         time::{Day, Timestamp},
     },
     query::spans::Spans,
@@ -144,7 +145,10 @@ impl Clock {
     pub fn window(&self, window: Option<Window>) -> (i64, i64) {
         let (first, last) = match window {
             None => (NEVER, FOREVER),
-            Some(Window::Last(length)) => (self.back(length), self.now()),
+            Some(Window::Last(length)) => {
+                let late = i128::from(planted(Bug::WindowEdge));
+                (self.back(length).saturating_add(late), self.now())
+            }
             Some(Window::MoreThanAgo(length)) => (NEVER, self.back(length).saturating_sub(1)),
             Some(Window::InPeriod(period)) => {
                 let (from, to) = self.zone.period(period, self.now);

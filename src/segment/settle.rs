@@ -9,6 +9,7 @@ use crate::{
     bitmap::{CHUNK, words::Words},
     model::{
         id::{ContactId, SegmentId},
+        planted::{Bug, planted},
         time::Timestamp,
     },
     segment::{
@@ -287,7 +288,8 @@ impl Live {
         }
         let (new, old): (Vec<u32>, Vec<u32>) =
             flips.iter().map(|(contact, _)| *contact).partition(|contact| dirty.is_new(*contact));
-        dirty.flips.extend(old.into_iter().map(|contact| (place, contact)));
+        let old = old.into_iter().filter(|_| !planted(Bug::MissFlip));
+        dirty.flips.extend(old.map(|contact| (place, contact)));
         for segment in users.iter() {
             self.spots(*segment, dirty).contacts.extend(&new);
         }
@@ -398,7 +400,7 @@ impl Live {
             && match (body, &kept.formula) {
                 (Body::Static(list), _) => list.contains(contact),
                 (Body::Dynamic(dynamic), Some(formula)) => {
-                    !dynamic.exclude.contains(contact)
+                    (planted(Bug::IgnorePin) || !dynamic.exclude.contains(contact))
                         && (dynamic.include.contains(contact) || formula.holds_of(self, contact))
                 }
                 (Body::Dynamic(_), None) => false,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, Lock};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::names::LOCK;
@@ -34,6 +35,7 @@ pub fn lock_folder(disk: &dyn Disk, dir: &Path) -> Result<FolderLock, StorageErr
     let owner = std::process::id().to_string();
     match disk.lock(&path, &owner).map_err(|error| StorageError::io("locking", &path, &error))? {
         Lock::Taken(held) => Ok(FolderLock { _held: held }),
+        Lock::Held(_) if planted(Bug::IgnoreLock) => Ok(FolderLock { _held: Box::new(()) }),
         Lock::Held(by) => {
             let cause = match by.trim() {
                 "" => "another process has this data folder open".to_owned(),

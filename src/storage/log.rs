@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::model::id::Lsn;
+use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, DiskFile, preallocate, write_all_at};
-use crate::storage::error::StorageError;
+use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::HEAD_BYTES;
 use crate::storage::frame::{COMMIT_BYTES, FrameHeader, FrameKind, MAX_PAYLOAD, encode_frame, frame_size};
 use crate::storage::log_file::{LogHead, Walk};
@@ -72,6 +73,7 @@ impl Log {
             self.buffer.clear();
             let mut checksum = self.checksum;
             for (offset, (lsn, payload)) in group.iter().enumerate() {
+                let offset = if planted(Bug::ForgetGroup) { 0 } else { offset };
                 checksum = encode_payload(&mut self.buffer, self.head.salt, checksum, offset as u16, lsn.0, payload);
             }
             let last = group.last().map_or(self.last, |(lsn, _)| lsn.0);
@@ -84,7 +86,7 @@ impl Log {
     /// Marks everything so far as durable, so that later damage to it cannot pass for a torn write. For idle moments.
     pub fn seal(&mut self) -> Result<(), StorageError> {
         self.check()?;
-        if self.sealed {
+        if self.sealed || planted(Bug::SkipSeal) {
             return Ok(());
         }
         let payload = self.end.to_le_bytes();
@@ -147,13 +149,16 @@ impl Log {
     /// Writes the buffer at the end, makes it durable, and only then moves the end.
     fn write(&mut self, last: u64, checksum: u32, sealed: bool) -> Result<(), StorageError> {
         let path = || self.store.dir().join(log_name(self.head.sequence));
+        if planted(Bug::AckBeforeSync) {
+            let _too_late = self.file.sync_data();
+        }
         let written = write_all_at(&*self.file, &self.buffer, self.end)
             .map_err(|error| StorageError::io("appending to", path(), &error).at(self.end))
-            .and_then(|()| {
-                self.file.sync_data().map_err(|error| StorageError::io("syncing", path(), &error).at(self.end))
-            });
-        if let Err(error) = written {
-            return Err(self.fail(error));
+            .and_then(|()| self.sync().map_err(|error| StorageError::io("syncing", path(), &error).at(self.end)));
+        match written {
+            Err(error) if planted(Bug::IgnoreNoSpace) && error.kind == StorageErrorKind::NoSpace => {}
+            Err(error) => return Err(self.fail(error)),
+            Ok(()) => {}
         }
         self.end += self.buffer.len() as u64;
         self.capacity = self.capacity.max(self.end);
@@ -165,6 +170,16 @@ impl Log {
         (position.last, position.checksum) = (last, checksum);
         position.files.last_mut().expect("the log has a file").end = self.end;
         Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if planted(Bug::SkipLogSync) || planted(Bug::AckBeforeSync) {
+            return Ok(());
+        }
+        match self.file.sync_data() {
+            Err(_) if planted(Bug::RetrySync) => self.file.sync_data(),
+            synced => synced,
+        }
     }
 
     fn start_next_file(&mut self) -> Result<(), StorageError> {
@@ -191,7 +206,9 @@ impl Log {
             salt: disk.entropy() as u32,
         };
         write_all_at(&*file, &head.encode(), 0).map_err(|error| StorageError::io("writing", &spare, &error))?;
-        file.sync_data().map_err(|error| StorageError::io("syncing", &spare, &error))?;
+        if !planted(Bug::SkipNewFileSync) {
+            file.sync_data().map_err(|error| StorageError::io("syncing", &spare, &error))?;
+        }
         rename(&*disk, &spare, &dir.join(log_name(sequence)))?;
         disk.sync_dir(&dir).map_err(|error| StorageError::io("syncing", &dir, &error))?;
         self.store.publish(&mut |manifest| manifest.newest_log = sequence)?;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::codec::cursor::Writer;
+use crate::model::planted::{Bug, planted};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, HeadKind, Identity, check_head, finish_head, le_u32, le_u64, start_head};
-use crate::storage::frame::{COMMIT_BYTES, Frame, FrameKind, NoFrame, SEAL_BYTES, read_frame, read_header};
+use crate::storage::frame::{COMMIT_BYTES, Frame, FrameKind, NoFrame, SEAL_BYTES, is_header, read_frame, read_header};
 
 /// The head of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,7 @@ impl Walker {
 
     fn take(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), String> {
         let header = &frame.header;
-        if header.previous != self.chain {
+        if header.previous != self.chain && !planted(Bug::IgnoreChain) {
             let (found, chain) = (header.previous, self.chain);
             return Err(format!("a frame says it follows checksum {found:08x}, but {chain:08x} is before it"));
         }
@@ -237,8 +238,9 @@ impl Walker {
         let expected = self.found.last.saturating_add(1);
         let (mut look_valid, mut proven, mut at) = (0u64, self.found.last, self.at);
         while at + 8 <= bytes.len() {
-            let nonzero = bytes[at..at + 8].iter().any(|&byte| byte != 0);
-            match nonzero.then(|| read_header(&bytes[at..], self.head.salt)) {
+            let salt = self.head.salt;
+            let stands = le_u64(&bytes[at..]) != 0 && is_header(&bytes[at..], salt);
+            match stands.then(|| read_header(&bytes[at..], salt)) {
                 Some(Ok(header)) => {
                     look_valid += u64::from(at > self.at);
                     proven = proven.max(header.proves());
@@ -248,7 +250,7 @@ impl Walker {
             }
             at += 8;
         }
-        if proven < expected {
+        if proven < expected || planted(Bug::CutAnywhere) {
             return Stop::Torn(why.to_owned());
         }
         let cause = format!(
@@ -352,6 +354,18 @@ mod tests {
         swapped[64..96].copy_from_slice(&b);
         swapped[96..128].copy_from_slice(&a);
         assert!(matches!(walked(&swapped).0.stop, Stop::Damaged(_)));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_follow_is_damage() {
+        // As of an earlier life of the file: position, salt and checksums are right, only the frame before was another.
+        let mut bytes = file(&[(FrameKind::Data, 11, 0, b"what was written")]);
+        let mut other = file(&[(FrameKind::Data, 11, 0, b"what was replaced"), (FrameKind::Data, 12, 0, b"next")]);
+        bytes.extend(other.split_off(64 + crate::storage::frame::frame_size(17)));
+        let (found, seen) = walked(&bytes);
+        assert_eq!(seen, [(11, b"what was written".to_vec())]);
+        let Stop::Damaged(error) = found.stop else { panic!("{:?}", found.stop) };
+        assert!(error.cause.contains("says it follows checksum"), "{error}");
     }
 
     #[test]

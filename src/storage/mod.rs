@@ -30,6 +30,12 @@ mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+pub(crate) mod frozen_disk;
+#[cfg(test)]
+mod mixup_tests;
+#[cfg(test)]
 mod store_tests;
 #[cfg(test)]
-mod test_bench;
+pub(crate) mod test_bench;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::codec::aligned::aligned_copy;
 use crate::storage::disk::{Disk, DiskFile, Lock};
-use crate::storage::sim_ops::{DataOp, NameOp};
+use crate::storage::sim_ops::{Contents, DataOp, NameOp};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum FaultKind {
     Error(io::ErrorKind),
     /// It returns the error although it was done.
     ErrorAfter(io::ErrorKind),
+    /// As [`FaultKind::Error`], with an error number of the operating system.
+    Os(i32),
     /// A read or write does only half of what was asked, and says so; other calls are not disturbed.
     Short,
 }
@@ -31,7 +33,7 @@ pub enum FaultKind {
 pub struct Fault {
     /// The number of the call, from 0.
     pub at: u64,
-    /// All later calls fail, too.
+    /// All later calls fail, too; of interruptions, which nothing makes endless, the next few.
     pub sticky: bool,
     /// How.
     pub kind: FaultKind,
@@ -54,16 +56,12 @@ struct State {
     /// Counts power cuts and restarts; files opened before are dead.
     epoch: u64,
     calls: u64,
+    /// The numbers of the calls that were to make something durable.
+    syncs: Vec<u64>,
+    /// Copies of the state between calls that change something, while they are asked for.
+    recorded: Option<Vec<State>>,
     fault: Option<Fault>,
     entropy: u64,
-}
-
-#[derive(Clone, Default)]
-struct Contents {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<DataOp>,
-    mode: u32,
 }
 
 struct SimFile {
@@ -80,13 +78,26 @@ struct SimLock {
     epoch: u64,
 }
 
+/// What a call does to the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Look,
+    Change,
+    Sync,
+}
+
 /// What a call has to do about a planned fault.
 enum Plan {
     Go,
     Half,
-    Fail(io::ErrorKind),
+    Fail(io::Error),
     FailAfter(io::ErrorKind),
 }
+
+/// Interrupted in the middle: the caller is to try again.
+const EINTR: i32 = 4;
+/// How many calls in a row are interrupted at most.
+const INTERRUPTIONS: u64 = 5;
 
 impl SimDisk {
     /// An empty disk.
@@ -97,7 +108,35 @@ impl SimDisk {
     /// A second disk with the same state; handles of this one do not reach it.
     pub fn fork(&self) -> SimDisk {
         let copy = self.state().clone();
-        SimDisk { state: Arc::new(Mutex::new(copy)) }
+        SimDisk::of(State { recorded: None, ..copy })
+    }
+
+    fn of(state: State) -> SimDisk {
+        SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// From here on keeps a copy of the disk before every call that changes something.
+    pub fn record(&self) {
+        self.state().recorded = Some(Vec::new());
+    }
+
+    /// The copies kept since [`SimDisk::record`], and last the disk as it is.
+    pub fn take_recorded(&self) -> Vec<SimDisk> {
+        let recorded = self.state().recorded.take().unwrap_or_default();
+        let mut disks: Vec<SimDisk> = recorded.into_iter().map(SimDisk::of).collect();
+        disks.push(self.fork());
+        disks
+    }
+
+    /// How many changes of names and bytes were not made durable yet.
+    pub fn unsynced(&self) -> usize {
+        let state = self.state();
+        state.names.len() + state.files.iter().map(|contents| contents.unsynced.len()).sum::<usize>()
+    }
+
+    /// The numbers of the calls so far that were to make something durable.
+    pub fn sync_calls(&self) -> Vec<u64> {
+        self.state().syncs.clone()
     }
 
     /// File calls so far.
@@ -128,10 +167,7 @@ impl SimDisk {
             }
         }
         for contents in &mut state.files {
-            for op in std::mem::take(&mut contents.unsynced) {
-                op.survive(&mut contents.durable, choose);
-            }
-            contents.live = contents.durable.clone();
+            contents.power_cut(choose);
         }
         state.live = state.durable.clone();
     }
@@ -139,7 +175,7 @@ impl SimDisk {
     /// The bytes of a file as a reader sees them.
     pub fn contents(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
-        state.live.get(path).map(|&file| state.files[file].live.clone())
+        state.live.get(path).map(|&file| state.files[file].live.to_vec())
     }
 
     /// Puts a durable file in place, or takes one away; not counted as a call.
@@ -152,7 +188,7 @@ impl SimDisk {
         };
         let mode = state.live.get(path).map_or(0o600, |&file| state.files[file].mode);
         let file = state.files.len();
-        state.files.push(Contents { live: bytes.clone(), durable: bytes, unsynced: Vec::new(), mode });
+        state.files.push(Contents::durable(bytes, mode));
         state.live.insert(path.to_owned(), file);
         state.durable.insert(path.to_owned(), file);
     }
@@ -176,12 +212,17 @@ impl SimDisk {
         Ok(Box::new(SimFile { disk: self.clone(), path: path.to_owned(), file, epoch, writable }))
     }
 
-    /// Counts a call and carries it out or fails it as planned.
+    /// Counts a call that only looks, and carries it out or fails it as planned.
     fn call<T>(&self, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        self.counted(Call::Look, work)
+    }
+
+    /// The same of a call of some kind.
+    fn counted<T>(&self, call: Call, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.state();
-        match state.next_plan() {
+        match state.next_plan(call) {
             Plan::Go | Plan::Half => work(&mut state),
-            Plan::Fail(kind) => Err(kind.into()),
+            Plan::Fail(error) => Err(error),
             Plan::FailAfter(kind) => work(&mut state).and(Err(kind.into())),
         }
     }
@@ -197,12 +238,26 @@ fn not_found() -> io::Error {
 }
 
 impl State {
-    fn next_plan(&mut self) -> Plan {
+    fn next_plan(&mut self, call: Call) -> Plan {
         let number = self.calls;
         self.calls += 1;
+        if call == Call::Sync {
+            self.syncs.push(number);
+        }
+        if call != Call::Look
+            && let Some(mut recorded) = self.recorded.take()
+        {
+            recorded.push(self.clone());
+            self.recorded = Some(recorded);
+        }
+        let strikes = |fault: &Fault| {
+            let ends = if fault.kind == FaultKind::Os(EINTR) { fault.at + INTERRUPTIONS } else { u64::MAX };
+            number == fault.at || (fault.sticky && number > fault.at && number < ends)
+        };
         match self.fault {
-            Some(fault) if number == fault.at || (fault.sticky && number > fault.at) => match fault.kind {
-                FaultKind::Error(kind) => Plan::Fail(kind),
+            Some(fault) if strikes(&fault) => match fault.kind {
+                FaultKind::Error(kind) => Plan::Fail(kind.into()),
+                FaultKind::Os(number) => Plan::Fail(io::Error::from_raw_os_error(number)),
                 FaultKind::ErrorAfter(kind) => Plan::FailAfter(kind),
                 FaultKind::Short => Plan::Half,
             },
@@ -218,7 +273,7 @@ impl State {
 
 impl Disk for SimDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.call(|state| {
+        self.counted(Call::Change, |state| {
             state.dirs.entry(dir.to_owned()).or_insert(0o700);
             Ok(())
         })
@@ -237,7 +292,7 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
-        let (file, epoch) = self.call(|state| {
+        let (file, epoch) = self.counted(Call::Change, |state| {
             if state.live.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
@@ -258,7 +313,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.call(|state| {
+        self.counted(Call::Change, |state| {
             let file = *state.live.get(from).ok_or_else(not_found)?;
             state.change_names(NameOp::Rename { from: from.to_owned(), to: to.to_owned(), file });
             Ok(())
@@ -266,7 +321,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.call(|state| {
+        self.counted(Call::Change, |state| {
             if !state.live.contains_key(path) {
                 return Err(not_found());
             }
@@ -276,7 +331,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.call(|state| {
+        self.counted(Call::Sync, |state| {
             let (now, later): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut state.names).into_iter().partition(|op| op.dir() == Some(dir));
             now.iter().for_each(|op| op.apply(&mut state.durable));
@@ -290,7 +345,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Lock> {
-        let taken = self.call(|state| {
+        let taken = self.counted(Call::Change, |state| {
             let epoch = state.epoch;
             let file = match state.live.get(path) {
                 Some(&file) => file,
@@ -304,7 +359,7 @@ impl Disk for SimDisk {
             if !state.locks.insert(path.to_owned()) {
                 return Ok(Err(String::from_utf8_lossy(&state.files[file].live).into_owned()));
             }
-            state.files[file].live = owner.as_bytes().to_vec();
+            state.files[file].live = Arc::new(owner.as_bytes().to_vec());
             Ok(Ok(epoch))
         })?;
         Ok(match taken {
@@ -322,17 +377,17 @@ impl Disk for SimDisk {
 }
 
 impl SimFile {
-    fn call<T>(&self, work: impl FnOnce(&mut Contents, bool) -> io::Result<T>) -> io::Result<T> {
+    fn call<T>(&self, call: Call, work: impl FnOnce(&mut Contents, bool) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.disk.state();
         if state.epoch != self.epoch {
             return Err(io::Error::other("this file was opened before the machine or process died"));
         }
-        let plan = state.next_plan();
+        let plan = state.next_plan(call);
         let contents = &mut state.files[self.file];
         match plan {
             Plan::Go => work(contents, false),
             Plan::Half => work(contents, true),
-            Plan::Fail(kind) => Err(kind.into()),
+            Plan::Fail(error) => Err(error),
             Plan::FailAfter(kind) => work(contents, false).and(Err(kind.into())),
         }
     }
@@ -347,7 +402,7 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(|contents, half| {
+        self.call(Call::Look, |contents, half| {
             let rest = contents.live.get(offset as usize..).unwrap_or_default();
             let mut count = rest.len().min(buffer.len());
             if half && count > 1 {
@@ -361,12 +416,10 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.check_writable()?;
         let put = |contents: &mut Contents, bytes: &[u8]| {
-            let op = DataOp::Write { at: offset as usize, bytes: bytes.to_vec() };
-            op.apply(&mut contents.live);
-            contents.unsynced.push(op);
+            contents.change(DataOp::Write { at: offset as usize, bytes: bytes.into() });
             Ok(bytes.len())
         };
-        let written = self.call(|contents, half| {
+        let written = self.call(Call::Change, |contents, half| {
             let count = if half && bytes.len() > 1 { bytes.len() / 2 } else { bytes.len() };
             put(contents, &bytes[..count])
         });
@@ -381,24 +434,20 @@ impl DiskFile for SimFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        self.call(|contents, _| Ok(contents.live.len() as u64))
+        self.call(Call::Look, |contents, _| Ok(contents.live.len() as u64))
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.check_writable()?;
-        self.call(|contents, _| {
-            let op = DataOp::Resize(len as usize);
-            op.apply(&mut contents.live);
-            contents.unsynced.push(op);
+        self.call(Call::Change, |contents, _| {
+            contents.change(DataOp::Resize(len as usize));
             Ok(())
         })
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let synced = self.call(|contents, _| {
-            for op in std::mem::take(&mut contents.unsynced) {
-                op.apply(&mut contents.durable);
-            }
+        let synced = self.call(Call::Sync, |contents, _| {
+            contents.sync();
             Ok(())
         });
         if synced.is_err() {
@@ -412,22 +461,21 @@ impl DiskFile for SimFile {
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.call(|contents, _| {
+        self.call(Call::Change, |contents, _| {
             contents.mode = mode;
             Ok(())
         })
     }
 
     fn drop_cache(&self) -> io::Result<()> {
-        self.call(|contents, _| {
-            contents.live = contents.durable.clone();
-            contents.unsynced.iter().for_each(|op| op.apply(&mut contents.live));
+        self.call(Call::Change, |contents, _| {
+            contents.drop_cache();
             Ok(())
         })
     }
 
     fn map(&self) -> io::Result<Bytes> {
-        self.call(|contents, _| Ok(aligned_copy(&contents.live)))
+        self.call(Call::Look, |contents, _| Ok(aligned_copy(&contents.live)))
     }
 }
 

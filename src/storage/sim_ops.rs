@@ -2,14 +2,61 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const SECTOR: usize = 512;
+
+/// A file: as it is seen, as it is on the medium, and what is on the way there.
+#[derive(Clone, Default)]
+pub(crate) struct Contents {
+    pub(crate) live: Arc<Vec<u8>>,
+    pub(crate) durable: Arc<Vec<u8>>,
+    pub(crate) unsynced: Vec<DataOp>,
+    pub(crate) mode: u32,
+}
+
+impl Contents {
+    /// A file whose bytes are on the medium.
+    pub(crate) fn durable(bytes: Vec<u8>, mode: u32) -> Contents {
+        let bytes = Arc::new(bytes);
+        Contents { live: Arc::clone(&bytes), durable: bytes, unsynced: Vec::new(), mode }
+    }
+
+    /// Changes it as it is seen.
+    pub(crate) fn change(&mut self, op: DataOp) {
+        op.apply(Arc::make_mut(&mut self.live));
+        self.unsynced.push(op);
+    }
+
+    /// Brings what is on the way to the medium.
+    pub(crate) fn sync(&mut self) {
+        for op in std::mem::take(&mut self.unsynced) {
+            op.apply(Arc::make_mut(&mut self.durable));
+        }
+    }
+
+    /// From here on the medium is what is seen, with what is on the way.
+    pub(crate) fn drop_cache(&mut self) {
+        self.live = Arc::clone(&self.durable);
+        for op in &self.unsynced {
+            op.apply(Arc::make_mut(&mut self.live));
+        }
+    }
+
+    /// Of what is on the way survives what `choose` picks.
+    pub(crate) fn power_cut(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+        for op in std::mem::take(&mut self.unsynced) {
+            op.survive(Arc::make_mut(&mut self.durable), choose);
+        }
+        self.live = Arc::clone(&self.durable);
+    }
+}
 
 /// A change of a file's bytes.
 #[derive(Clone)]
 pub(crate) enum DataOp {
     /// Bytes written at an offset.
-    Write { at: usize, bytes: Vec<u8> },
+    Write { at: usize, bytes: Arc<[u8]> },
     /// The length set.
     Resize(usize),
 }

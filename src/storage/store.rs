@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::model::id::Lsn;
+use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::export::{Exported, export_folder};
@@ -81,7 +82,7 @@ impl Opened {
             let head = LogHead::decode(&path, &bytes)?;
             let end = (file.end as usize).min(bytes.len());
             let found = walk(&path, &bytes[..end], &head, &mut |lsn, payload| {
-                if lsn > base {
+                if lsn > base + u64::from(planted(Bug::ReplayLate)) {
                     apply(Lsn(lsn), payload)?;
                     count += 1;
                 }
@@ -211,7 +212,7 @@ impl Store {
         place(&self.dir().join(snapshot_name(info.lsn)))?;
         let needed = self.position().file_of(live.map_or(0, |live| live.lsn.0) + 1);
         self.publish(&mut |manifest| {
-            manifest.previous = manifest.snapshot;
+            manifest.previous = manifest.snapshot.filter(|_| !planted(Bug::DropSpare));
             manifest.snapshot = Some(info);
             manifest.oldest_log = manifest.oldest_log.max(needed);
         })?;
@@ -236,6 +237,9 @@ impl Store {
     /// Gives up the spare snapshot, the log files only it needs and saved torn tails (for erasure); returns the first
     /// position that the log still holds.
     pub fn forget_previous(&self) -> Result<Lsn, StorageError> {
+        if planted(Bug::KeepErased) {
+            return Ok(Lsn(u64::MAX));
+        }
         let live = locked(&self.shared.manifests).current.snapshot.map_or(0, |live| live.lsn.0);
         let needed = self.position().file_of(live.saturating_add(1));
         self.publish(&mut |manifest| {
@@ -316,6 +320,9 @@ impl Store {
         next.generation += 1;
         next.floor = Lsn(self.position().last);
         change(&mut next);
+        if planted(Bug::CollectEarly) {
+            self.remove_where(&mut |name| matches!(name, FileName::Log(sequence) if sequence < next.oldest_log))?;
+        }
         next.publish(self.disk(), self.dir(), Some(&manifests.published)).map_err(|error| self.latch(error))?;
         *manifests = Manifests { published: next, current: next };
         Ok(())

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::cursor::{Cursor, Writer};
 use crate::codec::section::{SectionSink, SectionSource};
 use crate::model::id::Lsn;
 use crate::storage::disk::Disk;
-use crate::storage::error::StorageError;
+use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::sim_disk::SimDisk;
 use crate::storage::snapshot_reader::Snapshot;
+use crate::storage::snapshot_writer::SnapshotWriter;
 use crate::storage::store::{Opened, Store, StoreOptions};
 
 /// The folder of all tests on the simulated disk.
@@ -38,16 +40,24 @@ pub(crate) fn append(opened: &mut Opened, count: u64) -> Result<(), StorageError
 
 /// Snapshots the payloads up to the end of the log.
 pub(crate) fn snapshot(store: &Store) -> Result<(), StorageError> {
+    finish_snapshot(start_snapshot(store)?)
+}
+
+/// The first half of [`snapshot`]; the log may go on before the second.
+fn start_snapshot(store: &Store) -> Result<SnapshotWriter, StorageError> {
     let last = store.status().durable;
     let mut writer = store.start_snapshot(last)?;
     let mut section = Writer::new();
     section.u64(last.0);
     (1..=last.0).for_each(|lsn| section.bytes(&payload(lsn)));
     // A refused section shows again in finish, with its whole cause.
+    let _shown_by_finish = writer.begin("payloads").and_then(|()| writer.put(section.as_slice()));
+    Ok(writer)
+}
+
+fn finish_snapshot(mut writer: SnapshotWriter) -> Result<(), StorageError> {
     let _shown_by_finish = writer
-        .begin("payloads")
-        .and_then(|()| writer.put(section.as_slice()))
-        .and_then(|()| writer.begin("empty"))
+        .begin("empty")
         .and_then(|()| writer.begin("odd"))
         .and_then(|()| writer.put(b"odd").and_then(|()| writer.align(8)));
     writer.finish().map(|_| ())
@@ -84,6 +94,11 @@ pub(crate) fn recovered(opened: &Opened) -> Result<u64, StorageError> {
     Ok(last)
 }
 
+/// How many payloads, of whatever kind, come after the snapshot.
+pub(crate) fn recovered_count(opened: &Opened) -> u64 {
+    opened.replay(&mut |_, _| Ok(())).expect("what was just walked is walked again")
+}
+
 /// Opens the folder on a simulated disk.
 pub(crate) fn open(disk: &SimDisk) -> Result<Opened, StorageError> {
     open_with(disk, options())
@@ -100,7 +115,7 @@ pub(crate) fn file(name: &str) -> PathBuf {
 }
 
 /// One step of a workload.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Appends a group of that many payloads.
     Append(u64),
@@ -110,6 +125,10 @@ pub(crate) enum Step {
     Roll,
     /// Writes a snapshot.
     Snapshot,
+    /// Starts a snapshot that later steps run beside.
+    Start,
+    /// Finishes the snapshot that was started.
+    Finish,
     /// Gives up what only the spare snapshot needs.
     Forget,
     /// Trims what the snapshots do not need.
@@ -120,6 +139,22 @@ pub(crate) enum Step {
     Drop,
 }
 
+/// Every kind of step.
+pub(crate) const STEPS: [Step; 12] = [
+    Step::Append(1),
+    Step::Append(3),
+    Step::Append(14),
+    Step::Seal,
+    Step::Roll,
+    Step::Snapshot,
+    Step::Start,
+    Step::Finish,
+    Step::Forget,
+    Step::Trim,
+    Step::Reopen,
+    Step::Drop,
+];
+
 /// What a run got to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reached {
@@ -129,59 +164,158 @@ pub(crate) struct Reached {
     pub(crate) attempted: u64,
     /// Some call returned an error.
     pub(crate) failed: bool,
+    /// A snapshot was on its way when the first call failed, or in the last step.
+    pub(crate) checkpointing: bool,
 }
 
-/// Runs a workload from an empty disk; goes on after errors when `stubborn`.
-pub(crate) fn run(disk: &SimDisk, steps: &[Step], stubborn: bool) -> Reached {
-    let mut reached = Reached::default();
-    let mut opened = open(disk);
-    for step in steps {
-        let Ok(current) = &mut opened else {
-            reached.failed = true;
-            return reached;
-        };
+/// A run of steps on a disk.
+pub(crate) struct Run {
+    disk: SimDisk,
+    opened: Result<Opened, StorageError>,
+    writer: Option<SnapshotWriter>,
+    pub(crate) reached: Reached,
+}
+
+impl Run {
+    /// Opens the folder.
+    pub(crate) fn start(disk: &SimDisk) -> Run {
+        let opened = open(disk);
+        let reached = Reached { failed: opened.is_err(), ..Reached::default() };
+        Run { disk: disk.clone(), opened, writer: None, reached }
+    }
+
+    /// Does a step; `false` when it failed, or when the folder could not be opened before.
+    pub(crate) fn step(&mut self, step: Step) -> bool {
+        let Ok(current) = &mut self.opened else { return false };
+        if !self.reached.failed {
+            self.reached.checkpointing =
+                matches!(step, Step::Snapshot | Step::Start | Step::Finish) || self.writer.is_some();
+        }
         let latched = current.log.failed().cloned();
         let done = match step {
             Step::Append(count) => {
                 if latched.is_none() {
-                    reached.attempted = current.log.last().0 + count;
+                    self.reached.attempted = current.log.last().0 + count;
                 }
-                append(current, *count)
+                let done = append(current, count);
+                // Only want of room that was found before anything was written may be tried again.
+                let again =
+                    |error: &StorageError| error.kind == StorageErrorKind::NoSpace && current.log.failed().is_none();
+                let last = done.as_ref().err() == current.log.failed() || done.as_ref().is_err_and(again);
+                assert!(last, "an append that fails is the last one: {done:?}");
+                done
             }
             Step::Seal => current.log.seal(),
             Step::Roll => current.log.roll(),
             Step::Snapshot => snapshot(&current.store),
+            Step::Start => match self.writer {
+                None => start_snapshot(&current.store).map(|writer| self.writer = Some(writer)),
+                Some(_) => Ok(()),
+            },
+            Step::Finish => self.writer.take().map_or(Ok(()), finish_snapshot),
             Step::Forget => current.store.forget_previous().map(drop),
             Step::Trim => current.store.trim(current.log.last()).map(|_| ()),
-            Step::Reopen => {
-                let Ok(current) = opened else { return reached };
-                let closed = current.log.close();
-                drop((current.store, current.snapshot));
-                opened = open(disk);
-                closed
-            }
-            Step::Drop => {
-                drop(opened);
-                opened = open(disk);
-                Ok(())
-            }
+            Step::Reopen | Step::Drop => self.reopen(step == Step::Reopen),
         };
-        if let Ok(current) = &opened {
-            reached.acknowledged = reached.acknowledged.max(current.log.last().0);
-            reached.attempted = reached.attempted.max(reached.acknowledged);
+        if let Ok(current) = &self.opened {
+            self.reached.acknowledged = self.reached.acknowledged.max(current.log.last().0);
+            self.reached.attempted = self.reached.attempted.max(self.reached.acknowledged);
         }
         if let (Some(first), Step::Append(_)) = (&latched, step) {
             assert_eq!(done.as_ref().unwrap_err(), first, "after a failure every append fails the same");
         }
-        if done.is_err() {
-            reached.failed = true;
-            if !stubborn {
-                return reached;
-            }
+        // A second snapshot beside the first one is refused, and that is no failure of the disk.
+        let refused = done.as_ref().is_err_and(|error| error.kind == StorageErrorKind::Config);
+        let failed = (done.is_err() && !refused) || self.opened.is_err();
+        self.reached.failed |= failed;
+        !failed
+    }
+
+    fn reopen(&mut self, close: bool) -> Result<(), StorageError> {
+        self.writer = None;
+        let nothing = StorageError::new(StorageErrorKind::Config, "opening", dir(), "between two openings");
+        let Ok(current) = std::mem::replace(&mut self.opened, Err(nothing)) else { return Ok(()) };
+        let Opened { store, log, snapshot, .. } = current;
+        let closed = if close {
+            log.close()
+        } else {
+            drop(log);
+            Ok(())
+        };
+        drop((store, snapshot));
+        self.opened = open(&self.disk);
+        closed
+    }
+}
+
+/// Runs a workload from an empty disk; goes on after errors when `stubborn`.
+pub(crate) fn run(disk: &SimDisk, steps: &[Step], stubborn: bool) -> Reached {
+    let mut run = Run::start(disk);
+    for step in steps {
+        if !run.step(*step) && (!stubborn || run.opened.is_err()) {
+            break;
         }
     }
-    reached.failed |= opened.is_err();
-    reached
+    run.reached
+}
+
+/// The calls that a workload makes.
+pub(crate) fn calls_of(steps: &[Step]) -> u64 {
+    let disk = SimDisk::new();
+    assert!(!run(&disk, steps, false).failed, "{steps:?} runs");
+    disk.calls()
+}
+
+/// Opens, and checks that what is there is what was acknowledged, and at most what was asked for.
+pub(crate) fn check_prefix(disk: &SimDisk, reached: Reached, what: &dyn Fn() -> String) -> Opened {
+    let opened = open(disk).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    let last = recovered(&opened).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    let range = reached.acknowledged..=reached.attempted;
+    assert!(range.contains(&last), "{}: recovered {last}, not in {range:?}", what());
+    opened
+}
+
+/// As [`check_prefix`], and that the database goes on from there.
+pub(crate) fn check(disk: &SimDisk, reached: Reached, what: &dyn Fn() -> String) {
+    let mut opened = check_prefix(disk, reached, what);
+    let last = opened.log.last().0;
+    append(&mut opened, 1).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    snapshot(&opened.store).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    opened.log.close().unwrap_or_else(|error| panic!("{}: {error}", what()));
+    drop((opened.store, opened.snapshot));
+    let again = open(disk).unwrap_or_else(|error| panic!("{}, opened again: {error}", what()));
+    assert!(!again.recovery.unclean, "{}: the stop was clean", what());
+    assert_eq!(recovered(&again).unwrap(), last + 1, "{}", what());
+}
+
+/// Does the work of every number below `count` on all cores; the sums of what each gives.
+pub(crate) fn on_all_cores<const N: usize>(count: usize, work: &(dyn Fn(usize) -> [u64; N] + Sync)) -> [u64; N] {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let one = || {
+            let mut sums = [0; N];
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return sums;
+                }
+                let found = work(number);
+                (0..N).for_each(|place| sums[place] += found[place]);
+            }
+        };
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();
+        workers.into_iter().fold([0; N], |mut sums, worker| {
+            let found = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (0..N).for_each(|place| sums[place] += found[place]);
+            sums
+        })
+    })
+}
+
+/// A number from the environment, for long runs; `usual` where there is none.
+pub(crate) fn asked(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().expect("a number is asked for"))
 }
 
 /// Small, repeatable random numbers.

@@ -151,8 +151,8 @@ fn outside_libraries_stay_within_their_walls() {
     for source in rust("src").iter().filter(|source| source.room() != "adapters") {
         let room = if source.room() == "main" { "cli" } else { source.room() };
         for (name, rooms) in WALLS {
-            // A file of unit tests may look at what a room left on disk.
-            let looks = *name == "fs" && source.path.ends_with("_tests.rs");
+            // A file of unit tests may look at what a room left on disk, and tell how many cases it tried.
+            let looks = ["fs", "println"].contains(name) && source.path.ends_with("_tests.rs");
             if looks || rooms.contains(&room) {
                 continue;
             }
