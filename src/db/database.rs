@@ -1,7 +1,11 @@
 //! The database: one open folder, or one in memory.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, atomic::AtomicU64, mpsc},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::{self, ThreadId},
     time::Duration,
 };
@@ -10,21 +14,25 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::{
     db::{
-        checkpoint,
-        clock::system_now,
+        alarm::{AlarmKind, Alarms},
+        checkpoint::{self, Manner},
+        clock::{Stopwatch, system_now},
         error::Error,
-        open,
+        keeper::{self, Keeper},
+        open::{self, Found},
         options::{ClockChoice, Options},
         queue::{Job, Queue, Work},
-        record::{SnapshotInfo, Status, Written},
+        record::{DiskInfo, SnapshotInfo, Status, Written},
+        since::Since,
         view::View,
     },
     engine::state::State,
     model::{id::Lsn, request::Request, time::Timestamp},
     storage::{
         disk::Disk,
-        error::{StorageError, StorageErrorKind},
+        error::StorageError,
         real_disk::RealDisk,
+        space::{Space, SpaceStep},
         store::Store,
     },
 };
@@ -75,10 +83,17 @@ pub type Callback = Box<dyn FnOnce(Result<Written, Error>) + Send>;
 /// not block. Once it gives `false` it is called no more.
 pub type Listener = Box<dyn Fn(u64) -> bool + Send>;
 
+/// Called by the writer's thread when it stops by a fault of the program, with what there is to say.
+pub type FaultHook = Box<dyn FnOnce(&str) + Send>;
+
 /// A write on its way.
 pub struct Submitted(mpsc::Receiver<Result<Written, Error>>);
 
 impl Submitted {
+    pub(super) fn new(receiver: mpsc::Receiver<Result<Written, Error>>) -> Submitted {
+        Submitted(receiver)
+    }
+
     /// Waits until the write is durable and visible.
     ///
     /// Errors: as [`Database::write`].
@@ -105,6 +120,20 @@ pub(super) struct Shared {
     pub(super) snapshot_bytes: AtomicU64,
     /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
     pub(super) erased: AtomicU64,
+    /// Since when such a trace is there.
+    pub(super) erasing: Since,
+    /// Since when a write is in no snapshot.
+    pub(super) unsaved: Since,
+    /// The snapshot that memory is mapped from.
+    pub(super) mapped: Option<Lsn>,
+    pub(super) keeper: Keeper,
+    pub(super) alarms: Alarms,
+    /// What to do when the writer stops by a fault of the program.
+    pub(super) on_fault: Mutex<Option<FaultHook>>,
+    started: Stopwatch,
+    /// The uptime at which the disk was last looked at. Units: milliseconds.
+    looked: AtomicU64,
+    scrubbed: Mutex<Option<(Timestamp, bool)>>,
     /// Who is told of what was published.
     listeners: Mutex<Vec<Listener>>,
     failure: Mutex<Option<Error>>,
@@ -114,23 +143,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        options: Options,
-        state: State,
-        store: Option<Store>,
-        snapshot_bytes: u64,
-        erased: Lsn,
-    ) -> Shared {
+    pub(super) fn new(options: Options, state: State, found: Found) -> Shared {
         Shared {
             options,
             published: ArcSwap::from_pointee(state),
             latest: ArcSwapOption::empty(),
             queue: Queue::default(),
-            is_stored: store.is_some(),
-            store: Mutex::new(store),
+            is_stored: found.store.is_some(),
+            store: Mutex::new(found.store),
             snapshotting: Mutex::new(()),
-            snapshot_bytes: AtomicU64::new(snapshot_bytes),
-            erased: AtomicU64::new(erased.0),
+            snapshot_bytes: AtomicU64::new(found.snapshot_bytes),
+            erased: AtomicU64::new(found.erased.map_or(0, |lsn| lsn.0)),
+            erasing: Since::new(found.erasing),
+            unsaved: Since::new(found.unsaved),
+            mapped: found.mapped,
+            keeper: Keeper::default(),
+            alarms: Alarms::default(),
+            on_fault: Mutex::default(),
+            started: Stopwatch::start(),
+            looked: AtomicU64::new(0),
+            scrubbed: Mutex::default(),
             listeners: Mutex::default(),
             failure: Mutex::new(None),
             closed: Mutex::new(None),
@@ -143,8 +175,53 @@ impl Shared {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How long it has been open.
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The uptime at which the disk was last looked at.
+    pub(super) fn looked(&self) -> Duration {
+        Duration::from_millis(self.looked.load(Ordering::Relaxed))
+    }
+
+    /// Asks the disk how much room there is, and tells when that changes what is written.
+    pub(super) fn look_at_space(&self, store: &Store) -> Space {
+        let (uptime, before) = (self.uptime(), store.space().step);
+        self.looked.store(u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let space = store.look_at_space(uptime);
+        if space.step != before {
+            tracing::info!(step = space.step.word(), free = space.free, "another step of the disk-space ladder");
+            match space.step {
+                SpaceStep::Ample => self.alarms.clear(AlarmKind::StorageLow),
+                _ => self.alarms.raise(AlarmKind::StorageLow, told_low(&space)),
+            }
+            self.keeper.wake();
+        }
+        space
+    }
+
+    /// Notes that the files at rest were read again.
+    pub(super) fn scrubbed(&self, is_whole: bool) {
+        *self.scrubbed.lock().unwrap_or_else(PoisonError::into_inner) = Some((system_now(), is_whole));
+    }
+
+    /// Puts an entry in the queue, waiting for room where it must; what is refused for good is told so.
+    pub(super) fn push_patiently(&self, mut job: Job) {
+        while let Err((error, refused)) = self.queue.push(job) {
+            let failure = self.failure().or_else(|| (!matches!(error, Error::Busy)).then_some(error));
+            if let Some(failure) = failure {
+                (refused.done)(Err(failure));
+                return;
+            }
+            thread::sleep(BUSY_WAIT);
+            job = refused;
+        }
+    }
+
     /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
     pub(super) fn release(&self, how: Result<(), Error>) {
+        self.keeper.end();
         let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
         self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(snapshotting);
@@ -180,18 +257,13 @@ impl Shared {
 
     /// From now on the database only reads.
     pub(super) fn fail(&self, error: &StorageError) {
-        let told: Box<str> = error.to_string().into();
-        let full = error.kind == StorageErrorKind::NoSpace;
-        tracing::error!(error = %told, "the log failed; the database only reads until it is opened again");
-        self.latch(if full { Error::NoRoom(told) } else { Error::ReadOnly(told) });
+        tracing::error!(%error, "the log failed; the database only reads until it is opened again");
+        self.fail_with(error.to_string().into());
     }
 
     pub(super) fn fail_with(&self, why: Box<str>) {
-        self.latch(Error::ReadOnly(why));
-    }
-
-    fn latch(&self, error: Error) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.alarms.raise(AlarmKind::ReadOnly, why.clone());
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Error::ReadOnly(why));
     }
 
     fn wait_closed(&self) -> Result<(), Error> {
@@ -241,8 +313,14 @@ impl Database {
     fn start(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Database, Error> {
         let writer = open::open(disk, options)?;
         let shared = Arc::clone(&writer.shared);
+        if shared.is_stored {
+            keeper::start(&shared)?;
+        }
         let running = thread::Builder::new().name("throng-writer".into()).spawn(move || writer.run());
-        let running = running.map_err(|error| Error::NoThread(error.to_string().into()))?;
+        let running = running.map_err(|error| {
+            shared.release(Ok(()));
+            Error::NoThread(error.to_string().into())
+        })?;
         Ok(Database { handle: Arc::new(Handle { shared, writer: running.thread().id() }) })
     }
 
@@ -271,19 +349,37 @@ impl Database {
 
     /// As [`Database::submit`], but waits for room where that would answer [`Error::Busy`]; for imports.
     pub fn submit_patiently(&self, write: impl Into<Write>) -> Submitted {
-        let shared = &self.handle.shared;
         let (sender, receiver) = mpsc::sync_channel(1);
-        let mut job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
-        while let Err((error, refused)) = shared.queue.push(job) {
-            let failure = shared.failure().or_else(|| (!matches!(error, Error::Busy)).then_some(error));
-            if let Some(failure) = failure {
-                (refused.done)(Err(failure));
-                break;
-            }
-            thread::sleep(BUSY_WAIT);
-            job = refused;
+        let job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
+        match self.check_bulk() {
+            Ok(()) => self.handle.shared.push_patiently(job),
+            Err(error) => (job.done)(Err(error)),
         }
         Submitted(receiver)
+    }
+
+    /// Whether bulk imports are taken.
+    ///
+    /// Errors: [`Error::StorageLow`] while there is too little room on the disk for them.
+    pub fn check_bulk(&self) -> Result<(), Error> {
+        let space = self.handle.shared.store().map(|store| store.space());
+        match space.filter(|space| space.step >= SpaceStep::NoImports) {
+            Some(space) => Err(Error::StorageLow(told_low(&space).into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Why plain writes are refused for want of room, if they are.
+    pub fn storage_low(&self) -> Option<Error> {
+        let shared = &self.handle.shared;
+        let space = shared.look_at_space(&shared.store()?);
+        (space.step == SpaceStep::DeletesOnly).then(|| Error::StorageLow(told_low(&space).into()))
+    }
+
+    /// Says what is to be done when the writer stops by a fault of the program: what is published is whole, but
+    /// nothing can be written any more, and a process that has nothing else to do should end.
+    pub fn on_fault(&self, hook: FaultHook) {
+        *self.handle.shared.on_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
     /// Why the database only reads, if it does.
@@ -339,8 +435,7 @@ impl Database {
         if !self.handle.shared.is_stored {
             return Err(Error::InMemory);
         }
-        self.wait_for(Work::Roll)?;
-        checkpoint::take(&self.handle.shared)
+        checkpoint::take(&self.handle.shared, Manner::OnDemand)
     }
 
     /// Figures about the database.
@@ -355,10 +450,14 @@ impl Database {
             status.log_bytes = stored.log_bytes;
             status.log_bytes_since_snapshot = stored.log_bytes_since_snapshot;
             status.free_bytes = stored.free_bytes;
+            status.disk = Some(disk_info(&shared.look_at_space(&store)));
+            status.erasing = shared.erased.load(Ordering::Acquire) > 0;
+            status.scrubbed = *shared.scrubbed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }
         }
+        status.alarms = shared.alarms.all();
         status
     }
 
@@ -371,6 +470,28 @@ impl Database {
     }
 }
 
+fn disk_info(space: &Space) -> DiskInfo {
+    DiskInfo {
+        free_bytes: space.free,
+        step: space.step.word(),
+        steps: space.table().collect(),
+        ballast_bytes: space.ballast,
+    }
+}
+
+/// What a step of the ladder means, for people.
+pub(super) fn told_low(space: &Space) -> String {
+    let free = space.free.unwrap_or(0);
+    let what = match space.step {
+        SpaceStep::Ample => "everything is written",
+        SpaceStep::Low => "everything is still written",
+        SpaceStep::NoImports => "bulk imports are refused",
+        SpaceStep::DeletesOnly => "only erasures and deletions are written",
+    };
+    let needed = space.below(space.step) / 4 * 5;
+    format!("{free} bytes are free on the disk: {what} until {needed} are")
+}
+
 #[cfg(test)]
 #[path = "database_tests.rs"]
 mod tests;
@@ -378,3 +499,7 @@ mod tests;
 #[cfg(test)]
 #[path = "crash_tests.rs"]
 mod crash_tests;
+
+#[cfg(test)]
+#[path = "space_tests.rs"]
+mod space_tests;

@@ -119,9 +119,12 @@ pub enum Error {
     /// The database was closed.
     #[error("the database is closed")]
     Closed,
-    /// The disk has no room.
+    /// The disk has no room for this; nothing of it was written.
     #[error("no room on disk: {0}")]
     NoRoom(Box<str>),
+    /// There is so little room on the disk that only more urgent things are written until there is more.
+    #[error("{0}")]
+    StorageLow(Box<str>),
     /// The folder was made with another time zone.
     #[error("the folder's time zone is \"{folder}\", set when it was made; \"{asked}\" was asked for")]
     ZoneFixed {
@@ -173,6 +176,7 @@ impl Error {
             | Error::ReadOnly(_)
             | Error::Closed
             | Error::NoRoom(_)
+            | Error::StorageLow(_)
             | Error::ZoneFixed { .. }
             | Error::ClockBehind { .. }
             | Error::NoThread(_)

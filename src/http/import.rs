@@ -225,6 +225,7 @@ pub fn import_once(
     key: Option<&str>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
+    db.check_bulk()?;
     let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
     let summary = Summary { lsn: db.view().lsn().0, ..Summary::default() };
     let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary, progress };

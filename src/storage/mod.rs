@@ -4,6 +4,8 @@
 //! Never:  knows what a payload or a section means; retries a failed sync; guesses past damage.
 //! Start:  [`store::Store::open`], [`log::Log::append`], [`snapshot_writer::SnapshotWriter`]; docs/FORMAT.md.
 
+#[cfg(target_os = "linux")]
+pub mod direct_file;
 pub mod disk;
 pub mod error;
 pub mod export;
@@ -17,10 +19,12 @@ pub mod mmap;
 pub mod names;
 pub mod real_disk;
 pub mod recover;
+pub mod scrub;
 pub mod sim_disk;
 pub mod sim_ops;
 pub mod snapshot_reader;
 pub mod snapshot_writer;
+pub mod space;
 pub mod status;
 pub mod store;
 pub mod verify;
@@ -29,6 +33,8 @@ pub mod verify;
 mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod space_tests;
 #[cfg(test)]
 mod store_tests;
 #[cfg(test)]

@@ -171,7 +171,7 @@ impl Verifier<'_> {
             (entry.first, entry.last) = (Some(lsn), Some(lsn));
             let named = wanted.iter().flatten().find(|info| info.lsn == lsn);
             let identity = self.identity.unwrap_or_default();
-            match Snapshot::verify(self.disk, &path, &identity, lsn) {
+            match Snapshot::verify(self.disk, &path, &identity, lsn, &mut |_| {}) {
                 Ok((info, sections)) => {
                     entry.sections = sections;
                     match named {
@@ -208,7 +208,9 @@ impl Verifier<'_> {
                 FileName::Manifest => "the manifest before",
                 FileName::Lock => "the lock",
                 FileName::Unfinished => "unfinished; removed at the next start",
-                FileName::Torn => "a torn tail that was cut off and saved",
+                FileName::Torn(_) => "a torn tail that was cut off and saved",
+                FileName::Ballast => "the ballast, given back when there is no other room",
+                FileName::Report => "what the salvage that made this folder left out",
                 FileName::Foreign => "not ours",
             };
             self.file(name, note.into());
