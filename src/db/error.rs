@@ -185,6 +185,19 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The exit code of a command that fails for it: 2 when the caller must act; else what kind of trouble it is, 1 for
+    /// what has no code of its own.
+    pub fn exit_code(&self) -> u8 {
+        match (self, self.who()) {
+            (_, Who::Caller) => 2,
+            (Error::Storage(error), _) => error.kind.exit_code(),
+            (Error::NoRoom(_) | Error::StorageLow(_), _) => StorageErrorKind::NoSpace.exit_code(),
+            _ => 1,
+        }
+    }
+}
+
 impl From<RuleError> for Error {
     fn from(error: RuleError) -> Error {
         Error::Rule(Box::new(error))

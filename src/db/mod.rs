@@ -19,6 +19,7 @@ pub mod past;
 pub mod payload;
 pub mod queue;
 pub mod record;
+pub mod salvage;
 pub mod since;
 pub mod suppression;
 pub mod verify;

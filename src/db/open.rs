@@ -21,6 +21,7 @@ use crate::{
         disk::Disk,
         error::StorageError,
         log::Log,
+        salvage::advise,
         snapshot_reader::{Snapshot, snapshot_damage},
         store::{Opened, Store, StoreOptions},
     },
@@ -53,7 +54,9 @@ struct Recovered {
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
 pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writer, Error> {
     let recovered = match (&options.dir, disk) {
-        (Some(dir), Some(disk)) => recover(disk, dir, &options)?,
+        (Some(dir), Some(disk)) => {
+            recover(Arc::clone(&disk), dir, &options).map_err(|error| advise(&*disk, dir, error))?
+        }
         _ => Recovered { state: State::empty(), found: Found::default(), log: None, replayed_bytes: 0 },
     };
     let Recovered { state, found, log, replayed_bytes } = recovered;
@@ -70,7 +73,7 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
     Ok(writer)
 }
 
-fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recovered, Error> {
+fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recovered, StorageError> {
     let store_options = StoreOptions {
         mmap: options.mmap,
         file_bytes: options.log_file_bytes,
@@ -118,7 +121,7 @@ pub(super) fn restore(snapshot: &Snapshot) -> Result<State, StorageError> {
 }
 
 /// Applies one record of the log; says whether it erased a contact.
-pub(super) fn replay(state: &mut State, lsn: Lsn, bytes: &[u8]) -> Result<bool, String> {
+fn replay(state: &mut State, lsn: Lsn, bytes: &[u8]) -> Result<bool, String> {
     let (at, batch) = record::decode(bytes).map_err(|damage| damage.what)?;
     if lsn.0 != state.lsn.0 + 1 {
         return Err(format!("record {lsn} follows {}", state.lsn));

@@ -96,6 +96,21 @@ pub fn read_whole(file: &dyn DiskFile) -> io::Result<Bytes> {
     Ok(buffer.freeze())
 }
 
+/// As [`read_whole`], from the end to the beginning in small steps: of a file that another process appends to, this
+/// gives everything up to some moment and maybe some of what came after, but nothing that came after a part that is
+/// missing.
+pub fn read_backwards(file: &dyn DiskFile) -> io::Result<Bytes> {
+    const STEP: usize = 4_096;
+    let size = usize::try_from(file.size()?)
+        .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than memory can be"))?;
+    let mut buffer = AlignedBuffer::zeroed(size);
+    let bytes = buffer.bytes_mut();
+    for start in (0..size).step_by(STEP).rev() {
+        read_exact_at(file, &mut bytes[start..size.min(start + STEP)], start as u64)?;
+    }
+    Ok(buffer.freeze())
+}
+
 /// Writes all bytes.
 pub fn write_all_at(file: &dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

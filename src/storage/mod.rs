@@ -19,6 +19,7 @@ pub mod mmap;
 pub mod names;
 pub mod real_disk;
 pub mod recover;
+pub mod salvage;
 pub mod scrub;
 pub mod sim_disk;
 pub mod sim_ops;
@@ -27,6 +28,7 @@ pub mod snapshot_writer;
 pub mod space;
 pub mod status;
 pub mod store;
+pub mod transplant;
 pub mod verify;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, read_exact_at, read_whole, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, identity_text};
-use crate::storage::lock::{check_mode, lock_folder};
+use crate::storage::lock::{FolderLock, check_mode, lock_folder};
 use crate::storage::log::{Log, first_log_head, make_spare};
 use crate::storage::log_file::{LogHead, Stop, Walk, log_damage, walk};
 use crate::storage::manifest::{CleanEnd, Manifest, remove_if_there, rename, write_new};
@@ -88,25 +88,40 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let ballast = disk.open(&dir.join(BALLAST)).and_then(|file| file.size()).unwrap_or(0);
     let file = disk.open_for_writing(&last.log.path);
     let file = file.map_err(|error| StorageError::io("opening", &last.log.path, &error))?;
-    let shared = Shared {
+    let manifests = Manifests { published, current };
+    let mut shared = new_shared(disk, dir, options, manifests, position, lock);
+    shared.failed = Mutex::new(last.failed);
+    shared.ladder = Mutex::new(Ladder::with_ballast(ballast));
+    let store = Store { shared: Arc::new(shared) };
+    let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
+    Ok(Opened { store, log, snapshot, recovery })
+}
+
+/// What everyone shares of a folder that is ready.
+pub(crate) fn new_shared(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    options: StoreOptions,
+    manifests: Manifests,
+    position: Position,
+    lock: FolderLock,
+) -> Shared {
+    Shared {
         disk,
         dir: dir.to_owned(),
         options,
-        identity: published.identity,
-        manifests: Mutex::new(Manifests { published, current }),
+        identity: manifests.published.identity,
+        manifests: Mutex::new(manifests),
         position: Mutex::new(position),
-        failed: Mutex::new(last.failed),
-        ladder: Mutex::new(Ladder::with_ballast(ballast)),
+        failed: Mutex::default(),
+        ladder: Mutex::default(),
         damaged: Mutex::default(),
         untidy: AtomicU64::new(0),
         snapshot_busy: Arc::new(AtomicBool::new(false)),
         placing: Mutex::new(()),
         copying: RwLock::new(()),
         _lock: lock,
-    };
-    let store = Store { shared: Arc::new(shared) };
-    let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
-    Ok(Opened { store, log, snapshot, recovery })
+    }
 }
 
 fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StorageError> {

@@ -372,13 +372,7 @@ fn missing_or_io(path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-/// Damage of a snapshot, with the way out.
+/// Damage of a snapshot.
 pub fn snapshot_damage(path: &Path, cause: String) -> StorageError {
-    let dir: PathBuf = path.parent().unwrap_or(path).to_owned();
-    let cause = format!(
-        "{cause}; run: throng verify \"{}\"; the snapshot before it and the log since may be opened instead by asking \
-         for the previous snapshot",
-        dir.display()
-    );
     StorageError::new(StorageErrorKind::CorruptSnapshot, "reading", path, cause)
 }
