@@ -18,6 +18,7 @@ use crate::{
     storage::{
         error::{StorageError, StorageErrorKind},
         snapshot_writer::Pace,
+        status::SnapshotInfo as StoredSnapshot,
         store::Store,
     },
 };
@@ -39,27 +40,16 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     let Some(store) = shared.store() else {
         return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
     };
-    let capture = capture(shared, manner)?;
     let watch = Stopwatch::start();
-    let mut written = write(shared, &store, &capture, manner);
-    if matches!(written, Err(Error::NoRoom(_))) && store.give_ballast()? > 0 {
-        written = write(shared, &store, &capture, manner);
-    }
-    let info = match written {
-        Ok(info) => info,
-        Err(error) => {
-            shared.unsaved.restore(&capture.unsaved);
-            if let Error::NoRoom(told) = &error {
-                let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
-                shared.alarms.raise(AlarmKind::OperatorNeeded, told);
-            }
-            return Err(error);
+    let (info, lsn) = make(shared, &store, manner).inspect_err(|error| {
+        if let Error::NoRoom(told) = error {
+            let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
+            shared.alarms.raise(AlarmKind::OperatorNeeded, told);
         }
-    };
+    })?;
     for over in [AlarmKind::OperatorNeeded, AlarmKind::SnapshotFailing] {
         shared.alarms.clear(over);
     }
-    let lsn = capture.erased;
     // Who was erased since is in a later capture.
     if lsn > Lsn(0) && shared.erased.compare_exchange(lsn.0, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
         let _settled = shared.erasing.end();
@@ -68,6 +58,17 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
     shared.look_at_space(&store);
     Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
+}
+
+/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone.
+fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn), Error> {
+    let capture = capture(shared, manner)?;
+    let mut written = write(shared, store, &capture, manner);
+    if matches!(written, Err(Error::NoRoom(_))) && store.give_ballast()? > 0 {
+        written = write(shared, store, &capture, manner);
+    }
+    let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;
+    Ok((info, capture.erased))
 }
 
 /// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
@@ -81,12 +82,7 @@ fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
     captured.try_recv().map_err(|_| Error::Closed)
 }
 
-fn write(
-    shared: &Arc<Shared>,
-    store: &Store,
-    capture: &Capture,
-    manner: Manner,
-) -> Result<crate::storage::status::SnapshotInfo, Error> {
+fn write(shared: &Arc<Shared>, store: &Store, capture: &Capture, manner: Manner) -> Result<StoredSnapshot, Error> {
     let state = &capture.state;
     let mut writer = store.start_snapshot(state.lsn)?;
     if capture.erased > Lsn(0) {

@@ -134,6 +134,7 @@ pub(super) struct Shared {
     /// The uptime at which the disk was last looked at. Units: milliseconds.
     looked: AtomicU64,
     scrubbed: Mutex<Option<(Timestamp, bool)>>,
+    damaged: Mutex<Option<(Timestamp, Box<str>)>>,
     /// Who is told of what was published.
     listeners: Mutex<Vec<Listener>>,
     failure: Mutex<Option<Error>>,
@@ -163,6 +164,7 @@ impl Shared {
             started: Stopwatch::start(),
             looked: AtomicU64::new(0),
             scrubbed: Mutex::default(),
+            damaged: Mutex::default(),
             listeners: Mutex::default(),
             failure: Mutex::new(None),
             closed: Mutex::new(None),
@@ -204,6 +206,11 @@ impl Shared {
     /// Notes that the files at rest were read again.
     pub(super) fn scrubbed(&self, is_whole: bool) {
         *self.scrubbed.lock().unwrap_or_else(PoisonError::into_inner) = Some((system_now(), is_whole));
+    }
+
+    /// Notes that they are damaged.
+    pub(super) fn found_damage(&self, what: Box<str>) {
+        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = Some((system_now(), what));
     }
 
     /// Puts an entry in the queue, waiting for room where it must; what is refused for good is told so.
@@ -452,6 +459,7 @@ impl Database {
             status.free_bytes = stored.free_bytes;
             status.disk = Some(disk_info(&shared.look_at_space(&store)));
             status.erasing = shared.erased.load(Ordering::Acquire) > 0;
+            status.damaged = shared.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status.scrubbed = *shared.scrubbed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
@@ -503,3 +511,15 @@ mod crash_tests;
 #[cfg(test)]
 #[path = "space_tests.rs"]
 mod space_tests;
+
+#[cfg(test)]
+#[path = "erase_tests.rs"]
+mod erase_tests;
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod keeper_tests;
+
+#[cfg(test)]
+#[path = "salvage_tests.rs"]
+mod salvage_tests;

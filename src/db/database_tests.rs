@@ -262,6 +262,32 @@ fn an_erased_contact_leaves_the_files() {
 }
 
 #[test]
+fn a_writer_that_stops_by_a_fault_leaves_a_closed_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(folder(&dir)).unwrap();
+    db.write(contact("a", 1)).unwrap();
+    let (sender, told) = mpsc::channel();
+    db.on_fault(Box::new(move |why| sender.send(why.to_owned()).unwrap()));
+    // A callback is called by the writer's thread, so its fault is the writer's.
+    db.submit(contact("b", 1), Box::new(|_| panic!("a fault of the program, made by a test")));
+    assert!(told.recv().unwrap().contains("stopped by a fault"));
+    loop {
+        match db.write(contact("c", 1)) {
+            Err(Error::ReadOnly(why)) if why.contains("stopped by a fault") => break,
+            Err(Error::OutcomeUnknown(_) | Error::Closed) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(db.snapshot().is_err());
+    assert!(db.view().has_contact("a") && !db.view().has_contact("c"), "what is published is whole");
+    db.view().check().unwrap();
+    assert!(db.close().is_err());
+    drop(db);
+    let db = Database::open(folder(&dir)).unwrap();
+    assert!(db.view().has_contact("a") && db.view().has_contact("b"), "the log has what was acknowledged");
+}
+
+#[test]
 fn an_idle_log_is_sealed() {
     let dir = tempfile::tempdir().unwrap();
     let db = Database::open(folder(&dir)).unwrap();

@@ -287,6 +287,7 @@ impl Upkeep {
         let shared = &self.shared;
         let before = shared.alarms.detail(AlarmKind::DamageFound).filter(|_| store.has_damage());
         let told = before.into_iter().map(String::from).chain([damaged.error.to_string()]).collect::<Vec<_>>();
+        shared.found_damage(damaged.error.to_string().into());
         shared.alarms.raise(AlarmKind::DamageFound, told.join("; "));
         if damaged.snapshot.is_some() && damaged.snapshot == shared.mapped {
             // What memory shows may be read from there at any moment, so it is no good copy either.

@@ -151,6 +151,8 @@ pub struct Status {
     pub erasing: bool,
     /// When the files at rest were last read again and whether all was well.
     pub scrubbed: Option<(Timestamp, bool)>,
+    /// When damage was last found in them since the start, and where, also if it is healed.
+    pub damaged: Option<(Timestamp, Box<str>)>,
     /// When the next event that is dated ahead comes due.
     pub next_due: Option<Timestamp>,
     /// Requests waiting to be written.

@@ -90,7 +90,8 @@ pub fn salvage_on(disk: Arc<dyn Disk>, dir: &Path, to: &Path, wish: SalvageWish)
     };
     let found = survey(&*disk, dir)?;
     let (state, salvaged) = gather(&found, dir, wish)?;
-    let store = found_at(Arc::clone(&disk), to, state.lsn, StoreOptions::default())?;
+    let options = StoreOptions { file_bytes: found.log_file_bytes(), ..StoreOptions::default() };
+    let store = found_at(Arc::clone(&disk), to, state.lsn, options)?;
     let mut writer = store.start_snapshot(state.lsn)?;
     state
         .encode(&mut writer)

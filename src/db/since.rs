@@ -16,9 +16,9 @@ impl Since {
         Since(AtomicI64::new(since.unwrap_or(NEVER)))
     }
 
-    /// It waits since then, unless it waited already.
-    pub(super) fn begin(&self, uptime: Duration) {
-        self.0.fetch_min(ms(uptime), Ordering::AcqRel);
+    /// It waits since then, unless it waited already; says whether it is new.
+    pub(super) fn begin(&self, uptime: Duration) -> bool {
+        self.0.fetch_min(ms(uptime), Ordering::AcqRel) == NEVER
     }
 
     /// It waits no more; gives what to [`Since::restore`] if it does after all.
@@ -52,8 +52,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let since = Since::new(None);
         assert_eq!(since.due(second), None);
-        since.begin(5 * second);
-        since.begin(7 * second);
+        assert!(since.begin(5 * second));
+        assert!(!since.begin(7 * second));
         assert_eq!(since.due(second), Some(6 * second));
         let before = since.end();
         assert_eq!(since.due(second), None);

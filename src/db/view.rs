@@ -270,6 +270,7 @@ impl View {
             alarms: Vec::new(),
             erasing: false,
             scrubbed: None,
+            damaged: None,
             log_bytes: 0,
             log_bytes_since_snapshot: 0,
             free_bytes: None,

@@ -177,12 +177,15 @@ impl Writer {
                 return;
             }
             self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-            self.shared.unsaved.begin(self.shared.uptime());
             self.shared.published.store(Arc::new(state));
+            let now = self.shared.uptime();
+            let mut is_new = self.shared.unsaved.begin(now);
             self.shared.latest.store(None);
             if let Some(lsn) = erased {
                 self.shared.erased.store(lsn.0, Ordering::Release);
-                self.shared.erasing.begin(self.shared.uptime());
+                is_new |= self.shared.erasing.begin(now);
+            }
+            if is_new {
                 self.shared.keeper.wake();
             }
         }

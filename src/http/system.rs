@@ -69,7 +69,7 @@ pub fn status_json(status: &Status) -> Value {
         "read_only": status.read_only,
         "erasing": status.erasing,
         "disk": status.disk.as_ref().map(disk_json),
-        "scrub": status.scrubbed.map(|(at, whole)| json!({"at": at.to_string(), "whole": whole})),
+        "scrub": scrub_json(status),
         "alarms": status.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "limits": limits_json(),
     })
@@ -83,6 +83,15 @@ fn disk_json(disk: &DiskInfo) -> Value {
         "step": disk.step,
         "steps_below": steps,
         "ballast_bytes": disk.ballast_bytes,
+    })
+}
+
+fn scrub_json(status: &Status) -> Value {
+    let damaged = status.damaged.as_ref();
+    json!({
+        "at": status.scrubbed.map(|(at, _)| at.to_string()),
+        "whole": status.scrubbed.map(|(_, whole)| whole),
+        "last_damage": damaged.map(|(at, detail)| json!({"at": at.to_string(), "detail": detail})),
     })
 }
 

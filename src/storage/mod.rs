@@ -36,6 +36,8 @@ mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod scrub_tests;
+#[cfg(test)]
 mod space_tests;
 #[cfg(test)]
 mod store_tests;

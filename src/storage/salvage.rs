@@ -12,6 +12,7 @@ use crate::storage::manifest::Manifest;
 use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
 use crate::storage::snapshot_reader::Snapshot;
 use crate::storage::status::SnapshotInfo;
+use crate::storage::store::StoreOptions;
 
 /// What to salvage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,6 +171,13 @@ impl Survey<'_> {
             Ok(head) => self.logs.push((path, head)),
             Err(error) => self.notes.push(error.to_string()),
         }
+    }
+
+    /// How long its log files are.
+    pub fn log_file_bytes(&self) -> u64 {
+        let size = |path: &PathBuf| self.disk.open(path).and_then(|file| file.size()).ok();
+        let longest = self.logs.iter().filter_map(|(path, _)| size(path)).max();
+        longest.unwrap_or(StoreOptions::default().file_bytes)
     }
 
     /// Opens one of the snapshots.
