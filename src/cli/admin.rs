@@ -10,7 +10,7 @@ use crate::{
         failure::Failure,
         query::{pretty, print},
         show,
-        target::{DEFAULT_FOLDER, Where},
+        target::{DEFAULT_FOLDER, Target, Where},
     },
     db::{
         salvage::{SalvageWish, salvage},
@@ -19,9 +19,13 @@ use crate::{
     model::id::Lsn,
 };
 
-/// Write a snapshot, so that the next start is quick.
+/// Write a snapshot, so that the next start is quick; or copy a data folder.
 #[derive(Args, Debug)]
 pub struct Snapshot {
+    /// Copy the live snapshot and the log after it to this folder, which must not be there or be empty, and verify the
+    /// copy; of a data folder only, not of a server.
+    #[arg(long, value_name = "COPY", conflicts_with = "url")]
+    to: Option<PathBuf>,
     /// Print JSON for programs.
     #[arg(long)]
     json: bool,
@@ -32,7 +36,15 @@ pub struct Snapshot {
 impl Snapshot {
     /// Writes it and prints what it holds.
     pub fn run(self) -> Result<(), Failure> {
-        let answer = self.target.open_existing()?.json("POST", "/v1/snapshot", None)?;
+        let target = self.target.open_existing()?;
+        if let (Some(to), Target::Folder(db, _)) = (&self.to, &target) {
+            let lsn = db.copy_to(to)?.0;
+            return match self.json {
+                true => print(&pretty(&serde_json::json!({"lsn": lsn}))),
+                false => print(&format!("everything up to LSN {lsn} was copied to {} and verified", to.display())),
+            };
+        }
+        let answer = target.json("POST", "/v1/snapshot", None)?;
         if self.json {
             return print(&pretty(&answer));
         }

@@ -59,7 +59,7 @@ enum Command {
     Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
-    /// Write a snapshot, so that the next start is quick.
+    /// Write a snapshot, so that the next start is quick; or copy a data folder.
     Snapshot(admin::Snapshot),
     /// Check every file of a data folder for damage; changes nothing.
     Verify(admin::Verify),

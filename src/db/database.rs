@@ -1,6 +1,7 @@
 //! The database: one open folder, or one in memory.
 
 use std::{
+    path::Path,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -443,6 +444,16 @@ impl Database {
             return Err(Error::InMemory);
         }
         checkpoint::take(&self.handle.shared, Manner::OnDemand)
+    }
+
+    /// Copies the live snapshot and the log after it to an empty folder while writes go on, and verifies the copy. Gives
+    /// the last write that is in it.
+    ///
+    /// Errors: [`Error::Storage`], [`Error::NoRoom`]; [`Error::InMemory`] without a folder.
+    pub fn copy_to(&self, dir: &Path) -> Result<Lsn, Error> {
+        let shared = &self.handle.shared;
+        let store = shared.store().ok_or(if shared.is_stored { Error::Closed } else { Error::InMemory })?;
+        Ok(store.export(dir)?.lsn)
     }
 
     /// Figures about the database.

@@ -203,7 +203,7 @@ impl Snapshot {
             let at = usize::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
             Ok(bytes.slice(at..at + len))
         })
-        .map_err(|error| footer_error(path, error))?;
+        .map_err(|error| footer_error(path, bytes.len() as u64, error))?;
         let body = &bytes[..footer.body as usize];
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let share = footer.blocks.len().div_ceil(threads).max(16);
@@ -302,7 +302,7 @@ fn read_ends(
         read_exact_at(file, &mut bytes, offset)?;
         Ok(bytes.into())
     })
-    .map_err(|error| footer_error(path, error))?;
+    .map_err(|error| footer_error(path, size, error))?;
     Ok((SnapshotInfo { lsn, bytes: size, total: footer.total() }, footer))
 }
 
@@ -353,9 +353,9 @@ fn check_snapshot_head(path: &Path, bytes: &[u8], identity: &Identity, lsn: Lsn)
     Ok(())
 }
 
-fn footer_error(path: &Path, error: FooterError) -> StorageError {
+fn footer_error(path: &Path, size: u64, error: FooterError) -> StorageError {
     match error {
-        FooterError::Damage(damage) => snapshot_damage(path, damage.what),
+        FooterError::Damage(damage) => snapshot_damage(path, damage.what).at(size.saturating_sub(TRAILER_BYTES as u64)),
         FooterError::Io(error) => StorageError::io("reading", path, &error),
     }
 }

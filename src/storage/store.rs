@@ -293,7 +293,13 @@ impl Store {
         if locked(&self.shared.damaged).iter().any(only_for_spare) {
             self.forget_previous()?;
         }
-        locked(&self.shared.damaged).retain(|name| !only_for_spare(name));
+        let manifest = self.manifest();
+        let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
+        locked(&self.shared.damaged).retain(|name| match parse_name(name) {
+            FileName::Snapshot(lsn) => kept.contains(&Some(lsn)),
+            FileName::Log(sequence) => sequence >= manifest.oldest_log,
+            _ => false,
+        });
         Ok(())
     }
 

@@ -65,6 +65,9 @@ fn import_query_segment_on_a_folder() {
     assert_eq!(ok(at, &["segment", "members", "buyers", "--format", "csv", CLOCK[0], CLOCK[1]]), "key\r\nu-1\r\n");
     assert!(ok(at, &["snapshot", CLOCK[0], CLOCK[1]]).contains("snapshot of LSN"));
     assert!(ok(at, &["verify"]).contains("no damage found"));
+    assert!(ok(at, &["snapshot", "--to", "copy", CLOCK[0], CLOCK[1]]).contains("copied to copy and verified"));
+    assert!(ok(at, &["query", "did purchase", "--data", "copy", CLOCK[0], CLOCK[1]]).starts_with("1 contacts"));
+    fails(at, &["snapshot", "--to", "copy", CLOCK[0], CLOCK[1]], 7);
     assert!(ok(at, &["status", CLOCK[0], CLOCK[1]]).contains("contacts         2"));
     let watched = ok(at, &["watch", "--from", "0", "--no-follow", "--json", CLOCK[0], CLOCK[1]]);
     assert!(watched.contains("\"segment\":\"Buyers\""), "{watched}");
