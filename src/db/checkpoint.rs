@@ -9,10 +9,11 @@ use crate::{
     db::{
         alarm::AlarmKind,
         clock::Stopwatch,
-        database::{Shared, Submitted},
+        database::Submitted,
         error::Error,
         queue::{Capture, Job, Work},
         record::SnapshotInfo,
+        shared::Shared,
     },
     model::id::Lsn,
     storage::{

@@ -11,8 +11,8 @@ use crate::{
         alarm::AlarmKind,
         checkpoint::{self, Manner},
         clock::Stopwatch,
-        database::Shared,
         error::Error,
+        shared::Shared,
     },
     storage::{
         scrub::{Damaged, Scrub, Scrubbed},

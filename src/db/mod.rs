@@ -20,6 +20,7 @@ pub mod payload;
 pub mod queue;
 pub mod record;
 pub mod salvage;
+pub mod shared;
 pub mod since;
 pub mod suppression;
 pub mod verify;

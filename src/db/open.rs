@@ -8,11 +8,12 @@ use std::{
 use crate::{
     db::{
         clock::system_now,
-        database::{Shared, Write},
+        database::Write,
         error::Error,
         options::{ClockChoice, Options},
         queue::{Job, Work},
         record::Written,
+        shared::Shared,
         writer::Writer,
     },
     engine::{apply::apply, command::Stamp, record, state::State},

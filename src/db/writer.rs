@@ -12,11 +12,12 @@ use std::{
 use crate::{
     db::{
         clock::Stopwatch,
-        database::{Callback, Shared, Write, told_low},
+        database::{Callback, Write},
         error::Error,
         payload::Payload,
         queue::{Capture, Job, Taken, Work},
         record::Written,
+        shared::{Shared, told_low},
     },
     engine::{
         admit::{Admitted, OnceKey, admit},
