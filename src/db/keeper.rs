@@ -21,8 +21,9 @@ use crate::{
     },
 };
 
-/// When the ballast is first looked after: a command that is over sooner makes none.
-const BALLAST_AFTER: Duration = Duration::from_secs(60);
+/// What can wait a little does not begin before: a command that is over sooner makes no ballast, and no snapshot
+/// because the last one is old.
+const AT_FIRST: Duration = Duration::from_secs(60);
 /// An erased contact must have left the files by then.
 const ERASED_BY: Duration = Duration::from_secs(24 * 3_600);
 /// So many failed snapshots in a row raise an alarm.
@@ -136,7 +137,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
         failures: 0,
         retry_at: None,
         no_room: false,
-        look_at: Some(BALLAST_AFTER),
+        look_at: Some(AT_FIRST),
         scrub_at: Some(shared.options.upkeep.scrub_every).filter(|every| !every.is_zero()),
         scrub: None,
         damaged: false,
@@ -201,7 +202,7 @@ impl Upkeep {
                 // Now it should fit.
                 (self.no_room, self.retry_at) = (false, None);
             }
-            if now >= BALLAST_AFTER
+            if now >= AT_FIRST
                 && let Err(error) = store.keep_ballast()
             {
                 tracing::warn!(%error, "no ballast could be made");
@@ -216,7 +217,10 @@ impl Upkeep {
             return None;
         }
         let asked = (shared.keeper.is_asked() || self.damaged).then_some(now);
-        let old = shared.unsaved.due(options.upkeep.snapshot_age).filter(|_| options.auto_snapshot);
+        let age = options.upkeep.snapshot_age;
+        let old = shared.unsaved.due(age).filter(|_| options.auto_snapshot);
+        // It waited since before the start.
+        let old = old.map(|due| if due < age { due.max(AT_FIRST) } else { due });
         let erased = shared.erasing.due(options.upkeep.erased_within);
         let wanted = [asked, old, erased].into_iter().flatten().min()?;
         Some(self.retry_at.map_or(wanted, |retry| retry.max(wanted)))
@@ -235,7 +239,7 @@ impl Upkeep {
                 tracing::info!(lsn = info.lsn.0, bytes = info.bytes, took_us = info.took_us, "snapshot written");
                 shared.keeper.snapshot_taken();
                 (self.failures, self.retry_at, self.no_room, self.damaged) = (0, None, false, false);
-                self.look_at = Some(shared.uptime().max(BALLAST_AFTER));
+                self.look_at = Some(shared.uptime().max(AT_FIRST));
             }
             Err(Error::Closed) => {}
             Err(error) => self.failed(&error),

@@ -146,7 +146,6 @@ fn a_full_disk_refuses_what_is_new_and_takes_it_again_once_there_is_room() {
         }
     }
     assert!(runs >= 500, "{runs} runs, {erased} erasures on a full disk");
-    println!("{runs} runs, {erased} erasures on a full disk");
 }
 
 #[test]

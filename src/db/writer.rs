@@ -199,7 +199,7 @@ impl Writer {
         }
     }
 
-    /// Appends to the log. For what is urgent the ballast goes, where there is no other room.
+    /// Appends to the log. Where there is little room, what is urgent may go to a shorter file, and the ballast goes.
     fn append(&mut self, frames: &[(Lsn, Vec<u8>)], is_urgent: bool) -> Result<(), StorageError> {
         let frames: Vec<(Lsn, &[u8])> = frames.iter().map(|(lsn, bytes)| (*lsn, bytes.as_slice())).collect();
         self.with_room(is_urgent, &mut |log| log.append(&frames))
@@ -211,12 +211,15 @@ impl Writer {
         work: &mut dyn FnMut(&mut Log) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         let Some(log) = &mut self.log else { return Ok(()) };
-        let done = work(log);
-        let store = self.shared.store().filter(|_| is_urgent && log.failed().is_none());
+        if !is_urgent {
+            return work(log);
+        }
+        let done = log.sparingly(&mut *work);
+        let store = self.shared.store().filter(|_| log.failed().is_none());
         match (done, store) {
             (Err(error), Some(store)) if error.kind == StorageErrorKind::NoSpace => match store.give_ballast()? {
                 0 => Err(error),
-                _ => work(log),
+                _ => log.sparingly(work),
             },
             (done, _) => done,
         }
@@ -232,11 +235,6 @@ impl Writer {
     }
 
     fn write(&self, group: &mut Group, write: Write) -> Result<Written, Error> {
-        let is_urgent = write.requests.iter().all(Request::gives_room);
-        if group.space.step == SpaceStep::DeletesOnly && !is_urgent {
-            return Err(Error::StorageLow(told_low(&group.space).into()));
-        }
-        group.is_urgent &= is_urgent;
         let at = self.shared.now(&group.state);
         if let Some(once) = &write.once
             && let Some(kept) = group.state.memory.find(&once.key, at)
@@ -246,6 +244,11 @@ impl Writer {
             }
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
         }
+        let is_urgent = write.requests.iter().all(Request::gives_room);
+        if group.space.step == SpaceStep::DeletesOnly && !is_urgent {
+            return Err(Error::StorageLow(told_low(&group.space).into()));
+        }
+        group.is_urgent &= is_urgent;
         let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
         Ok(self.admit(group, at, write.requests, once))
     }

@@ -19,6 +19,8 @@ use crate::storage::store::{LogFile, Store};
 const MAX_GROUP: usize = 1 << 16;
 /// Room that is always kept for a seal. Units: bytes.
 const SEAL_ROOM: u64 = frame_size(SEAL_BYTES) as u64;
+/// Where there is no room for a whole file, one of this part of its size will do for what is urgent.
+const SPARING_PART: u64 = 64;
 /// A buffer that grew beyond this for a long payload is given back.
 const KEPT_BUFFER: usize = 4 << 20;
 
@@ -35,6 +37,8 @@ pub struct Log {
     /// There is nothing to seal, or no room for a seal.
     sealed: bool,
     buffer: Vec<u8>,
+    /// A shorter file than usual will do.
+    sparing: bool,
     failed: Option<StorageError>,
     spare: Option<JoinHandle<io::Result<Box<dyn DiskFile>>>>,
 }
@@ -52,6 +56,7 @@ impl Log {
             checksum: found.checksum,
             sealed: found.sealed,
             buffer: Vec::new(),
+            sparing: false,
             failed: None,
             spare: None,
         }
@@ -149,19 +154,38 @@ impl Log {
             return Ok(());
         }
         match self.take_spare() {
-            Ok(file) => self.start_next_file(file).map_err(|error| self.fail(error)),
+            Ok((file, size)) => self.start_next_file(file, size).map_err(|error| self.fail(error)),
             Err(error) if error.kind == StorageErrorKind::NoSpace => Err(error),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// The next file, full of zeros. One that could not be made ahead of time is tried again, here where it counts.
-    fn take_spare(&mut self) -> Result<Box<dyn DiskFile>, StorageError> {
-        let ready = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok);
+    /// Does some work that may go on in a shorter file than usual, where there is no room for a whole one.
+    pub fn sparingly<T>(&mut self, work: impl FnOnce(&mut Log) -> T) -> T {
+        self.sparing = true;
+        let done = work(self);
+        self.sparing = false;
+        done
+    }
+
+    /// The next file, full of zeros, and its size. One that could not be made ahead of time is tried again, here where
+    /// it counts.
+    fn take_spare(&mut self) -> Result<(Box<dyn DiskFile>, u64), StorageError> {
+        let size = self.store.shared.options.file_bytes;
+        if let Some(file) = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok) {
+            return Ok((file, size));
+        }
         let path = self.store.dir().join(SPARE);
-        ready
-            .map_or_else(|| make_spare(self.store.disk(), &path, self.store.shared.options.file_bytes), Ok)
-            .map_err(|error| StorageError::io("creating", &path, &error))
+        let make = |size| {
+            let made = make_spare(self.store.disk(), &path, size);
+            made.map(|file| (file, size)).map_err(|error| StorageError::io("creating", &path, &error))
+        };
+        match make(size) {
+            Err(error) if error.kind == StorageErrorKind::NoSpace && self.sparing => {
+                make((size / SPARING_PART).max(HEAD_BYTES as u64))
+            }
+            made => made,
+        }
     }
 
     /// Seals the log and notes the clean end in the manifest. Without room for that the next start is as after a kill.
@@ -222,11 +246,10 @@ impl Log {
         Ok(())
     }
 
-    fn start_next_file(&mut self, file: Box<dyn DiskFile>) -> Result<(), StorageError> {
+    fn start_next_file(&mut self, file: Box<dyn DiskFile>, size: u64) -> Result<(), StorageError> {
         let dir = self.store.dir().to_owned();
         let disk = self.store.shared.disk.clone();
         let spare = dir.join(SPARE);
-        let size = self.store.shared.options.file_bytes;
         let sequence = self.head.sequence.checked_add(1).ok_or_else(|| {
             let full = io::Error::other("there is no log file number left");
             StorageError::io("creating", &spare, &full)
