@@ -1,4 +1,4 @@
-//! `throng snapshot`, `throng verify`, `throng status`: for whoever runs the database.
+//! `throng snapshot`, `throng verify`, `throng salvage`, `throng status`: for whoever runs the database.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,22 @@ use crate::{
         failure::Failure,
         query::{pretty, print},
         show,
-        target::{DEFAULT_FOLDER, Where},
+        target::{DEFAULT_FOLDER, Target, Where},
     },
-    db::verify,
+    db::{
+        salvage::{SalvageWish, salvage},
+        verify,
+    },
+    model::id::Lsn,
 };
 
-/// Write a snapshot, so that the next start is quick.
+/// Write a snapshot, so that the next start is quick; or copy a data folder.
 #[derive(Args, Debug)]
 pub struct Snapshot {
+    /// Copy the live snapshot and the log after it to this folder, which must not be there or be empty, and verify the
+    /// copy; of a data folder only, not of a server.
+    #[arg(long, value_name = "COPY", conflicts_with = "url")]
+    to: Option<PathBuf>,
     /// Print JSON for programs.
     #[arg(long)]
     json: bool,
@@ -28,7 +36,15 @@ pub struct Snapshot {
 impl Snapshot {
     /// Writes it and prints what it holds.
     pub fn run(self) -> Result<(), Failure> {
-        let answer = self.target.open_existing()?.json("POST", "/v1/snapshot", None)?;
+        let target = self.target.open_existing()?;
+        if let (Some(to), Target::Folder(db, _)) = (&self.to, &target) {
+            let lsn = db.copy_to(to)?.0;
+            return match self.json {
+                true => print(&pretty(&serde_json::json!({"lsn": lsn}))),
+                false => print(&format!("everything up to LSN {lsn} was copied to {} and verified", to.display())),
+            };
+        }
+        let answer = target.json("POST", "/v1/snapshot", None)?;
         if self.json {
             return print(&pretty(&answer));
         }
@@ -70,6 +86,19 @@ impl Status {
         if answer["read_only"].is_string() {
             rows.push(("reads only", text("read_only")));
         }
+        let disk = &answer["disk"];
+        if disk.is_object() {
+            let step = disk["step"].as_str().unwrap_or_default();
+            let (free, ballast) = (size(&disk["free_bytes"]), size(&disk["ballast_bytes"]));
+            rows.push(("disk", format!("{step}: {free} free, {ballast} of ballast")));
+        }
+        if answer["erasing"] == true {
+            rows.push(("erasing", "files still hold somebody who was erased; the next snapshot ends that".into()));
+        }
+        for alarm in answer["alarms"].as_array().into_iter().flatten() {
+            let word = |key: &str| alarm[key].as_str().unwrap_or_default().to_owned();
+            rows.push(("ALARM", format!("{} since {}: {}", word("code"), word("since"), word("detail"))));
+        }
         let rows = rows.into_iter().map(|(key, value)| format!("{key:<16} {value}"));
         print(&rows.collect::<Vec<_>>().join("\n"))?;
         let memory = answer["memory_bytes"].as_object().into_iter().flatten();
@@ -86,7 +115,7 @@ impl Status {
 /// Check every file of a data folder for damage; changes nothing.
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The data folder; no server may be using it.
+    /// The data folder; a server may be using it.
     #[arg(long, value_name = "DIR", env = "THRONG_DATA", default_value = DEFAULT_FOLDER)]
     data: PathBuf,
     /// Print JSON for programs.
@@ -113,6 +142,49 @@ impl Verify {
             }
             return Ok(());
         }
-        Err(Failure::operator(format!("damage found:\n  {}", report.damage.join("\n  "))))
+        let told = format!("damage found:\n  {}", report.damage.join("\n  "));
+        Err(Failure { code: report.exit_code, ..Failure::operator(told) })
+    }
+}
+
+/// Write what of a damaged data folder still verifies to a new folder; the damaged one is only read.
+#[derive(Args, Debug)]
+pub struct Salvage {
+    /// The damaged data folder; no server may be using it.
+    #[arg(long, value_name = "DIR", env = "THRONG_DATA", default_value = DEFAULT_FOLDER)]
+    data: PathBuf,
+    /// The new folder: not there, or empty.
+    #[arg(long, value_name = "NEW")]
+    to: PathBuf,
+    /// Nothing after this write.
+    #[arg(long, value_name = "LSN", conflicts_with = "skip")]
+    up_to_lsn: Option<u64>,
+    /// Go on behind damage with the writes that verify and fit what is before them; else it ends at the first damage.
+    #[arg(long)]
+    skip: bool,
+    /// Begin with the intact snapshot before the newest one.
+    #[arg(long)]
+    from_previous: bool,
+    /// Print JSON for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Salvage {
+    /// Writes the folder and prints what is left out.
+    pub fn run(self) -> Result<(), Failure> {
+        let wish = SalvageWish { up_to: self.up_to_lsn.map(Lsn), skip: self.skip, from_previous: self.from_previous };
+        let done = salvage(&self.data, &self.to, wish)?;
+        if !self.json {
+            return print(&format!("{}the new folder is {}", done.report(), self.to.display()));
+        }
+        let discarded = done.discarded.iter();
+        let discarded: Vec<Value> = discarded
+            .map(|(first, last, why)| serde_json::json!({"first": first.0, "last": last.0, "why": why}))
+            .collect();
+        print(&pretty(&serde_json::json!({
+            "from_lsn": done.from.map(|lsn| lsn.0), "lsn": done.lsn.0, "contacts": done.contacts,
+            "discarded": discarded, "notes": done.notes,
+        })))
     }
 }

@@ -18,25 +18,29 @@ pub struct Failure {
     pub message: String,
     /// The problem that the API answered, if it did.
     pub problem: Option<Value>,
+    /// The exit code.
+    pub code: u8,
 }
+
+/// The exit code of a process whose writer stopped by a fault of the program.
+pub const FAULT: u8 = 70;
+/// The exit code for want of room on the disk.
+pub const NO_ROOM: u8 = 8;
 
 impl Failure {
     /// The caller must act: a bad rule, a bad file, a wrong argument. Exit code 2.
     pub fn caller(message: impl Into<String>) -> Failure {
-        Failure { who: Who::Caller, message: message.into(), problem: None }
+        Failure { who: Who::Caller, message: message.into(), problem: None, code: 2 }
     }
 
-    /// The operator must act: disk, folder, address, a server that is down. Exit code 1.
+    /// The operator must act: disk, folder, address, a server that is down. Exit code 1, if none is set.
     pub fn operator(message: impl Into<String>) -> Failure {
-        Failure { who: Who::Operator, message: message.into(), problem: None }
+        Failure { who: Who::Operator, message: message.into(), problem: None, code: 1 }
     }
 
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
-        match self.who {
-            Who::Operator => ExitCode::from(1),
-            Who::Caller => ExitCode::from(2),
-        }
+        ExitCode::from(self.code)
     }
 
     /// The same failure; if it is about a rule, with the line, a caret under the place, and the suggestion.
@@ -72,6 +76,6 @@ impl fmt::Display for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { who: error.who(), message: error.to_string(), problem: None }
+        Failure { who: error.who(), message: error.to_string(), problem: None, code: error.exit_code() }
     }
 }

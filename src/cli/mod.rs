@@ -32,7 +32,9 @@ pub mod what_if;
     about = "A bitmap-indexed, in-memory segment database",
     after_help = "Start here:\n  throng demo                                   a million contacts, the example segments, and a server\n  \
                   throng import contacts.csv --events events.ndjson\n  throng query 'Has tag \"VIP\" AND Last Activity < 30 days ago'\n\n\
-                  Exit codes: 0 done; 1 the operator must act (disk, folder, address); 2 the caller must (a bad rule, a bad file)."
+                  Exit codes: 0 done; 1 the operator must act (disk, address); 2 the caller must (a bad rule, a bad file); of a data \
+                  folder: 3 in use by another process, 4 of a newer version, 5 its log is damaged, 6 a snapshot is \
+                  damaged, 7 not what it should be, 8 no room on its disk; 70 a fault of the program."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -57,10 +59,12 @@ enum Command {
     Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
-    /// Write a snapshot, so that the next start is quick.
+    /// Write a snapshot, so that the next start is quick; or copy a data folder.
     Snapshot(admin::Snapshot),
     /// Check every file of a data folder for damage; changes nothing.
     Verify(admin::Verify),
+    /// Write what of a damaged data folder still verifies to a new folder.
+    Salvage(admin::Salvage),
     /// Write realistic data of any size to files, the same for the same seed.
     Generate(generate::Generate),
     /// Figures: contacts, events, memory by index, log and snapshot.
@@ -87,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Watch(watch) => watch.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Salvage(salvage) => salvage.run(),
         Command::Generate(generate) => generate.run(),
         Command::Status(status) => status.run(),
         Command::Completions { shell } => {

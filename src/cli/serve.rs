@@ -1,12 +1,12 @@
 //! `throng serve`: a data folder over HTTP.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
 use crate::{
     cli::{failure::Failure, target::Folder},
-    db::database::Database,
+    db::{database::Database, options::Upkeep},
     http::serve::{ServeError, Server},
 };
 
@@ -21,13 +21,28 @@ pub struct Serve {
     /// The address to listen on; without keys only loopback is allowed. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", env = "THRONG_LISTEN", default_value = DEFAULT_ADDRESS)]
     listen: SocketAddr,
+    /// Keep so many megabytes on the disk to be given back when it is full; 0 for none, on a small disk less.
+    #[arg(long, value_name = "MB", default_value_t = 128)]
+    ballast: u64,
+    /// Take a snapshot once a write is so many hours old.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=24 * 365))]
+    snapshot_age: u64,
+    /// Write snapshots that nobody waits for no faster than so many megabytes a second; 0 for as fast as can be.
+    #[arg(long, value_name = "MB", default_value_t = 100)]
+    snapshot_rate: u64,
+    /// Read snapshots and log files again, to find damage, once in so many hours; 0 for never.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(..=24 * 365))]
+    scrub_every: u64,
+    /// Read them no faster than so many megabytes a second.
+    #[arg(long, value_name = "MB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    scrub_rate: u64,
 }
 
 impl Serve {
     /// Serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
         let server = bind(self.listen)?;
-        let db = self.folder.open()?;
+        let db = self.folder.open_with(self.upkeep())?;
         let status = db.status();
         eprintln!(
             "throng {} serves {} contacts, {} events, {} segments from {} on http://{}",
@@ -39,6 +54,21 @@ impl Serve {
             server.address(),
         );
         serve(server, db)
+    }
+}
+
+impl Serve {
+    fn upkeep(&self) -> Upkeep {
+        const MB: u64 = 1_000_000;
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        Upkeep {
+            ballast_bytes: self.ballast.saturating_mul(MB),
+            snapshot_age: hours(self.snapshot_age),
+            snapshot_bytes_per_second: self.snapshot_rate.saturating_mul(MB),
+            scrub_every: hours(self.scrub_every),
+            scrub_bytes_per_second: self.scrub_rate.saturating_mul(MB),
+            ..Upkeep::default()
+        }
     }
 }
 

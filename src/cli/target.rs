@@ -7,10 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::{
-    cli::failure::Failure,
+    cli::failure::{FAULT, Failure, NO_ROOM},
     db::{
         database::Database,
-        options::{ClockChoice, Options},
+        options::{ClockChoice, Options, Upkeep},
     },
     http::{
         json::tree,
@@ -54,13 +54,26 @@ impl Folder {
     ///
     /// Errors: when it is damaged, held by another process, or opened with another zone or an earlier clock.
     pub fn open(&self) -> Result<Database, Failure> {
+        self.open_with(Upkeep::default())
+    }
+
+    /// Opens the folder and has it kept in order as said.
+    ///
+    /// Errors: as [`Folder::open`].
+    pub fn open_with(&self, upkeep: Upkeep) -> Result<Database, Failure> {
         let options = Options {
             clock: self.clock.map_or(ClockChoice::System, ClockChoice::Manual),
             zone: self.time_zone.clone(),
             mmap: !self.no_mmap,
+            upkeep,
             ..Options::folder(&self.data)
         };
-        Ok(Database::open(options)?)
+        let db = Database::open(options)?;
+        db.on_fault(Box::new(|why| {
+            eprintln!("error: {why}; nothing that was acknowledged is lost; the next start reads it from the log");
+            std::process::exit(i32::from(FAULT));
+        }));
+        Ok(db)
     }
 }
 
@@ -157,7 +170,8 @@ pub fn reply_body(mut reply: Reply) -> Result<Box<dyn Read + Send>, Failure> {
     let problem: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     let detail = problem["detail"].as_str().unwrap_or("the server answered without saying why").to_owned();
     let failure = if reply.status >= 500 { Failure::operator(detail) } else { Failure::caller(detail) };
-    Err(Failure { problem: Some(problem), ..failure })
+    let code = if reply.status == 507 { NO_ROOM } else { failure.code };
+    Err(Failure { problem: Some(problem), code, ..failure })
 }
 
 /// Calls a server with a body that is read as it is sent.

@@ -1,58 +1,114 @@
-//! Snapshots: written from a view on a thread of its own while writes go on.
+//! Snapshots: written from a state that the writer hands out, while writes go on.
 
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering},
-    thread,
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
+    time::Duration,
 };
 
 use crate::{
-    db::{clock::Stopwatch, database::Shared, error::Error, record::SnapshotInfo},
+    db::{
+        alarm::AlarmKind,
+        clock::Stopwatch,
+        database::Submitted,
+        error::Error,
+        queue::{Capture, Job, Work},
+        record::SnapshotInfo,
+        shared::Shared,
+    },
     model::id::Lsn,
     storage::{
         error::{StorageError, StorageErrorKind},
+        snapshot_writer::Pace,
+        status::SnapshotInfo as StoredSnapshot,
         store::Store,
     },
 };
 
+/// In which manner a snapshot is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// At once, as fast as can be: somebody waits for it.
+    OnDemand,
+    /// In the background, no faster than the options say.
+    ByItself,
+}
+
 /// Writes a snapshot of what is published; waits for one that is on its way.
 ///
 /// Errors: [`Error::Storage`], [`Error::NoRoom`]; [`Error::InMemory`] without a folder.
-pub(super) fn take(shared: &Shared) -> Result<SnapshotInfo, Error> {
+pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo, Error> {
     let _one_at_a_time = shared.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(store) = shared.store() else {
         return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
     };
-    // Read before the state is looked at, which then holds that erasure.
-    let erased = shared.erased.load(Ordering::Acquire);
-    write(shared, &store, Lsn(erased))
-}
-
-fn write(shared: &Shared, store: &Store, erased: Lsn) -> Result<SnapshotInfo, Error> {
     let watch = Stopwatch::start();
-    let state = shared.published.load_full();
-    let mut writer = store.start_snapshot(state.lsn)?;
-    state.encode(&mut writer).map_err(|error| {
-        let dir = shared.options.dir.clone().unwrap_or_default();
-        StorageError::new(StorageErrorKind::Io, "writing a snapshot to", dir, error.what)
+    let (info, lsn) = make(shared, &store, manner).inspect_err(|error| {
+        if let Error::NoRoom(told) = error {
+            let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
+            shared.alarms.raise(AlarmKind::OperatorNeeded, told);
+        }
     })?;
-    let info = writer.finish()?;
-    // An erased contact must not live on in the snapshot before, nor in the log. A file of the log that goes on after
-    // this snapshot may hold one who came and went since that file began: then the next snapshot settles it.
-    if erased > Lsn(0) && store.forget_previous()? > erased {
-        let _one_came_since = shared.erased.compare_exchange(erased.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+    for over in [AlarmKind::OperatorNeeded, AlarmKind::SnapshotFailing] {
+        shared.alarms.clear(over);
+    }
+    // Who was erased since is in a later capture.
+    if lsn > Lsn(0) && shared.erased.compare_exchange(lsn.0, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        let _settled = shared.erasing.end();
+        shared.alarms.clear(AlarmKind::ErasureLate);
     }
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
+    shared.look_at_space(&store);
     Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
 }
 
-/// Takes a snapshot in the background; what goes wrong is logged, and the next one tries again.
-pub(super) fn start(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    let started = thread::Builder::new().name("throng-snapshot".into()).spawn(move || match take(&shared) {
-        Ok(info) => tracing::info!(lsn = info.lsn.0, bytes = info.bytes, took_us = info.took_us, "snapshot written"),
-        Err(error) => tracing::error!(%error, "snapshot failed"),
-    });
-    if let Err(error) = started {
-        tracing::error!(%error, "no thread for a snapshot");
+/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone.
+fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn), Error> {
+    let capture = capture(shared, manner)?;
+    let mut written = write(shared, store, &capture, manner);
+    if matches!(written, Err(Error::NoRoom(_))) && store.give_ballast()? > 0 {
+        written = write(shared, store, &capture, manner);
     }
+    let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;
+    Ok((info, capture.erased))
+}
+
+/// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
+/// nothing of before is left once the snapshot is live; else that only costs the writer's time.
+fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
+    let (into, captured) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let done = Box::new(move |result| drop(sender.send(result)));
+    shared.push_patiently(Job { work: Work::Capture { roll: manner == Manner::OnDemand, into }, done });
+    Submitted::new(receiver).wait()?;
+    captured.try_recv().map_err(|_| Error::Closed)
+}
+
+fn write(shared: &Arc<Shared>, store: &Store, capture: &Capture, manner: Manner) -> Result<StoredSnapshot, Error> {
+    let state = &capture.state;
+    let mut writer = store.start_snapshot(state.lsn)?;
+    if capture.erased > Lsn(0) {
+        // In one step with the snapshot: a stop in between would leave traces that nobody remembers to remove.
+        writer.set_alone();
+    }
+    if manner == Manner::ByItself {
+        writer.set_pace(pace(shared));
+    }
+    if let Err(error) = state.encode(&mut writer) {
+        let told = || StorageError::new(StorageErrorKind::Io, "writing a snapshot to", store.dir(), error.what);
+        return Err(writer.failed().cloned().unwrap_or_else(told).into());
+    }
+    Ok(writer.finish()?)
+}
+
+/// Lets so many bytes pass a second, and all of them once the database closes.
+fn pace(shared: &Arc<Shared>) -> Pace {
+    let rate = shared.options.upkeep.snapshot_bytes_per_second;
+    let (shared, watch, mut passed) = (Arc::clone(shared), Stopwatch::start(), 0u64);
+    Box::new(move |bytes| {
+        passed += bytes;
+        if rate > 0 {
+            let due = Duration::from_secs_f64(passed as f64 / rate as f64);
+            shared.keeper.pause(due.saturating_sub(watch.elapsed()));
+        }
+    })
 }

@@ -1,36 +1,29 @@
 //! The database: one open folder, or one in memory.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, atomic::AtomicU64, mpsc},
+    path::Path,
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
     thread::{self, ThreadId},
-    time::Duration,
 };
-
-use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::{
     db::{
-        checkpoint,
-        clock::system_now,
+        checkpoint::{self, Manner},
         error::Error,
-        open,
-        options::{ClockChoice, Options},
-        queue::{Job, Queue, Work},
-        record::{SnapshotInfo, Status, Written},
+        keeper, open,
+        options::Options,
+        queue::{Job, Work},
+        record::{DiskInfo, SnapshotInfo, Status, Written},
+        shared::{Shared, told_low},
         view::View,
     },
-    engine::state::State,
     model::{id::Lsn, request::Request, time::Timestamp},
     storage::{
         disk::Disk,
-        error::{StorageError, StorageErrorKind},
         real_disk::RealDisk,
-        store::Store,
+        space::{Space, SpaceStep},
     },
 };
-
-/// How long a patient writer waits before it asks for room again.
-const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 /// An open database. Clones share it; the last one to go closes it.
 #[derive(Clone)]
@@ -75,133 +68,23 @@ pub type Callback = Box<dyn FnOnce(Result<Written, Error>) + Send>;
 /// not block. Once it gives `false` it is called no more.
 pub type Listener = Box<dyn Fn(u64) -> bool + Send>;
 
+/// Called by the writer's thread when it stops by a fault of the program, with what there is to say.
+pub type FaultHook = Box<dyn FnOnce(&str) + Send>;
+
 /// A write on its way.
 pub struct Submitted(mpsc::Receiver<Result<Written, Error>>);
 
 impl Submitted {
+    pub(super) fn new(receiver: mpsc::Receiver<Result<Written, Error>>) -> Submitted {
+        Submitted(receiver)
+    }
+
     /// Waits until the write is durable and visible.
     ///
     /// Errors: as [`Database::write`].
     pub fn wait(self) -> Result<Written, Error> {
         // The sender is dropped unused only when the writer stops in the middle of this very entry.
         self.0.recv().unwrap_or_else(|_| Err(Error::OutcomeUnknown("the writer stopped".into())))
-    }
-}
-
-/// What the writer, the snapshots and every handle share.
-pub(super) struct Shared {
-    pub(super) options: Options,
-    pub(super) published: ArcSwap<State>,
-    /// The view given out last, until something is published.
-    pub(super) latest: ArcSwapOption<View>,
-    pub(super) queue: Queue,
-    /// `None` in memory alone, and once the database is closed.
-    store: Mutex<Option<Store>>,
-    /// Whether there is a folder.
-    pub(super) is_stored: bool,
-    /// Held while a snapshot is written.
-    pub(super) snapshotting: Mutex<()>,
-    /// The size of the last snapshot. Units: bytes.
-    pub(super) snapshot_bytes: AtomicU64,
-    /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
-    pub(super) erased: AtomicU64,
-    /// Who is told of what was published.
-    listeners: Mutex<Vec<Listener>>,
-    failure: Mutex<Option<Error>>,
-    /// How the log was closed, once it was.
-    closed: Mutex<Option<Result<(), Error>>>,
-    was_closed: Condvar,
-}
-
-impl Shared {
-    pub(super) fn new(
-        options: Options,
-        state: State,
-        store: Option<Store>,
-        snapshot_bytes: u64,
-        erased: Lsn,
-    ) -> Shared {
-        Shared {
-            options,
-            published: ArcSwap::from_pointee(state),
-            latest: ArcSwapOption::empty(),
-            queue: Queue::default(),
-            is_stored: store.is_some(),
-            store: Mutex::new(store),
-            snapshotting: Mutex::new(()),
-            snapshot_bytes: AtomicU64::new(snapshot_bytes),
-            erased: AtomicU64::new(erased.0),
-            listeners: Mutex::default(),
-            failure: Mutex::new(None),
-            closed: Mutex::new(None),
-            was_closed: Condvar::new(),
-        }
-    }
-
-    /// The folder, while the database is open.
-    pub(super) fn store(&self) -> Option<Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
-    pub(super) fn release(&self, how: Result<(), Error>) {
-        let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(snapshotting);
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
-        self.was_closed.notify_all();
-    }
-
-    /// Tells everyone who wants to know that something was published.
-    pub(super) fn tell_published(&self) {
-        let seq = self.published.load().live.feed().end() - 1;
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| listener(seq));
-    }
-
-    pub(super) fn is_manual(&self) -> bool {
-        matches!(self.options.clock, ClockChoice::Manual(_))
-    }
-
-    /// What time it is, never before a state's last instant.
-    pub(super) fn now(&self, state: &State) -> Timestamp {
-        match self.options.clock {
-            // A manual clock stands where the last batch put it; the founding one is put at its start.
-            ClockChoice::Manual(start) if state.lsn == Lsn(0) => start,
-            ClockChoice::Manual(_) => state.as_of,
-            ClockChoice::System => system_now().max(state.as_of),
-        }
-    }
-
-    /// Why writes are refused, if they are.
-    pub(super) fn failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// From now on the database only reads.
-    pub(super) fn fail(&self, error: &StorageError) {
-        let told: Box<str> = error.to_string().into();
-        let full = error.kind == StorageErrorKind::NoSpace;
-        tracing::error!(error = %told, "the log failed; the database only reads until it is opened again");
-        self.latch(if full { Error::NoRoom(told) } else { Error::ReadOnly(told) });
-    }
-
-    pub(super) fn fail_with(&self, why: Box<str>) {
-        self.latch(Error::ReadOnly(why));
-    }
-
-    fn latch(&self, error: Error) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    fn wait_closed(&self) -> Result<(), Error> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(how) = &*closed {
-                return how.clone();
-            }
-            closed = self.was_closed.wait(closed).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }
 
@@ -241,8 +124,14 @@ impl Database {
     fn start(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Database, Error> {
         let writer = open::open(disk, options)?;
         let shared = Arc::clone(&writer.shared);
+        if shared.is_stored {
+            keeper::start(&shared)?;
+        }
         let running = thread::Builder::new().name("throng-writer".into()).spawn(move || writer.run());
-        let running = running.map_err(|error| Error::NoThread(error.to_string().into()))?;
+        let running = running.map_err(|error| {
+            shared.release(Ok(()));
+            Error::NoThread(error.to_string().into())
+        })?;
         Ok(Database { handle: Arc::new(Handle { shared, writer: running.thread().id() }) })
     }
 
@@ -271,19 +160,37 @@ impl Database {
 
     /// As [`Database::submit`], but waits for room where that would answer [`Error::Busy`]; for imports.
     pub fn submit_patiently(&self, write: impl Into<Write>) -> Submitted {
-        let shared = &self.handle.shared;
         let (sender, receiver) = mpsc::sync_channel(1);
-        let mut job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
-        while let Err((error, refused)) = shared.queue.push(job) {
-            let failure = shared.failure().or_else(|| (!matches!(error, Error::Busy)).then_some(error));
-            if let Some(failure) = failure {
-                (refused.done)(Err(failure));
-                break;
-            }
-            thread::sleep(BUSY_WAIT);
-            job = refused;
+        let job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
+        match self.check_bulk() {
+            Ok(()) => self.handle.shared.push_patiently(job),
+            Err(error) => (job.done)(Err(error)),
         }
         Submitted(receiver)
+    }
+
+    /// Whether bulk imports are taken.
+    ///
+    /// Errors: [`Error::StorageLow`] while there is too little room on the disk for them.
+    pub fn check_bulk(&self) -> Result<(), Error> {
+        let space = self.handle.shared.store().map(|store| store.space());
+        match space.filter(|space| space.step >= SpaceStep::NoImports) {
+            Some(space) => Err(Error::StorageLow(told_low(&space).into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Why plain writes are refused for want of room, if they are.
+    pub fn storage_low(&self) -> Option<Error> {
+        let shared = &self.handle.shared;
+        let space = shared.look_at_space(&shared.store()?);
+        (space.step == SpaceStep::DeletesOnly).then(|| Error::StorageLow(told_low(&space).into()))
+    }
+
+    /// Says what is to be done when the writer stops by a fault of the program: what is published is whole, but
+    /// nothing can be written any more, and a process that has nothing else to do should end.
+    pub fn on_fault(&self, hook: FaultHook) {
+        *self.handle.shared.on_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
     /// Why the database only reads, if it does.
@@ -339,8 +246,17 @@ impl Database {
         if !self.handle.shared.is_stored {
             return Err(Error::InMemory);
         }
-        self.wait_for(Work::Roll)?;
-        checkpoint::take(&self.handle.shared)
+        checkpoint::take(&self.handle.shared, Manner::OnDemand)
+    }
+
+    /// Copies the live snapshot and the log after it to an empty folder while writes go on, and verifies the copy. Gives
+    /// the last write that is in it.
+    ///
+    /// Errors: [`Error::Storage`], [`Error::NoRoom`]; [`Error::InMemory`] without a folder.
+    pub fn copy_to(&self, dir: &Path) -> Result<Lsn, Error> {
+        let shared = &self.handle.shared;
+        let store = shared.store().ok_or(if shared.is_stored { Error::Closed } else { Error::InMemory })?;
+        Ok(store.export(dir)?.lsn)
     }
 
     /// Figures about the database.
@@ -355,10 +271,15 @@ impl Database {
             status.log_bytes = stored.log_bytes;
             status.log_bytes_since_snapshot = stored.log_bytes_since_snapshot;
             status.free_bytes = stored.free_bytes;
+            status.disk = Some(disk_info(&shared.look_at_space(&store)));
+            status.erasing = shared.erased.load(Ordering::Acquire) > 0;
+            status.damaged = shared.last_damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            status.scrubbed = *shared.last_scrub.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }
         }
+        status.alarms = shared.alarms.all();
         status
     }
 
@@ -371,6 +292,15 @@ impl Database {
     }
 }
 
+fn disk_info(space: &Space) -> DiskInfo {
+    DiskInfo {
+        free_bytes: space.free,
+        step: space.step.word(),
+        steps: space.table().collect(),
+        ballast_bytes: space.ballast,
+    }
+}
+
 #[cfg(test)]
 #[path = "database_tests.rs"]
 mod tests;
@@ -378,3 +308,19 @@ mod tests;
 #[cfg(test)]
 #[path = "crash_tests.rs"]
 mod crash_tests;
+
+#[cfg(test)]
+#[path = "space_tests.rs"]
+mod space_tests;
+
+#[cfg(test)]
+#[path = "erase_tests.rs"]
+mod erase_tests;
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod keeper_tests;
+
+#[cfg(test)]
+#[path = "salvage_tests.rs"]
+mod salvage_tests;

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::mpsc};
 
 use crate::{
     db::{
-        checkpoint,
+        checkpoint::{self, Manner},
         database::{Database, Once, Write},
         error::{Error, Who},
         options::{ClockChoice, Options},
@@ -248,12 +248,43 @@ fn an_erased_contact_leaves_the_files() {
         let traces = |bytes: Vec<u8>| bytes.windows(11).any(|window| window == b"canary-4711");
         files.filter(|file| traces(std::fs::read(file.as_ref().unwrap().path()).unwrap())).count()
     };
-    let to_do = || db.handle.shared.erased.load(std::sync::atomic::Ordering::Relaxed) > 0;
-    assert!(traces() > 0 && to_do());
-    checkpoint::take(&db.handle.shared).unwrap();
-    assert!(traces() > 0 && to_do(), "the log went on in the same file, so it is not done");
+    let to_do = |db: &Database| db.handle.shared.erased.load(std::sync::atomic::Ordering::Relaxed) > 0;
+    assert!(traces() > 0 && to_do(&db) && db.status().erasing);
+    checkpoint::take(&db.handle.shared, Manner::ByItself).unwrap();
+    assert!(traces() == 0 && !to_do(&db) && !db.status().erasing, "whoever asks for the snapshot");
+    db.write(contact("canary-4711", 1)).unwrap();
+    db.write(Request::Erase(ContactKey::new("canary-4711").unwrap())).unwrap();
+    drop(db);
+    let db = Database::open(folder(&dir)).unwrap();
+    assert!(traces() > 0 && db.status().erasing, "a start knows what is still to do");
     db.snapshot().unwrap();
-    assert!(traces() == 0 && !to_do());
+    assert!(traces() == 0 && !db.status().erasing);
+}
+
+#[test]
+fn a_writer_that_stops_by_a_fault_leaves_a_closed_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(folder(&dir)).unwrap();
+    db.write(contact("a", 1)).unwrap();
+    let (sender, told) = mpsc::channel();
+    db.on_fault(Box::new(move |why| sender.send(why.to_owned()).unwrap()));
+    // A callback is called by the writer's thread, so its fault is the writer's.
+    db.submit(contact("b", 1), Box::new(|_| panic!("a fault of the program, made by a test")));
+    assert!(told.recv().unwrap().contains("stopped by a fault"));
+    loop {
+        match db.write(contact("c", 1)) {
+            Err(Error::ReadOnly(why)) if why.contains("stopped by a fault") => break,
+            Err(Error::OutcomeUnknown(_) | Error::Closed) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(db.snapshot().is_err());
+    assert!(db.view().has_contact("a") && !db.view().has_contact("c"), "what is published is whole");
+    db.view().check().unwrap();
+    assert!(db.close().is_err());
+    drop(db);
+    let db = Database::open(folder(&dir)).unwrap();
+    assert!(db.view().has_contact("a") && db.view().has_contact("b"), "the log has what was acknowledged");
 }
 
 #[test]

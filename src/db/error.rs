@@ -119,9 +119,12 @@ pub enum Error {
     /// The database was closed.
     #[error("the database is closed")]
     Closed,
-    /// The disk has no room.
+    /// The disk has no room for this; nothing of it was written.
     #[error("no room on disk: {0}")]
     NoRoom(Box<str>),
+    /// There is so little room on the disk that only more urgent things are written until there is more.
+    #[error("{0}")]
+    StorageLow(Box<str>),
     /// The folder was made with another time zone.
     #[error("the folder's time zone is \"{folder}\", set when it was made; \"{asked}\" was asked for")]
     ZoneFixed {
@@ -173,10 +176,24 @@ impl Error {
             | Error::ReadOnly(_)
             | Error::Closed
             | Error::NoRoom(_)
+            | Error::StorageLow(_)
             | Error::ZoneFixed { .. }
             | Error::ClockBehind { .. }
             | Error::NoThread(_)
             | Error::Storage(_) => Who::Operator,
+        }
+    }
+}
+
+impl Error {
+    /// The exit code of a command that fails for it: 2 when the caller must act; else what kind of trouble it is, 1 for
+    /// what has no code of its own.
+    pub fn exit_code(&self) -> u8 {
+        match (self, self.who()) {
+            (_, Who::Caller) => 2,
+            (Error::Storage(error), _) => error.kind.exit_code(),
+            (Error::NoRoom(_) | Error::StorageLow(_), _) => StorageErrorKind::NoSpace.exit_code(),
+            _ => 1,
         }
     }
 }

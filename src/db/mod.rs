@@ -4,6 +4,7 @@
 //! Never:  shows a bitmap or a plan; speaks HTTP.
 //! Start:  [`database::Database`], [`view::View`], [`answer::Answer`].
 
+pub mod alarm;
 pub mod answer;
 pub mod audience;
 pub mod checkpoint;
@@ -11,12 +12,16 @@ pub mod clock;
 pub mod database;
 pub mod error;
 pub mod feed;
+pub mod keeper;
 pub mod open;
 pub mod options;
 pub mod past;
 pub mod payload;
 pub mod queue;
 pub mod record;
+pub mod salvage;
+pub mod shared;
+pub mod since;
 pub mod suppression;
 pub mod verify;
 pub mod view;

@@ -7,12 +7,13 @@ use std::{
 
 use crate::{
     db::{
-        clock::{Stopwatch, system_now},
-        database::{Shared, Write},
+        clock::system_now,
+        database::Write,
         error::Error,
         options::{ClockChoice, Options},
         queue::{Job, Work},
         record::Written,
+        shared::Shared,
         writer::Writer,
     },
     engine::{apply::apply, command::Stamp, record, state::State},
@@ -25,68 +26,105 @@ use crate::{
     },
     storage::{
         disk::Disk,
-        error::{StorageError, StorageErrorKind},
+        error::StorageError,
         log::Log,
+        salvage::advise,
+        snapshot_reader::{Snapshot, snapshot_damage},
         store::{Opened, Store, StoreOptions},
     },
 };
 
+/// What is in the folder, beside the state.
+#[derive(Default)]
+pub(super) struct Found {
+    /// `None` in memory alone.
+    pub(super) store: Option<Store>,
+    pub(super) snapshot_bytes: u64,
+    /// The snapshot that memory is mapped from.
+    pub(super) mapped: Option<Lsn>,
+    /// The last record that erased a contact.
+    pub(super) erased: Option<Lsn>,
+    /// When the first one did. Units: milliseconds before now, so never positive.
+    pub(super) erasing: Option<i64>,
+    /// When the first record after the snapshot was written. Units: as above.
+    pub(super) unsaved: Option<i64>,
+}
+
 /// What recovery found.
 struct Recovered {
     state: State,
-    store: Option<Store>,
+    found: Found,
     log: Option<Log>,
-    snapshot_bytes: u64,
     replayed_bytes: u64,
-    /// The last record that erased a contact; 0 for none.
-    erased: Lsn,
 }
 
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
 pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writer, Error> {
     let recovered = match (&options.dir, disk) {
-        (Some(dir), Some(disk)) => recover(disk, dir, &options)?,
-        _ => Recovered {
-            state: State::empty(),
-            store: None,
-            log: None,
-            snapshot_bytes: 0,
-            replayed_bytes: 0,
-            erased: Lsn(0),
-        },
+        (Some(dir), Some(disk)) => {
+            recover(Arc::clone(&disk), dir, &options).map_err(|error| advise(&*disk, dir, error))?
+        }
+        _ => Recovered { state: State::empty(), found: Found::default(), log: None, replayed_bytes: 0 },
     };
-    let Recovered { state, store, log, snapshot_bytes, replayed_bytes, erased } = recovered;
+    let Recovered { state, found, log, replayed_bytes } = recovered;
     judge_options(&state, &options)?;
-    let shared = Arc::new(Shared::new(options, state, store, snapshot_bytes, erased));
-    let mut writer = Writer { shared, log, logged: replayed_bytes, erased: (erased > Lsn(0)).then(Stopwatch::start) };
+    let shared = Arc::new(Shared::new(options, state, found));
+    if let Some(store) = shared.store() {
+        shared.look_at_space(&store);
+        if let Some(failed) = store.status().failed {
+            shared.fail_with(failed.into());
+        }
+    }
+    let mut writer = Writer { shared, log, logged: replayed_bytes, refused: None };
     catch_up(&mut writer)?;
     Ok(writer)
 }
 
-fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recovered, Error> {
-    let store_options =
-        StoreOptions { mmap: options.mmap, file_bytes: options.log_file_bytes, ..StoreOptions::default() };
+fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recovered, StorageError> {
+    let store_options = StoreOptions {
+        mmap: options.mmap,
+        file_bytes: options.log_file_bytes,
+        ballast_bytes: options.upkeep.ballast_bytes,
+        space_return: options.upkeep.space_return,
+        ..StoreOptions::default()
+    };
     let opened = Store::open(disk, dir, store_options)?;
-    let damaged = |what: String| StorageError::new(StorageErrorKind::CorruptSnapshot, "reading", dir, what);
     let mut state = match &opened.snapshot {
-        Some(snapshot) => State::decode(snapshot).map_err(|damage| damaged(damage.what))?,
+        Some(snapshot) => restore(snapshot)?,
         None => State::empty(),
     };
-    if let Some(snapshot) = opened.snapshot.as_ref().filter(|snapshot| snapshot.lsn() != state.lsn) {
-        let what = format!("the snapshot of {} holds the state of {}", snapshot.lsn(), state.lsn);
-        return Err(damaged(what).into());
-    }
-    let snapshot_bytes = opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes);
-    let (mut replayed_bytes, mut erased) = (0, Lsn(0));
+    let mut found = Found {
+        snapshot_bytes: opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes),
+        mapped: opened.snapshot.as_ref().filter(|_| options.mmap).map(Snapshot::lsn),
+        ..Found::default()
+    };
+    let now = system_now();
+    // A manual clock tells nothing about how long ago something was.
+    let ago = |at: Timestamp| if options.clock == ClockChoice::System { (at.0 - now.0).min(0) } else { 0 };
+    let mut replayed_bytes = 0;
     opened.replay(&mut |lsn, bytes| {
         replayed_bytes += bytes.len() as u64;
-        if replay(&mut state, lsn, bytes)? {
-            erased = lsn;
+        let is_erased = replay(&mut state, lsn, bytes)?;
+        found.unsaved.get_or_insert(ago(state.as_of));
+        if is_erased {
+            found.erased = Some(lsn);
+            found.erasing.get_or_insert(ago(state.as_of));
         }
         Ok(())
     })?;
     let Opened { store, log, .. } = opened;
-    Ok(Recovered { state, store: Some(store), log: Some(log), snapshot_bytes, replayed_bytes, erased })
+    found.store = Some(store);
+    Ok(Recovered { state, found, log: Some(log), replayed_bytes })
+}
+
+/// The state that a snapshot holds.
+pub(super) fn restore(snapshot: &Snapshot) -> Result<State, StorageError> {
+    let damaged = |what: String| snapshot_damage(snapshot.path(), what);
+    let state = State::decode(snapshot).map_err(|damage| damaged(damage.what))?;
+    if snapshot.lsn() != state.lsn {
+        return Err(damaged(format!("the snapshot of {} holds the state of {}", snapshot.lsn(), state.lsn)));
+    }
+    Ok(state)
 }
 
 /// Applies one record of the log; says whether it erased a contact.
@@ -120,10 +158,14 @@ fn judge_options(state: &State, options: &Options) -> Result<(), Error> {
 
 /// Founds a new database; lets come due in an old one what is due by now.
 fn catch_up(writer: &mut Writer) -> Result<(), Error> {
+    if writer.shared.failure().is_some() {
+        return Ok(());
+    }
     let state = writer.shared.published.load_full();
     let clock = writer.shared.options.clock;
+    let is_new = state.lsn == Lsn(0);
     let work = match clock {
-        _ if state.lsn == Lsn(0) => {
+        _ if is_new => {
             let zone = writer.shared.options.zone.clone().unwrap_or_else(Zone::utc);
             Work::Write(Write::from(vec![Request::Found(zone)]))
         }
@@ -137,7 +179,11 @@ fn catch_up(writer: &mut Writer) -> Result<(), Error> {
     let (sender, receiver) = mpsc::channel::<Result<Written, Error>>();
     let done = Box::new(move |result| drop(sender.send(result)));
     writer.group(vec![Job { work, done }]);
-    let written = receiver.recv().map_err(|_| Error::Closed)??;
+    let written = match receiver.recv().map_err(|_| Error::Closed)? {
+        // On a full disk it is opened all the same: what is there can be read, and some of it erased.
+        Err(Error::NoRoom(_)) if !is_new => return Ok(()),
+        written => written?,
+    };
     match written.results.into_iter().next() {
         Some(Err(refusal)) => Err(Error::Refused(refusal)),
         _ => Ok(()),

@@ -35,6 +35,49 @@ pub struct Options {
     pub log_file_bytes: u64,
     /// How long nothing is written before the log is sealed, so that damage to its end cannot pass for a torn write.
     pub seal_after: Duration,
+    /// How the folder is kept in order.
+    pub upkeep: Upkeep,
+}
+
+/// How a folder is kept in order by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// How much room is kept to be given back when there is no other; 0 for none. On a small disk it is less.
+    /// Units: bytes.
+    pub ballast_bytes: u64,
+    /// How often the disk is looked at while there is little room.
+    pub space_poll: Duration,
+    /// How long there must be room again before a step of the ladder is left.
+    pub space_return: Duration,
+    /// How old a write may become before a snapshot is taken for it.
+    pub snapshot_age: Duration,
+    /// How fast a snapshot is written that nobody waits for; 0 for as fast as can be. Units: bytes a second.
+    pub snapshot_bytes_per_second: u64,
+    /// How long to wait after the first, the second and each further snapshot in a row that failed.
+    pub snapshot_retry: [Duration; 3],
+    /// How long an erased contact may stay in the files before a snapshot is taken for it.
+    pub erased_within: Duration,
+    /// How often files at rest are read again; zero for never.
+    pub scrub_every: Duration,
+    /// How fast they are read. Units: bytes a second.
+    pub scrub_bytes_per_second: u64,
+}
+
+impl Default for Upkeep {
+    fn default() -> Upkeep {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+        Upkeep {
+            ballast_bytes: 128 << 20,
+            space_poll: Duration::from_secs(5),
+            space_return: minute,
+            snapshot_age: 24 * hour,
+            snapshot_bytes_per_second: 100_000_000,
+            snapshot_retry: [minute, 5 * minute, 15 * minute],
+            erased_within: 12 * hour,
+            scrub_every: 24 * hour,
+            scrub_bytes_per_second: 20_000_000,
+        }
+    }
 }
 
 impl Default for Options {
@@ -48,6 +91,7 @@ impl Default for Options {
             snapshot_log_bytes: 256 << 20,
             log_file_bytes: 64 << 20,
             seal_after: Duration::from_millis(50),
+            upkeep: Upkeep::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -10,8 +10,11 @@ use crate::{
     db::{
         database::{Callback, Write},
         error::Error,
+        since::Since,
     },
+    engine::state::State,
     model::{
+        id::Lsn,
         request::{Input, MembersEdit, Request, RuleSource, SegmentCreate, SegmentSource, SuppressionWrite},
         time::Timestamp,
     },
@@ -32,8 +35,23 @@ pub(super) enum Work {
     Write(Write),
     /// Moves a manual clock.
     Move(Timestamp),
-    /// Goes on in a new log file, before a snapshot.
-    Roll,
+    /// Hands out the state for a snapshot.
+    Capture {
+        /// Whether the log is to go on in a new file, so that the ones before can be let go.
+        roll: bool,
+        /// Where to.
+        into: SyncSender<Capture>,
+    },
+}
+
+/// What a snapshot is made of.
+pub(super) struct Capture {
+    /// Everything published.
+    pub(super) state: Arc<State>,
+    /// The last erasure that files may still hold a trace of; 0 for none. If there is one, the log goes on in a new file.
+    pub(super) erased: Lsn,
+    /// Since when something waited for this snapshot.
+    pub(super) unsaved: Since,
 }
 
 /// An entry of the queue.
@@ -78,7 +96,7 @@ impl Queue {
     pub(super) fn push(&self, job: Job) -> Result<(), (Error, Job)> {
         let weight = match &job.work {
             Work::Write(write) => write.requests.iter().map(weigh).sum(),
-            Work::Move(_) | Work::Roll => 0,
+            Work::Move(_) | Work::Capture { .. } => 0,
         };
         let mut inner = self.lock();
         if inner.closed {
@@ -117,8 +135,8 @@ impl Queue {
         let mut jobs = Vec::new();
         let mut bytes = 0;
         while let Some((weight, job)) = inner.jobs.front() {
-            // A new log file can only begin where nothing waits to go to the old one.
-            let first = matches!(job.work, Work::Roll);
+            // What is handed out is what is published, and a new log file begins where nothing waits to go to the old one.
+            let first = matches!(job.work, Work::Capture { .. });
             if !jobs.is_empty() && (first || jobs.len() >= GROUP_MAX || bytes + weight > GROUP_BYTES_MAX) {
                 break;
             }
@@ -238,13 +256,14 @@ mod tests {
     #[test]
     fn a_new_log_file_comes_first_in_its_group() {
         let queue = Queue::default();
-        let roll = || Job { work: Work::Roll, done: Box::new(|_| {}) };
+        let into = std::sync::mpsc::sync_channel(1).0;
+        let roll = || Job { work: Work::Capture { roll: true, into: into.clone() }, done: Box::new(|_| {}) };
         for job in [job(), job(), roll(), job(), roll()] {
             assert!(queue.push(job).is_ok());
         }
         let group = || {
             let Taken::Jobs(jobs) = queue.take(None) else { panic!("jobs wait") };
-            jobs.iter().map(|job| matches!(job.work, Work::Roll)).collect::<Vec<_>>()
+            jobs.iter().map(|job| matches!(job.work, Work::Capture { .. })).collect::<Vec<_>>()
         };
         assert_eq!([group(), group(), group()], [vec![false, false], vec![true, false], vec![true]]);
     }

@@ -1,11 +1,14 @@
 //! What a view shows: contacts, segments and figures, by outside names.
 
-use crate::model::{
-    id::Lsn,
-    name::Name,
-    request::{Applied, Refusal},
-    time::Timestamp,
-    value::Value,
+use crate::{
+    db::alarm::Alarm,
+    model::{
+        id::Lsn,
+        name::Name,
+        request::{Applied, Refusal},
+        time::Timestamp,
+        value::Value,
+    },
 };
 
 /// A place in a listing: entries after it come next. Stable as long as the view it came from.
@@ -90,6 +93,19 @@ pub struct SnapshotInfo {
     pub took_us: u64,
 }
 
+/// How much room there is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskInfo {
+    /// What may still be written, if the disk can tell. Units: bytes.
+    pub free_bytes: Option<u64>,
+    /// The step of the disk-space ladder.
+    pub step: &'static str,
+    /// The steps from the first one down, each with how much must be free for it not to be taken. Units: bytes.
+    pub steps: Vec<(&'static str, u64)>,
+    /// What is kept to be given back in need. Units: bytes.
+    pub ballast_bytes: u64,
+}
+
 /// Figures about the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -127,6 +143,16 @@ pub struct Status {
     pub log_bytes_since_snapshot: u64,
     /// What may still be written to the medium, if it can tell. Units: bytes.
     pub free_bytes: Option<u64>,
+    /// How much room there is; `None` in memory alone.
+    pub disk: Option<DiskInfo>,
+    /// What an operator must know.
+    pub alarms: Vec<Alarm>,
+    /// Whether somebody was erased whom files still hold.
+    pub erasing: bool,
+    /// When the files at rest were last read again and whether all was well.
+    pub scrubbed: Option<(Timestamp, bool)>,
+    /// When damage was last found in them since the start, and where, also if it is healed.
+    pub damaged: Option<(Timestamp, Box<str>)>,
     /// When the next event that is dated ahead comes due.
     pub next_due: Option<Timestamp>,
     /// Requests waiting to be written.

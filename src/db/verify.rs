@@ -17,16 +17,31 @@ pub struct Report {
     pub files: Vec<(String, String)>,
     /// What is damaged: file, offset, what was found and expected.
     pub damage: Vec<String>,
+    /// The exit code that says so; 0 without damage.
+    pub exit_code: u8,
 }
 
-/// Reads every file of a folder and checks it. Nothing is changed; of a folder in use, the end of the log may look torn.
+/// How often it is looked whether damage is still there: in a folder in use, files come and go under the reader.
+const LOOKS: usize = 3;
+
+/// Reads every file of a folder and checks it. Nothing is changed, and a server may be using the folder; then the end of
+/// the log may look torn.
 ///
 /// Errors: when it is no data folder or cannot be read.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
-    let found = verify_folder(&RealDisk, dir)?;
+    let mut found = verify_folder(&RealDisk, dir)?;
+    for _ in 1..LOOKS {
+        if found.damage.is_empty() {
+            break;
+        }
+        let before = std::mem::take(&mut found.damage);
+        found = verify_folder(&RealDisk, dir)?;
+        found.damage.retain(|error| before.iter().any(|seen| (&seen.path, seen.kind) == (&error.path, error.kind)));
+    }
     let files = found.files.iter().map(|file| (file.name.clone(), told(file))).collect();
     let damage = found.damage.iter().map(|error| error.to_string()).collect();
-    Ok(Report { files, damage })
+    let exit_code = found.damage.first().map_or(0, |error| error.kind.exit_code());
+    Ok(Report { files, damage, exit_code })
 }
 
 fn told(file: &FileReport) -> String {

@@ -1,19 +1,23 @@
 //! The one writer: admit, stamp, log, sync, publish, answer. What waits together shares one sync.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc, PoisonError,
+        atomic::Ordering,
+        mpsc::{SyncSender, TrySendError},
+    },
     time::Duration,
 };
 
 use crate::{
     db::{
-        checkpoint,
         clock::Stopwatch,
-        database::{Callback, Shared, Write},
+        database::{Callback, Write},
         error::Error,
         payload::Payload,
-        queue::{Job, Taken, Work},
+        queue::{Capture, Job, Taken, Work},
         record::Written,
+        shared::{Shared, told_low},
     },
     engine::{
         admit::{Admitted, OnceKey, admit},
@@ -26,7 +30,11 @@ use crate::{
         request::{Applied, Request},
         time::Timestamp,
     },
-    storage::{error::StorageError, log::Log},
+    storage::{
+        error::{StorageError, StorageErrorKind},
+        log::Log,
+        space::{Space, SpaceStep},
+    },
 };
 
 /// The longest sleep while something is to come due: a clock that is set ahead is noticed by then.
@@ -34,8 +42,8 @@ const NAP: Duration = Duration::from_millis(500);
 /// What comes due within so long after a batch comes in one tick with what else does: each costs an entry of the log.
 /// Units: milliseconds.
 const TICK_MS: i64 = 200;
-/// How long an erased contact may stay in an old snapshot before a new one is made by itself.
-const ERASED_WITHIN: Duration = Duration::from_secs(12 * 3_600);
+/// How long to wait after a tick that was refused for want of room.
+const TICK_AGAIN: Duration = Duration::from_secs(5);
 
 /// While writes wait, an automatic snapshot is put off until the log is so many times as long as it would have to be,
 /// or as long as the last snapshot: it would take the time of what it is to spare.
@@ -48,8 +56,8 @@ pub(super) struct Writer {
     pub(super) log: Option<Log>,
     /// Bytes logged since the last snapshot began. Units: bytes.
     pub(super) logged: u64,
-    /// Runs since the first erasure that no snapshot holds yet.
-    pub(super) erased: Option<Stopwatch>,
+    /// Runs since a tick was refused for want of room.
+    pub(super) refused: Option<Stopwatch>,
 }
 
 /// A group of entries on its way to one sync.
@@ -59,6 +67,9 @@ struct Group {
     answers: Vec<(Callback, Result<Written, Error>)>,
     /// The last write that erases a contact.
     erased: Option<Lsn>,
+    /// Nothing in it but what is written with the last of the room.
+    is_urgent: bool,
+    space: Space,
 }
 
 impl Writer {
@@ -98,6 +109,7 @@ impl Writer {
         }
         let state = self.shared.published.load();
         let due = match (state.next_due(), self.shared.is_manual()) {
+            (Some(_), false) if self.refused.is_some() => self.refused_for(),
             (Some(due), false) => {
                 let now = self.shared.now(&state);
                 let due = due.max(state.as_of.plus_ms(TICK_MS));
@@ -105,9 +117,12 @@ impl Writer {
             }
             _ => None,
         };
-        let erased = self.erased.map(|since| ERASED_WITHIN.saturating_sub(since.elapsed()));
         let unsealed = self.log.as_ref().filter(|log| !log.is_sealed()).map(|_| self.shared.options.seal_after);
-        due.into_iter().chain(erased).chain(unsealed).min()
+        due.into_iter().chain(unsealed).min()
+    }
+
+    fn refused_for(&self) -> Option<Duration> {
+        self.refused.map(|since| TICK_AGAIN.saturating_sub(since.elapsed()))
     }
 
     /// Nothing was written for a while: from here on damage to the last frame is told from a torn write.
@@ -120,22 +135,18 @@ impl Writer {
     }
 
     fn wake(&mut self) {
-        if self.shared.failure().is_some() {
+        if self.shared.failure().is_some() || self.refused_for().is_some_and(|rest| !rest.is_zero()) {
             return;
         }
+        self.refused = None;
         let state = self.shared.published.load();
         let now = self.shared.now(&state);
         let due = state.next_due().map(|due| due.max(state.as_of.plus_ms(TICK_MS)));
         if !self.shared.is_manual() && due.is_some_and(|due| due <= now) && !planted(Bug::DropTick) {
+            let before = state.lsn;
             drop(state);
             self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
-        }
-        if self.erased.is_some_and(|since| since.elapsed() >= ERASED_WITHIN) {
-            if self.log.is_some() && self.shared.erased.load(Ordering::Relaxed) > 0 {
-                self.checkpoint();
-            } else {
-                self.erased = None;
-            }
+            self.refused = (self.shared.published.load().lsn == before).then(Stopwatch::start);
         }
     }
 
@@ -146,17 +157,19 @@ impl Writer {
             frames: Vec::new(),
             answers: Vec::with_capacity(jobs.len()),
             erased: None,
+            is_urgent: true,
+            space: self.shared.store().map(|store| self.shared.look_at_space(&store)).unwrap_or_default(),
         };
         for Job { work, done } in jobs {
             let result = match (self.shared.failure(), work) {
                 (Some(error), _) => Err(error),
                 (None, Work::Write(write)) => self.write(&mut group, write),
                 (None, Work::Move(to)) => self.move_clock(&mut group, to),
-                (None, Work::Roll) => self.roll(&group),
+                (None, Work::Capture { roll, into }) => self.capture(&group, roll, &into),
             };
             group.answers.push((done, result));
         }
-        let Group { state, frames, answers, erased } = group;
+        let Group { state, frames, answers, erased, is_urgent, .. } = group;
         let is_changed = !frames.is_empty();
         if is_changed {
             let frames: Vec<_> = frames.into_iter().map(|(lsn, payload)| (lsn, payload.wait())).collect();
@@ -166,18 +179,22 @@ impl Writer {
             if planted(Bug::TellEarly) {
                 self.shared.tell_published();
             }
-            if let Err(error) = self.append(&frames) {
-                self.shared.fail(&error);
-                let error = Error::OutcomeUnknown(error.to_string().into());
+            if let Err(error) = self.append(&frames, is_urgent) {
+                let error = self.failed(&error);
                 answers.into_iter().for_each(|(done, _)| done(Err(error.clone())));
                 return;
             }
             self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             self.shared.published.store(Arc::new(state));
+            let now = self.shared.uptime();
+            let mut is_new = self.shared.unsaved.begin(now);
             self.shared.latest.store(None);
             if let Some(lsn) = erased {
                 self.shared.erased.store(lsn.0, Ordering::Release);
-                self.erased.get_or_insert_with(Stopwatch::start);
+                is_new |= self.shared.erasing.begin(now);
+            }
+            if is_new {
+                self.shared.keeper.wake();
             }
         }
         answers.into_iter().for_each(|(done, result)| done(result));
@@ -185,14 +202,43 @@ impl Writer {
             self.shared.tell_published();
         }
         if self.snapshot_is_due() {
-            self.checkpoint();
+            self.shared.keeper.ask_snapshot();
         }
     }
 
-    fn append(&mut self, frames: &[(Lsn, Vec<u8>)]) -> Result<(), StorageError> {
-        let Some(log) = &mut self.log else { return Ok(()) };
+    /// Appends to the log. Where there is little room, what is urgent may go to a shorter file, and the ballast goes.
+    fn append(&mut self, frames: &[(Lsn, Vec<u8>)], is_urgent: bool) -> Result<(), StorageError> {
         let frames: Vec<(Lsn, &[u8])> = frames.iter().map(|(lsn, bytes)| (*lsn, bytes.as_slice())).collect();
-        log.append(&frames)
+        self.with_room(is_urgent, &mut |log| log.append(&frames))
+    }
+
+    fn with_room(
+        &mut self,
+        is_urgent: bool,
+        work: &mut dyn FnMut(&mut Log) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        if !is_urgent {
+            return work(log);
+        }
+        let done = log.sparingly(&mut *work);
+        let store = self.shared.store().filter(|_| log.failed().is_none());
+        match (done, store) {
+            (Err(error), Some(store)) if error.kind == StorageErrorKind::NoSpace => match store.give_ballast()? {
+                0 => Err(error),
+                _ => log.sparingly(work),
+            },
+            (done, _) => done,
+        }
+    }
+
+    /// What those hear whose writes are not in the log. Where it had no room it is as it was before.
+    fn failed(&self, error: &StorageError) -> Error {
+        if self.log.as_ref().is_some_and(|log| log.failed().is_none()) {
+            return Error::NoRoom(error.to_string().into());
+        }
+        self.shared.fail(error);
+        Error::OutcomeUnknown(error.to_string().into())
     }
 
     fn write(&self, group: &mut Group, write: Write) -> Result<Written, Error> {
@@ -205,6 +251,11 @@ impl Writer {
             }
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
         }
+        let is_urgent = write.requests.iter().all(Request::gives_room);
+        if group.space.step == SpaceStep::DeletesOnly && !is_urgent {
+            return Err(Error::StorageLow(told_low(&group.space).into()));
+        }
+        group.is_urgent &= is_urgent;
         let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
         Ok(self.admit(group, at, write.requests, once))
     }
@@ -235,17 +286,22 @@ impl Writer {
         Ok(self.admit(group, to, vec![Request::Tick(to)], None))
     }
 
-    /// Begins a new log file if nothing of this group was to go to the old one.
-    fn roll(&mut self, group: &Group) -> Result<Written, Error> {
-        if let Some(log) = self.log.as_mut().filter(|_| group.frames.is_empty()) {
-            log.roll().map_err(|error| {
-                self.shared.fail(&error);
-                Error::from(error)
-            })?;
+    /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file.
+    fn capture(&mut self, group: &Group, roll: bool, into: &SyncSender<Capture>) -> Result<Written, Error> {
+        let erased = Lsn(self.shared.erased.load(Ordering::Acquire));
+        if erased > Lsn(0) || roll {
+            // A snapshot may be what makes room, so the ballast is there for its sake.
+            let rolled = self.with_room(true, &mut |log| log.roll());
+            match rolled.map_err(|error| self.failed(&error)) {
+                Err(Error::NoRoom(_)) if erased == Lsn(0) => {}
+                rolled => rolled?,
+            }
         }
         self.logged = 0;
-        // Should the snapshot fail, the flag stays up and the time runs anew.
-        self.erased = self.erased.map(|_| Stopwatch::start());
+        let capture = Capture { state: self.shared.published.load_full(), erased, unsaved: self.shared.unsaved.end() };
+        if let Err(TrySendError::Disconnected(capture) | TrySendError::Full(capture)) = into.try_send(capture) {
+            self.shared.unsaved.restore(&capture.unsaved);
+        }
         Ok(Written { lsn: group.state.lsn, results: Vec::new(), replayed: false })
     }
 
@@ -259,20 +315,6 @@ impl Writer {
         };
         options.auto_snapshot && self.log.is_some() && self.logged > least
     }
-
-    /// Starts a snapshot of what is published, on a thread of its own.
-    fn checkpoint(&mut self) {
-        let group = Group {
-            state: State::clone(&self.shared.published.load()),
-            frames: Vec::new(),
-            answers: Vec::new(),
-            erased: None,
-        };
-        if self.shared.failure().is_some() || self.roll(&group).is_err() {
-            return;
-        }
-        checkpoint::start(&self.shared);
-    }
 }
 
 /// Should the writer stop by a panic, everyone who waits is told.
@@ -283,6 +325,10 @@ impl Drop for Abandon {
         let fault = std::thread::panicking().then_some("the writer stopped by a fault of the program");
         if let Some(fault) = fault {
             self.0.fail_with(fault.into());
+            let hook = self.0.on_fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(hook) = hook {
+                hook(fault);
+            }
         }
         for Job { done, .. } in self.0.queue.abandon() {
             done(Err(Error::Closed));

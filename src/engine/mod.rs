@@ -11,6 +11,7 @@ pub mod apply;
 pub mod check;
 pub mod columns;
 pub mod command;
+pub mod fits;
 pub mod image;
 pub mod record;
 pub mod remembered;

@@ -233,6 +233,7 @@ pub fn import_once(
     key: Option<&str>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
+    db.check_bulk()?;
     let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
     let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary: Summary::default(), progress };
     // A batch under a key goes alone: none after it may be written once it was refused.

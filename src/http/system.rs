@@ -9,7 +9,10 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    db::record::Status,
+    db::{
+        alarm::Alarm,
+        record::{DiskInfo, Status},
+    },
     http::{
         app::{App, answer_json, at_lsn},
         body,
@@ -66,8 +69,36 @@ pub fn status_json(status: &Status) -> Value {
         "snapshot": {"lsn": status.snapshot_lsn.0, "bytes": status.snapshot_bytes},
         "log": {"bytes": status.log_bytes, "queued": status.queued},
         "read_only": status.read_only,
+        "erasing": status.erasing,
+        "disk": status.disk.as_ref().map(disk_json),
+        "scrub": scrub_json(status),
+        "alarms": status.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "limits": limits_json(),
     })
+}
+
+fn disk_json(disk: &DiskInfo) -> Value {
+    let steps: serde_json::Map<String, Value> =
+        disk.steps.iter().map(|(word, below)| ((*word).to_owned(), (*below).into())).collect();
+    json!({
+        "free_bytes": disk.free_bytes,
+        "step": disk.step,
+        "steps_below": steps,
+        "ballast_bytes": disk.ballast_bytes,
+    })
+}
+
+fn scrub_json(status: &Status) -> Value {
+    let damaged = status.damaged.as_ref();
+    json!({
+        "at": status.scrubbed.map(|(at, _)| at.to_string()),
+        "whole": status.scrubbed.map(|(_, whole)| whole),
+        "last_damage": damaged.map(|(at, detail)| json!({"at": at.to_string(), "detail": detail})),
+    })
+}
+
+fn alarm_json(alarm: &Alarm) -> Value {
+    json!({"code": alarm.kind.word(), "since": alarm.since.to_string(), "detail": alarm.detail})
 }
 
 fn limits_json() -> Value {
@@ -138,8 +169,9 @@ pub async fn health() -> Response {
 
 /// `GET /readyz`: it may be used. The server listens only once the database is open, so this asks about writes.
 pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
-    match app.db.failure() {
+    body::blocking(move || match app.db.failure().or_else(|| app.db.storage_low()) {
         None => Ok((StatusCode::OK, "ready\n").into_response()),
         Some(failure) => Err(failure.into()),
-    }
+    })
+    .await
 }

@@ -248,6 +248,28 @@ pub enum Request {
     Found(Zone),
 }
 
+impl Request {
+    /// Whether it takes something away, or only lets time pass: what is still written with the last of the room.
+    pub fn gives_room(&self) -> bool {
+        let removes = |edit: &MembersEdit| edit.edits.iter().all(|(mode, _)| *mode == MembersMode::Remove);
+        match self {
+            Request::Erase(_)
+            | Request::RemoveEvent(_)
+            | Request::DeleteSegment(_)
+            | Request::Suppression(SuppressionWrite::Delete(_))
+            | Request::Tick(_)
+            | Request::Found(_) => true,
+            Request::EditMembers(edit) | Request::Suppression(SuppressionWrite::Edit(edit)) => removes(edit),
+            Request::Contact(_)
+            | Request::Event(_)
+            | Request::Schema(_)
+            | Request::CreateSegment(_)
+            | Request::UpdateSegment(_)
+            | Request::Suppression(SuppressionWrite::Create(..) | SuppressionWrite::Update(..)) => false,
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Applied {

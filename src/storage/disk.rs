@@ -19,6 +19,12 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading only.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a file for reading what the medium holds, and not what the system remembers of it.
+    fn open_past_cache(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.open(path)?;
+        file.drop_cache()?;
+        Ok(file)
+    }
     /// Opens a file for reading and writing.
     fn open_for_writing(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file another name, replacing what had it, in one step.
@@ -53,6 +59,8 @@ pub trait DiskFile: Send + Sync {
     fn size(&self) -> io::Result<u64>;
     /// Cuts or stretches the file to `len` bytes.
     fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes a new file so long, with room on the medium for all of it; what it holds does not matter.
+    fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes contents and length durable. After an error nothing may be assumed about what was written.
     fn sync_data(&self) -> io::Result<()>;
     /// Changes the permission bits.
@@ -88,6 +96,21 @@ pub fn read_whole(file: &dyn DiskFile) -> io::Result<Bytes> {
     Ok(buffer.freeze())
 }
 
+/// As [`read_whole`], from the end to the beginning in small steps: of a file that another process appends to, this
+/// gives everything up to some moment and maybe some of what came after, but nothing that came after a part that is
+/// missing.
+pub fn read_backwards(file: &dyn DiskFile) -> io::Result<Bytes> {
+    const STEP: usize = 4_096;
+    let size = usize::try_from(file.size()?)
+        .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than memory can be"))?;
+    let mut buffer = AlignedBuffer::zeroed(size);
+    let bytes = buffer.bytes_mut();
+    for start in (0..size).step_by(STEP).rev() {
+        read_exact_at(file, &mut bytes[start..size.min(start + STEP)], start as u64)?;
+    }
+    Ok(buffer.freeze())
+}
+
 /// Writes all bytes.
 pub fn write_all_at(file: &dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
@@ -106,9 +129,14 @@ pub fn write_all_at(file: &dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> i
 
 /// Fills a file with zeros up to `len`, so that later writes inside it allocate nothing.
 pub fn preallocate(file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    preallocate_from(file, 0, len)
+}
+
+/// As [`preallocate`], from an offset on.
+pub fn preallocate_from(file: &dyn DiskFile, from: u64, len: u64) -> io::Result<()> {
     const STEP: u64 = 1 << 20;
-    let zeros = vec![0u8; len.min(STEP) as usize];
-    let mut at = 0;
+    let zeros = vec![0u8; len.saturating_sub(from).min(STEP) as usize];
+    let mut at = from;
     while at < len {
         let step = (len - at).min(STEP);
         write_all_at(file, &zeros[..step as usize], at)?;

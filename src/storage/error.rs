@@ -22,6 +22,21 @@ pub enum StorageErrorKind {
     Config,
 }
 
+impl StorageErrorKind {
+    /// The exit code of a command that fails for it; 1 is any other trouble of the operator's, 2 the caller's.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            StorageErrorKind::Io => 1,
+            StorageErrorKind::Locked => 3,
+            StorageErrorKind::NewerFormat => 4,
+            StorageErrorKind::CorruptLog => 5,
+            StorageErrorKind::CorruptSnapshot => 6,
+            StorageErrorKind::Config => 7,
+            StorageErrorKind::NoSpace => 8,
+        }
+    }
+}
+
 /// A failure of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]

@@ -24,6 +24,13 @@ pub struct Exported {
 
 /// Copies the live snapshot and the log after it, writes a manifest for them, and verifies the copy.
 pub(crate) fn export_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
+    let exported = copy_folder(store, to);
+    // What could not be removed meanwhile goes now: it may hold somebody who was erased.
+    store.tidy();
+    exported
+}
+
+fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
     let disk = store.disk();
     disk.create_dir(to).map_err(|error| StorageError::io("creating", to, &error))?;
     let there = disk.list(to).map_err(|error| StorageError::io("listing", to, &error))?;

@@ -78,7 +78,7 @@ pub struct Frame<'a> {
 }
 
 /// Bytes a frame takes in the file.
-pub fn frame_size(payload: usize) -> usize {
+pub const fn frame_size(payload: usize) -> usize {
     (FRAME_HEADER_BYTES + payload + 4).next_multiple_of(8)
 }
 

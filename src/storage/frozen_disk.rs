@@ -159,6 +159,10 @@ impl DiskFile for FrozenFile {
         Err(read_only())
     }
 
+    fn allocate(&self, _len: u64) -> io::Result<()> {
+        Err(read_only())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         Err(read_only())
     }

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use crate::model::id::Lsn;
 use crate::model::planted::{Bug, planted};
-use crate::storage::disk::{Disk, DiskFile, preallocate, write_all_at};
+use crate::storage::disk::{Disk, DiskFile, preallocate, preallocate_from, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::HEAD_BYTES;
-use crate::storage::frame::{COMMIT_BYTES, FrameHeader, FrameKind, MAX_PAYLOAD, encode_frame, frame_size};
+use crate::storage::frame::{COMMIT_BYTES, FrameHeader, FrameKind, MAX_PAYLOAD, SEAL_BYTES, encode_frame, frame_size};
 use crate::storage::log_file::{LogHead, Walk};
 use crate::storage::manifest::{CleanEnd, remove_if_there, rename};
 use crate::storage::names::{SPARE, log_name};
@@ -18,6 +18,10 @@ use crate::storage::store::{LogFile, Store};
 
 /// Positions in one group: the place in it must fit in 16 bits.
 const MAX_GROUP: usize = 1 << 16;
+/// Room that is always kept for a seal. Units: bytes.
+const SEAL_ROOM: u64 = frame_size(SEAL_BYTES) as u64;
+/// Where there is no room for a whole file, one of this part of its size will do for what is urgent.
+const SPARING_PART: u64 = 64;
 /// A buffer that grew beyond this for a long payload is given back.
 const KEPT_BUFFER: usize = 4 << 20;
 
@@ -31,8 +35,11 @@ pub struct Log {
     capacity: u64,
     last: u64,
     checksum: u32,
+    /// There is nothing to seal, or no room for a seal.
     sealed: bool,
     buffer: Vec<u8>,
+    /// A shorter file than usual will do.
+    sparing: bool,
     failed: Option<StorageError>,
     spare: Option<JoinHandle<io::Result<Box<dyn DiskFile>>>>,
 }
@@ -50,6 +57,7 @@ impl Log {
             checksum: found.checksum,
             sealed: found.sealed,
             buffer: Vec::new(),
+            sparing: false,
             failed: None,
             spare: None,
         }
@@ -57,7 +65,9 @@ impl Log {
 
     /// Appends payloads with the positions that follow the last one; all of them are durable on return.
     ///
-    /// Errors: the first failure is kept, and every later call fails with it; only reopening clears it.
+    /// Errors: [`StorageErrorKind::NoSpace`] when there is no room for them, which is found before anything is written:
+    /// then [`Log::failed`] is `None`, and the call may be made again. Every other failure is kept, and every later
+    /// call fails with it; only reopening clears it.
     /// Panics: when a position is not the next one.
     pub fn append(&mut self, frames: &[(Lsn, &[u8])]) -> Result<(), StorageError> {
         self.check()?;
@@ -65,10 +75,11 @@ impl Log {
             let next = self.last + 1 + offset as u64;
             assert_eq!(lsn.0, next, "positions in the log are contiguous");
         }
-        for group in frames.chunks(MAX_GROUP) {
+        for (number, group) in frames.chunks(MAX_GROUP).enumerate() {
             let size: usize = group.iter().map(|(_, payload)| long_size(payload.len())).sum();
-            if self.end + size as u64 > self.capacity && self.end > HEAD_BYTES as u64 {
-                self.roll()?;
+            if let Err(error) = self.make_room(size as u64) {
+                // Part of a call cannot be taken back once it is durable.
+                return Err(if number > 0 { self.fail(error) } else { error });
             }
             self.buffer.clear();
             let mut checksum = self.checksum;
@@ -83,11 +94,39 @@ impl Log {
         Ok(())
     }
 
+    /// Sees to it that the next write allocates nothing: in this file, in the next one, or in a longer one.
+    fn make_room(&mut self, size: u64) -> Result<(), StorageError> {
+        if self.end + size + SEAL_ROOM > self.capacity {
+            self.roll()?;
+        }
+        self.make_longer(self.end + size + SEAL_ROOM)
+    }
+
+    fn make_longer(&mut self, needed: u64) -> Result<(), StorageError> {
+        if needed > self.capacity {
+            if let Err(error) = preallocate_from(&*self.file, self.capacity, needed) {
+                let path = self.store.dir().join(log_name(self.head.sequence));
+                let error = StorageError::io("making room in", path, &error).at(self.capacity);
+                return Err(if error.kind == StorageErrorKind::NoSpace { error } else { self.fail(error) });
+            }
+            self.capacity = needed;
+        }
+        Ok(())
+    }
+
     /// Marks everything so far as durable, so that later damage to it cannot pass for a torn write. For idle moments.
     pub fn seal(&mut self) -> Result<(), StorageError> {
         self.check()?;
         if self.sealed || planted(Bug::SkipSeal) {
             return Ok(());
+        }
+        match self.make_longer(self.end + SEAL_ROOM) {
+            Err(error) if error.kind == StorageErrorKind::NoSpace => {
+                tracing::warn!(%error, "there is no room for a seal");
+                self.sealed = true;
+                return Ok(());
+            }
+            done => done?,
         }
         let payload = self.end.to_le_bytes();
         let header = FrameHeader {
@@ -109,19 +148,59 @@ impl Log {
 
     /// Goes on in a new file, so that the one before can be removed once a snapshot covers it. A file without
     /// frames is gone on with as it is.
+    ///
+    /// Errors: as [`Log::append`].
     pub fn roll(&mut self) -> Result<(), StorageError> {
         self.check()?;
         if self.end == HEAD_BYTES as u64 {
             return Ok(());
         }
-        self.start_next_file().map_err(|error| self.fail(error))
+        match self.take_spare() {
+            Ok((file, size)) => self.start_next_file(file, size).map_err(|error| self.fail(error)),
+            Err(error) if error.kind == StorageErrorKind::NoSpace => Err(error),
+            Err(error) => Err(self.fail(error)),
+        }
     }
 
-    /// Seals the log and notes the clean end in the manifest.
+    /// Does some work that may go on in a shorter file than usual, where there is no room for a whole one.
+    pub fn sparingly<T>(&mut self, work: impl FnOnce(&mut Log) -> T) -> T {
+        self.sparing = true;
+        let done = work(self);
+        self.sparing = false;
+        done
+    }
+
+    /// The next file, full of zeros, and its size. One that could not be made ahead of time is tried again, here where
+    /// it counts.
+    fn take_spare(&mut self) -> Result<(Box<dyn DiskFile>, u64), StorageError> {
+        let size = self.store.shared.options.file_bytes;
+        if let Some(file) = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok) {
+            return Ok((file, size));
+        }
+        let path = self.store.dir().join(SPARE);
+        let make = |size| {
+            let made = make_spare(self.store.disk(), &path, size);
+            made.map(|file| (file, size)).map_err(|error| StorageError::io("creating", &path, &error))
+        };
+        match make(size) {
+            Err(error) if error.kind == StorageErrorKind::NoSpace && self.sparing => {
+                make((size / SPARING_PART).max(HEAD_BYTES as u64))
+            }
+            made => made,
+        }
+    }
+
+    /// Seals the log and notes the clean end in the manifest. Without room for that the next start is as after a kill.
     pub fn close(mut self) -> Result<(), StorageError> {
         self.seal()?;
         let clean = CleanEnd { end: self.end, checksum: self.checksum };
-        self.store.publish(&mut |manifest| manifest.clean = Some(clean))
+        match self.store.publish(&mut |manifest| manifest.clean = Some(clean)) {
+            Err(error) if error.kind == StorageErrorKind::NoSpace => {
+                tracing::warn!(%error, "there is no room to note the clean stop; nothing is lost");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// The last position appended; 0 for an empty log.
@@ -182,17 +261,10 @@ impl Log {
         }
     }
 
-    fn start_next_file(&mut self) -> Result<(), StorageError> {
+    fn start_next_file(&mut self, file: Box<dyn DiskFile>, size: u64) -> Result<(), StorageError> {
         let dir = self.store.dir().to_owned();
         let disk = self.store.shared.disk.clone();
         let spare = dir.join(SPARE);
-        let size = self.store.shared.options.file_bytes;
-        // A spare that could not be made ahead of time is tried again here, where a failure counts.
-        let ready = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok);
-        let file = match ready {
-            Some(file) => file,
-            None => make_spare(&*disk, &spare, size).map_err(|error| StorageError::io("creating", &spare, &error))?,
-        };
         let sequence = self.head.sequence.checked_add(1).ok_or_else(|| {
             let full = io::Error::other("there is no log file number left");
             StorageError::io("creating", &spare, &full)
@@ -211,7 +283,7 @@ impl Log {
         }
         rename(&*disk, &spare, &dir.join(log_name(sequence)))?;
         disk.sync_dir(&dir).map_err(|error| StorageError::io("syncing", &dir, &error))?;
-        self.store.publish(&mut |manifest| manifest.newest_log = sequence)?;
+        self.store.publish_or_remember(&mut |manifest| manifest.newest_log = sequence)?;
         (self.file, self.head) = (file, head);
         (self.end, self.capacity, self.sealed) = (HEAD_BYTES as u64, size, true);
         self.store.position().files.push(LogFile { sequence, first: head.first, end: self.end });
@@ -244,9 +316,15 @@ impl Drop for Log {
 pub(crate) fn make_spare(disk: &dyn Disk, path: &Path, size: u64) -> io::Result<Box<dyn DiskFile>> {
     remove_if_there(disk, path).map_err(|error| io::Error::other(error.cause))?;
     let file = disk.create(path, 0o600)?;
-    preallocate(&*file, size)?;
-    file.sync_data()?;
-    Ok(file)
+    match preallocate(&*file, size).and_then(|()| file.sync_data()) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            drop(file);
+            // Half a file would take the room that others need now; what stays is removed at the next try.
+            let _stays = disk.remove(path);
+            Err(error)
+        }
+    }
 }
 
 /// Makes the first file of a new log.

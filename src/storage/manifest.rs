@@ -1,6 +1,6 @@
 //! The manifest: which snapshot is live, which log files are needed, and what is known to be durable.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::codec::cursor::Writer;
 use crate::model::id::Lsn;
@@ -121,22 +121,34 @@ impl Manifest {
 
     /// Makes this the manifest of a folder: written aside, synced, renamed, and the folder synced.
     pub fn publish(&self, disk: &dyn Disk, dir: &Path, before: Option<&Manifest>) -> Result<(), StorageError> {
-        let stage = |name: &str, bytes: &[u8]| {
-            let temp = dir.join(format!("{name}{TEMP}"));
-            write_new(disk, &temp, bytes, 0o600)?;
-            Ok(temp)
-        };
-        let next = stage(MANIFEST, &self.encode())?;
-        if let Some(before) = before {
-            let old = stage(MANIFEST_OLD, &before.encode())?;
-            rename(disk, &old, &dir.join(MANIFEST_OLD))?;
+        self.stage(disk, dir, before)?;
+        Manifest::place(disk, dir, before.is_some())
+    }
+
+    /// Writes it aside, and the generation before it. Until it is placed nothing has changed.
+    pub(crate) fn stage(&self, disk: &dyn Disk, dir: &Path, before: Option<&Manifest>) -> Result<(), StorageError> {
+        write_new(disk, &aside(dir, MANIFEST), &self.encode(), 0o600)?;
+        match before {
+            Some(before) => write_new(disk, &aside(dir, MANIFEST_OLD), &before.encode(), 0o600),
+            None => Ok(()),
         }
-        rename(disk, &next, &dir.join(MANIFEST))?;
+    }
+
+    /// Gives what was written aside its name. After an error either generation may be the one on disk.
+    pub(crate) fn place(disk: &dyn Disk, dir: &Path, has_before: bool) -> Result<(), StorageError> {
+        if has_before {
+            rename(disk, &aside(dir, MANIFEST_OLD), &dir.join(MANIFEST_OLD))?;
+        }
+        rename(disk, &aside(dir, MANIFEST), &dir.join(MANIFEST))?;
         if planted(Bug::SkipFolderSync) {
             return Ok(());
         }
         disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))
     }
+}
+
+fn aside(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}{TEMP}"))
 }
 
 /// Writes a new file whole and syncs it; a leftover of the same name goes first.

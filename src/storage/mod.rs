@@ -4,6 +4,8 @@
 //! Never:  knows what a payload or a section means; retries a failed sync; guesses past damage.
 //! Start:  [`store::Store::open`], [`log::Log::append`], [`snapshot_writer::SnapshotWriter`]; docs/FORMAT.md.
 
+#[cfg(target_os = "linux")]
+pub mod direct_file;
 pub mod disk;
 pub mod error;
 pub mod export;
@@ -17,12 +19,16 @@ pub mod mmap;
 pub mod names;
 pub mod real_disk;
 pub mod recover;
+pub mod salvage;
+pub mod scrub;
 pub mod sim_disk;
 pub mod sim_ops;
 pub mod snapshot_reader;
 pub mod snapshot_writer;
+pub mod space;
 pub mod status;
 pub mod store;
+pub mod transplant;
 pub mod verify;
 
 #[cfg(test)]
@@ -35,6 +41,10 @@ mod fault_tests;
 pub(crate) mod frozen_disk;
 #[cfg(test)]
 mod mixup_tests;
+#[cfg(test)]
+mod scrub_tests;
+#[cfg(test)]
+mod space_tests;
 #[cfg(test)]
 mod store_tests;
 #[cfg(test)]

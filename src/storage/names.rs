@@ -10,6 +10,10 @@ pub const MANIFEST_OLD: &str = "MANIFEST.old";
 pub const LOCK: &str = "lock";
 /// The next log file, filled with zeros ahead of need.
 pub const SPARE: &str = "spare";
+/// Bytes kept to be given back when there is no other room.
+pub const BALLAST: &str = "ballast";
+/// What a salvage left out; in the folder that it made.
+pub const REPORT: &str = "salvage-report.txt";
 /// The ending of files that are not finished; they are removed on open.
 pub const TEMP: &str = ".tmp";
 /// The ending of saved torn tails.
@@ -24,8 +28,12 @@ pub enum FileName {
     Lock,
     /// An unfinished or spare file.
     Unfinished,
-    /// A saved torn tail.
-    Torn,
+    /// A saved torn tail of the log file of that sequence number.
+    Torn(u32),
+    /// The ballast.
+    Ballast,
+    /// The report of the salvage that made the folder.
+    Report,
     /// A log file by its sequence number.
     Log(u32),
     /// A snapshot by its position.
@@ -55,13 +63,19 @@ pub fn parse_name(name: &str) -> FileName {
         MANIFEST | MANIFEST_OLD => return FileName::Manifest,
         LOCK => return FileName::Lock,
         SPARE => return FileName::Unfinished,
+        BALLAST => return FileName::Ballast,
+        REPORT => return FileName::Report,
         _ => {}
     }
     if name.ends_with(TEMP) {
         return FileName::Unfinished;
     }
-    if name.starts_with("wal-") && name.ends_with(TORN) {
-        return FileName::Torn;
+    if let Some((sequence, offset)) =
+        name.strip_prefix("wal-").and_then(|rest| rest.strip_suffix(TORN)?.split_once('-'))
+        && let (Ok(sequence), Ok(offset)) = (sequence.parse(), offset.parse())
+        && torn_name(sequence, offset) == name
+    {
+        return FileName::Torn(sequence);
     }
     if let Some(sequence) = name.strip_prefix("wal-").and_then(|digits| digits.parse::<u32>().ok())
         && log_name(sequence) == name
@@ -85,11 +99,11 @@ mod tests {
         assert_eq!(parse_name(&log_name(7)), FileName::Log(7));
         assert_eq!(parse_name(&log_name(u32::MAX)), FileName::Log(u32::MAX));
         assert_eq!(parse_name(&snapshot_name(Lsn(u64::MAX))), FileName::Snapshot(Lsn(u64::MAX)));
-        assert_eq!(parse_name(&torn_name(3, 64)), FileName::Torn);
+        assert_eq!(parse_name(&torn_name(3, 64)), FileName::Torn(3));
         for unfinished in ["spare", "MANIFEST.tmp", "snap-00000000000000000001.tmp"] {
             assert_eq!(parse_name(unfinished), FileName::Unfinished);
         }
-        for foreign in ["wal-7", "wal-+000000007", "snap-1", "wal-99999999999", "photo.jpg", ""] {
+        for foreign in ["wal-7", "wal-+000000007", "snap-1", "wal-99999999999", "wal-3-64.torn", "photo.jpg", ""] {
             assert_eq!(parse_name(foreign), FileName::Foreign);
         }
     }

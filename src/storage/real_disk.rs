@@ -6,14 +6,17 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::storage::disk::{Disk, DiskFile, Lock};
+#[cfg(target_os = "linux")]
+use crate::storage::direct_file::DirectFile;
+use crate::storage::disk::{Disk, DiskFile, Lock, preallocate, write_all_at};
 use crate::storage::mmap::map_file;
 
 /// Files of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
-struct RealFile {
+/// An open file of the operating system.
+pub(crate) struct RealFile {
     file: File,
 }
 
@@ -60,6 +63,19 @@ impl Disk for RealDisk {
         Ok(Box::new(RealFile { file: File::open(path)? }))
     }
 
+    #[cfg(target_os = "linux")]
+    fn open_past_cache(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let plain = RealFile { file: File::open(path)? };
+        let mut options = OpenOptions::new();
+        let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), flags);
+        match options.open(path) {
+            Ok(direct) => Ok(Box::new(DirectFile::new(direct, plain))),
+            // Not every file system reads around its cache.
+            Err(_) => plain.drop_cache().map(|()| Box::new(plain) as Box<dyn DiskFile>),
+        }
+    }
+
     fn open_for_writing(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RealFile { file: OpenOptions::new().read(true).write(true).open(path)? }))
     }
@@ -89,8 +105,8 @@ impl Disk for RealDisk {
         match file.try_lock() {
             Ok(()) => {
                 let file = RealFile { file };
-                file.truncate(0)?;
-                crate::storage::disk::write_all_at(&file, owner.as_bytes(), 0)?;
+                // The lock holds also on a disk without room for its owner's name.
+                let _unnamed = file.truncate(0).and_then(|()| write_all_at(&file, owner.as_bytes(), 0));
                 Ok(Lock::Taken(Box::new(file)))
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Held(std::fs::read_to_string(path).unwrap_or_default())),
@@ -104,7 +120,7 @@ impl Disk for RealDisk {
 }
 
 #[cfg(unix)]
-fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
@@ -114,7 +130,7 @@ fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
 }
 
 #[cfg(windows)]
-fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
@@ -138,6 +154,19 @@ impl DiskFile for RealFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, len) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => preallocate(self, len),
+            done => Ok(done?),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        preallocate(self, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {

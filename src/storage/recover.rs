@@ -1,22 +1,23 @@
 //! Opening a folder: what is there, does it fit together, and what a stop in the middle of a write left behind.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 
 use crate::model::id::Lsn;
 use crate::model::planted::{Bug, planted};
-use crate::storage::disk::{Disk, preallocate, read_exact_at, read_whole, write_all_at};
+use crate::storage::disk::{Disk, read_exact_at, read_whole, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, identity_text};
-use crate::storage::lock::{check_mode, lock_folder};
+use crate::storage::lock::{FolderLock, check_mode, lock_folder};
 use crate::storage::log::{Log, first_log_head, make_spare};
 use crate::storage::log_file::{LogHead, Stop, Walk, log_damage, walk};
 use crate::storage::manifest::{CleanEnd, Manifest, remove_if_there, rename, write_new};
-use crate::storage::names::{FileName, MANIFEST, TEMP, log_name, parse_name, snapshot_name, torn_name};
+use crate::storage::names::{BALLAST, FileName, MANIFEST, TEMP, log_name, parse_name, snapshot_name, torn_name};
 use crate::storage::snapshot_reader::{Snapshot, snapshot_damage};
+use crate::storage::space::Ladder;
 use crate::storage::store::{LogFile, Manifests, Opened, Position, Shared, Store, StoreOptions};
 
 /// What opening had to do.
@@ -85,24 +86,43 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let mut files = before;
     files.push(LogFile { sequence: last.log.head.sequence, first: last.log.head.first, end: last.found.end });
     let position = Position { files, last: last.found.last, checksum: last.found.checksum };
+    let ballast = disk.open(&dir.join(BALLAST)).and_then(|file| file.size()).unwrap_or(0);
     let file = disk.open_for_writing(&last.log.path);
     let file = file.map_err(|error| StorageError::io("opening", &last.log.path, &error))?;
-    let shared = Shared {
+    let manifests = Manifests { published, current };
+    let mut shared = new_shared(disk, dir, options, manifests, position, lock);
+    shared.failed = Mutex::new(last.failed);
+    shared.ladder = Mutex::new(Ladder::with_ballast(ballast));
+    let store = Store { shared: Arc::new(shared) };
+    let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
+    Ok(Opened { store, log, snapshot, recovery })
+}
+
+/// What everyone shares of a folder that is ready.
+pub(crate) fn new_shared(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    options: StoreOptions,
+    manifests: Manifests,
+    position: Position,
+    lock: FolderLock,
+) -> Shared {
+    Shared {
         disk,
         dir: dir.to_owned(),
         options,
-        identity: published.identity,
-        manifests: Mutex::new(Manifests { published, current }),
+        identity: manifests.published.identity,
+        manifests: Mutex::new(manifests),
         position: Mutex::new(position),
-        failed: Mutex::new(None),
+        failed: Mutex::default(),
+        ladder: Mutex::default(),
+        damaged: Mutex::default(),
+        untidy: AtomicU64::new(0),
         snapshot_busy: Arc::new(AtomicBool::new(false)),
         placing: Mutex::new(()),
         copying: RwLock::new(()),
         _lock: lock,
-    };
-    let store = Store { shared: Arc::new(shared) };
-    let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
-    Ok(Opened { store, log, snapshot, recovery })
+    }
 }
 
 fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StorageError> {
@@ -244,6 +264,8 @@ struct Last {
     log: Surveyed,
     bytes: Bytes,
     found: Walk,
+    /// Why nothing may be appended to it.
+    failed: Option<StorageError>,
 }
 
 /// Walks over every file that holds something after `base`; all but the last must end as the next one says.
@@ -291,7 +313,7 @@ fn read_log(disk: &dyn Disk, log: &Surveyed, past_cache: bool) -> Result<Last, S
     let bytes = read_whole(&*file).map_err(failed)?;
     let head = LogHead::decode(&log.path, &bytes)?;
     let found = walk(&log.path, &bytes, &head, &mut |_, _| Ok(()));
-    Ok(Last { log: Surveyed { head, ..log.clone() }, bytes, found })
+    Ok(Last { log: Surveyed { head, ..log.clone() }, bytes, found, failed: None })
 }
 
 /// Refuses a log that ends before something that is known to have been durable.
@@ -343,14 +365,45 @@ fn settle_end(
     let mut last = read_log(disk, &last.log, !planted(Bug::TrustCache))?;
     recovery.unclean = true;
     recovery.last = Lsn(last.found.last);
-    match last.found.stop.clone() {
-        Stop::Damaged(error) => return Err(error),
-        Stop::Torn(why) => recovery.torn = Some(save_tail(disk, dir, &last, &why)?),
-        Stop::Zeros => {}
+    if let Stop::Damaged(error) = last.found.stop {
+        return Err(error);
     }
     check_evidence(dir, &[], manifest, options, std::slice::from_ref(&last.log), last.found.last, last.found.end)?;
-    last.log.size = copy_frames(disk, dir, &last, options.file_bytes)?;
+    match renew(disk, dir, manifest, &last, options.file_bytes) {
+        Ok((torn, size)) => (recovery.torn, last.log.size) = (torn, size),
+        Err(error) if error.kind == StorageErrorKind::NoSpace => {
+            let told = "there is no room to copy the end of the log to a fresh file, as must be after this stop";
+            tracing::error!(%error, "{told}; the database only reads until there is, and it is opened again");
+            last.failed = Some(StorageError { cause: format!("{told}: {}", error.cause), ..error });
+        }
+        Err(error) => return Err(error),
+    }
     Ok((last, recovery))
+}
+
+/// Saves a torn tail and copies the valid frames to a fresh file; gives its size. On a full disk what is left over and
+/// the ballast go for it, and the fresh file is made no longer than it must be.
+fn renew(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+    last: &Last,
+    file_bytes: u64,
+) -> Result<(Option<TornTail>, u64), StorageError> {
+    let renew = |file_bytes| -> Result<(Option<TornTail>, u64), StorageError> {
+        let torn = match &last.found.stop {
+            Stop::Torn(why) => Some(save_tail(disk, dir, last, why)?),
+            _ => None,
+        };
+        Ok((torn, copy_frames(disk, dir, last, file_bytes)?))
+    };
+    let renewed = renew(file_bytes);
+    if !matches!(&renewed, Err(error) if error.kind == StorageErrorKind::NoSpace) {
+        return renewed;
+    }
+    remove_leftovers(disk, dir, &list(disk, dir)?, manifest);
+    remove_if_there(disk, &dir.join(BALLAST))?;
+    renew(0)
 }
 
 /// Keeps the bytes that are cut off, for whoever wants to look; only the owner may read them.
@@ -376,12 +429,10 @@ fn save_tail(disk: &dyn Disk, dir: &Path, last: &Last, why: &str) -> Result<Torn
 /// Replaces the file by a fresh one with the valid frames only; returns its size.
 fn copy_frames(disk: &dyn Disk, dir: &Path, last: &Last, file_bytes: u64) -> Result<u64, StorageError> {
     let temp = dir.join(format!("{}{TEMP}", log_name(last.log.head.sequence)));
-    let failed = |error: std::io::Error| StorageError::io("writing", &temp, &error);
     let size = file_bytes.max(last.found.end);
-    remove_if_there(disk, &temp)?;
-    let file = disk.create(&temp, 0o600).map_err(failed)?;
-    preallocate(&*file, size).map_err(failed)?;
-    write_all_at(&*file, &last.bytes[..last.found.end as usize], 0).map_err(failed)?;
+    let file = make_spare(disk, &temp, size).map_err(|error| StorageError::io("writing", &temp, &error))?;
+    let written = write_all_at(&*file, &last.bytes[..last.found.end as usize], 0);
+    written.map_err(|error| StorageError::io("writing", &temp, &error))?;
     file.sync_data().map_err(|error| StorageError::io("syncing", &temp, &error))?;
     drop(file);
     rename(disk, &temp, &last.log.path)?;
@@ -395,7 +446,7 @@ fn remove_leftovers(disk: &dyn Disk, dir: &Path, names: &[String], manifest: &Ma
     for name in names {
         let leftover = match parse_name(name) {
             FileName::Unfinished => true,
-            FileName::Log(sequence) => sequence < manifest.oldest_log,
+            FileName::Log(sequence) | FileName::Torn(sequence) => sequence < manifest.oldest_log,
             FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),
             _ => false,
         };

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::codec::aligned::aligned_copy;
-use crate::storage::disk::{Disk, DiskFile, Lock};
+use crate::storage::disk::{Disk, DiskFile, Lock, preallocate};
 use crate::storage::sim_ops::{Contents, DataOp, NameOp};
 
 /// How a call fails.
@@ -62,6 +62,8 @@ struct State {
     recorded: Option<Vec<State>>,
     fault: Option<Fault>,
     entropy: u64,
+    /// How many bytes all files together may have.
+    size: Option<u64>,
 }
 
 struct SimFile {
@@ -193,6 +195,16 @@ impl SimDisk {
         state.durable.insert(path.to_owned(), file);
     }
 
+    /// Gives the disk a size: how many bytes all files together may have. `None` is without end.
+    pub fn set_size(&self, size: Option<u64>) {
+        self.state().size = size;
+    }
+
+    /// How many bytes all files together have.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
     /// Changes the permission bits of a folder.
     pub fn set_dir_mode(&self, dir: &Path, mode: u32) {
         self.state().dirs.insert(dir.to_owned(), mode);
@@ -263,6 +275,14 @@ impl State {
             },
             _ => Plan::Go,
         }
+    }
+
+    fn used(&self) -> u64 {
+        self.live.values().map(|&file| self.files[file].live.len() as u64).sum()
+    }
+
+    fn free(&self) -> u64 {
+        self.size.map_or(u64::MAX, |size| size.saturating_sub(self.used()))
     }
 
     fn change_names(&mut self, op: NameOp) {
@@ -341,7 +361,7 @@ impl Disk for SimDisk {
     }
 
     fn free_space(&self, _dir: &Path) -> io::Result<u64> {
-        self.call(|_| Ok(u64::MAX))
+        self.call(|state| Ok(state.free()))
     }
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Lock> {
@@ -419,14 +439,19 @@ impl DiskFile for SimFile {
             contents.change(DataOp::Write { at: offset as usize, bytes: bytes.into() });
             Ok(bytes.len())
         };
+        let free = self.disk.state().free();
         let written = self.call(Call::Change, |contents, half| {
             let count = if half && bytes.len() > 1 { bytes.len() / 2 } else { bytes.len() };
-            put(contents, &bytes[..count])
+            let room = (contents.live.len() as u64).saturating_add(free).saturating_sub(offset);
+            match usize::try_from(room).map_or(count, |room| room.min(count)) {
+                0 if count > 0 => Err(io::ErrorKind::StorageFull.into()),
+                fits => put(contents, &bytes[..fits]),
+            }
         });
         if written.is_err() {
             // A failed write may have written something.
             let mut state = self.disk.state();
-            if state.epoch == self.epoch {
+            if state.epoch == self.epoch && bytes.len() as u64 / 2 <= free {
                 let _half = put(&mut state.files[self.file], &bytes[..bytes.len() / 2]);
             }
         }
@@ -443,6 +468,10 @@ impl DiskFile for SimFile {
             contents.change(DataOp::Resize(len as usize));
             Ok(())
         })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        preallocate(self, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -181,6 +181,7 @@ impl From<io::Error> for FooterError {
 /// A verified snapshot; cheap to clone.
 #[derive(Clone)]
 pub struct Snapshot {
+    path: PathBuf,
     info: SnapshotInfo,
     bytes: Bytes,
     sections: Arc<BTreeMap<String, Place>>,
@@ -203,14 +204,14 @@ impl Snapshot {
             let at = usize::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
             Ok(bytes.slice(at..at + len))
         })
-        .map_err(|error| footer_error(path, error))?;
+        .map_err(|error| footer_error(path, bytes.len() as u64, error))?;
         let body = &bytes[..footer.body as usize];
         let bad = first_bad_of_all(body, &footer.blocks).filter(|_| !planted(Bug::TrustBlocks));
         if let Some(block) = bad {
             return Err(block_damage(path, block));
         }
         let info = SnapshotInfo { lsn, bytes: bytes.len() as u64, total: footer.total() };
-        Ok(Snapshot { info, bytes, sections: Arc::new(footer.sections) })
+        Ok(Snapshot { path: path.to_owned(), info, bytes, sections: Arc::new(footer.sections) })
     }
 
     /// Verifies a snapshot without keeping it in memory, from the medium and not from the system's copies.
@@ -219,23 +220,31 @@ impl Snapshot {
         path: &Path,
         identity: &Identity,
         lsn: Lsn,
+        pace: &mut dyn FnMut(u64),
     ) -> Result<(SnapshotInfo, Vec<String>), StorageError> {
-        let failed = |error: io::Error| missing_or_io(path, &error);
-        let file = disk.open(path).map_err(failed)?;
-        file.drop_cache().map_err(failed)?;
-        let size = file.size().map_err(failed)?;
-        let mut head = vec![0; (HEAD_BYTES as u64).min(size) as usize];
-        read_exact_at(&*file, &mut head, 0).map_err(failed)?;
-        check_snapshot_head(path, &head, identity, lsn)?;
-        let footer = Footer::decode(size, &mut |offset, len| {
-            let mut bytes = vec![0; len];
-            read_exact_at(&*file, &mut bytes, offset)?;
-            Ok(bytes.into())
-        })
-        .map_err(|error| footer_error(path, error))?;
-        verify_blocks(&*file, path, &footer)?;
-        let info = SnapshotInfo { lsn, bytes: size, total: footer.total() };
+        let file = disk.open_past_cache(path).map_err(|error| missing_or_io(path, &error))?;
+        let (info, footer) = read_ends(&*file, path, identity, lsn)?;
+        verify_blocks(&*file, path, &footer, pace)?;
         Ok((info, footer.sections.into_keys().collect()))
+    }
+
+    /// Reads head and footer, and requires that the snapshot is the one it should be by these.
+    pub(crate) fn read_footer(
+        file: &dyn DiskFile,
+        path: &Path,
+        identity: &Identity,
+        wanted: SnapshotInfo,
+    ) -> Result<Footer, StorageError> {
+        let (info, footer) = read_ends(file, path, identity, wanted.lsn)?;
+        match info == wanted {
+            true => Ok(footer),
+            false => Err(snapshot_damage(path, format!("the manifest names {wanted:?}, the file is {info:?}"))),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The position it holds.
@@ -266,18 +275,52 @@ impl SectionSource for Snapshot {
     }
 }
 
-fn verify_blocks(file: &dyn DiskFile, path: &Path, footer: &Footer) -> Result<(), StorageError> {
+/// The head and the footer of a snapshot file.
+fn read_ends(
+    file: &dyn DiskFile,
+    path: &Path,
+    identity: &Identity,
+    lsn: Lsn,
+) -> Result<(SnapshotInfo, Footer), StorageError> {
+    let failed = |error: io::Error| missing_or_io(path, &error);
+    let size = file.size().map_err(failed)?;
+    let mut head = vec![0; (HEAD_BYTES as u64).min(size) as usize];
+    read_exact_at(file, &mut head, 0).map_err(failed)?;
+    check_snapshot_head(path, &head, identity, lsn)?;
+    let footer = Footer::decode(size, &mut |offset, len| {
+        let mut bytes = vec![0; len];
+        read_exact_at(file, &mut bytes, offset)?;
+        Ok(bytes.into())
+    })
+    .map_err(|error| footer_error(path, size, error))?;
+    Ok((SnapshotInfo { lsn, bytes: size, total: footer.total() }, footer))
+}
+
+/// Checks some whole blocks of the body that begin at an offset.
+pub(crate) fn check_blocks(path: &Path, footer: &Footer, at: u64, bytes: &[u8]) -> Result<(), StorageError> {
+    let first = (at / BLOCK_BYTES as u64) as usize;
+    match first_bad_block(bytes, &footer.blocks[first..]) {
+        Some(bad) => Err(block_damage(path, first + bad)),
+        None => Ok(()),
+    }
+}
+
+fn verify_blocks(
+    file: &dyn DiskFile,
+    path: &Path,
+    footer: &Footer,
+    pace: &mut dyn FnMut(u64),
+) -> Result<(), StorageError> {
     const RUN: usize = 16;
     let mut buffer = vec![0u8; RUN * BLOCK_BYTES];
     let mut at = 0u64;
-    for (number, blocks) in footer.blocks.chunks(RUN).enumerate() {
+    while at < footer.body {
         let len = (footer.body - at).min(buffer.len() as u64) as usize;
         let run = &mut buffer[..len];
         read_exact_at(file, run, at).map_err(|error| StorageError::io("reading", path, &error).at(at))?;
-        if let Some(bad) = first_bad_block(run, blocks) {
-            return Err(block_damage(path, number * RUN + bad));
-        }
+        check_blocks(path, footer, at, run)?;
         at += len as u64;
+        pace(len as u64);
     }
     Ok(())
 }
@@ -320,9 +363,9 @@ fn check_snapshot_head(path: &Path, bytes: &[u8], identity: &Identity, lsn: Lsn)
     Ok(())
 }
 
-fn footer_error(path: &Path, error: FooterError) -> StorageError {
+fn footer_error(path: &Path, size: u64, error: FooterError) -> StorageError {
     match error {
-        FooterError::Damage(damage) => snapshot_damage(path, damage.what),
+        FooterError::Damage(damage) => snapshot_damage(path, damage.what).at(size.saturating_sub(TRAILER_BYTES as u64)),
         FooterError::Io(error) => StorageError::io("reading", path, &error),
     }
 }
@@ -339,13 +382,7 @@ fn missing_or_io(path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-/// Damage of a snapshot, with the way out.
+/// Damage of a snapshot.
 pub fn snapshot_damage(path: &Path, cause: String) -> StorageError {
-    let dir: PathBuf = path.parent().unwrap_or(path).to_owned();
-    let cause = format!(
-        "{cause}; run: throng verify \"{}\"; the snapshot before it and the log since may be opened instead by asking \
-         for the previous snapshot",
-        dir.display()
-    );
     StorageError::new(StorageErrorKind::CorruptSnapshot, "reading", path, cause)
 }

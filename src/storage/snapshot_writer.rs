@@ -18,6 +18,9 @@ use crate::storage::store::{SnapshotTurn, Store};
 /// Bytes gathered before they are written.
 const RUN_BYTES: usize = 16 * BLOCK_BYTES;
 
+/// Bytes written before they are synced.
+const PORTION_BYTES: u64 = 32 << 20;
+
 /// A snapshot being written; dropped before [`SnapshotWriter::finish`], it leaves nothing behind.
 pub struct SnapshotWriter {
     store: Store,
@@ -30,8 +33,14 @@ pub struct SnapshotWriter {
     sections: BTreeMap<String, Place>,
     open: Option<(String, u64)>,
     failed: Option<StorageError>,
+    alone: bool,
+    pace: Pace,
+    unsynced: u64,
     _turn: SnapshotTurn,
 }
+
+/// Told how many bytes were just written or read; takes the time that they may take.
+pub type Pace = Box<dyn FnMut(u64) + Send>;
 
 impl SnapshotWriter {
     /// Starts the file; the store says whose turn it is.
@@ -51,8 +60,27 @@ impl SnapshotWriter {
             sections: BTreeMap::new(),
             open: None,
             failed: None,
+            alone: false,
+            pace: Box::new(|_| {}),
+            unsynced: 0,
             _turn: turn,
         })
+    }
+
+    /// Writes and verifies no faster than the pace lets it, and in small portions.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Takes everything before it along when it goes live, in one step: the snapshot before it, and the log up to the
+    /// last file that began at or before its position. For erasure.
+    pub fn set_alone(&mut self) {
+        self.alone = true;
+    }
+
+    /// Why it takes nothing any more, if so.
+    pub fn failed(&self) -> Option<&StorageError> {
+        self.failed.as_ref()
     }
 
     /// Bytes so far, the head included.
@@ -77,12 +105,13 @@ impl SnapshotWriter {
         file.sync_data().map_err(|error| self.io("syncing", &error))?;
         drop(file);
         let disk = self.store.disk();
-        let (info, _) = Snapshot::verify(disk, &self.temp, &self.store.identity(), self.lsn)?;
+        let pace = &mut self.pace;
+        let (info, _) = Snapshot::verify(disk, &self.temp, &self.store.identity(), self.lsn, pace)?;
         if info.total != footer.total() || info.bytes != footer.body + bytes.len() as u64 {
             let cause = "what was read back is not what was written";
             return Err(StorageError::new(StorageErrorKind::CorruptSnapshot, "verifying", &self.temp, cause));
         }
-        self.store.publish_snapshot(info, &mut |name: &Path| {
+        self.store.publish_snapshot(info, self.alone, &mut |name: &Path| {
             rename(disk, &self.temp, name)?;
             let dir = self.store.dir();
             disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))
@@ -113,8 +142,20 @@ impl SnapshotWriter {
             self.failed = Some(error.clone());
             return Err(error);
         }
-        self.written += self.run.len() as u64;
+        let written = self.run.len() as u64;
+        self.written += written;
+        self.unsynced += written;
         self.run.clear();
+        (self.pace)(written);
+        if self.unsynced >= PORTION_BYTES {
+            // A system that is left to gather gigabytes makes the log wait behind them.
+            self.unsynced = 0;
+            if let Err(error) = file.sync_data() {
+                let error = self.io("syncing", &error);
+                self.failed = Some(error.clone());
+                return Err(error);
+            }
+        }
         Ok(())
     }
 

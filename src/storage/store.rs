@@ -1,8 +1,10 @@
 //! The data folder as a whole: opened once, shared by the log, the snapshots and whoever asks how it is.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::model::id::Lsn;
 use crate::model::planted::{Bug, planted};
@@ -18,6 +20,7 @@ use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
 use crate::storage::recover::{Recovery, open_folder};
 use crate::storage::snapshot_reader::Snapshot;
 use crate::storage::snapshot_writer::SnapshotWriter;
+use crate::storage::space::Ladder;
 use crate::storage::status::{SnapshotInfo, StorageStatus};
 
 /// How to open a data folder.
@@ -35,6 +38,10 @@ pub struct StoreOptions {
     pub from_previous: bool,
     /// A position that is known to have been acknowledged; a log that ends before it is refused.
     pub at_least: Lsn,
+    /// How much is kept to be given back when there is no other room; 0 for nothing. Units: bytes.
+    pub ballast_bytes: u64,
+    /// How long there must be more room before a step of the ladder is left.
+    pub space_return: Duration,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +53,8 @@ impl Default for StoreOptions {
             background: true,
             from_previous: false,
             at_least: Lsn(0),
+            ballast_bytes: 128 << 20,
+            space_return: Duration::from_secs(60),
         }
     }
 }
@@ -135,6 +144,11 @@ pub(crate) struct Shared {
     pub(crate) manifests: Mutex<Manifests>,
     pub(crate) position: Mutex<Position>,
     pub(crate) failed: Mutex<Option<StorageError>>,
+    pub(crate) ladder: Mutex<Ladder>,
+    /// Snapshots and log files that a scrub found damaged, by name.
+    pub(crate) damaged: Mutex<BTreeSet<String>>,
+    /// How many removals of files that are no longer needed were wanted since the last that left none.
+    pub(crate) untidy: AtomicU64,
     pub(crate) snapshot_busy: Arc<AtomicBool>,
     /// Held while a snapshot gets its name and its place in the manifest, and while files are removed: between the
     /// two a snapshot would look like a leftover.
@@ -159,7 +173,8 @@ impl Drop for SnapshotTurn {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Takes a lock; the data behind ours are whole whatever panicked.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -197,28 +212,46 @@ impl Store {
         SnapshotWriter::start(self.clone(), lsn, SnapshotTurn(self.shared.snapshot_busy.clone()))
     }
 
-    /// Makes a written and verified snapshot the live one. `place` gives the file its name.
+    /// Makes a written and verified snapshot the live one. `place` gives the file its name. A snapshot that is `alone`
+    /// takes everything before it along, in the same step.
     pub(crate) fn publish_snapshot(
         &self,
         info: SnapshotInfo,
+        alone: bool,
         place: &mut dyn FnMut(&Path) -> Result<(), StorageError>,
     ) -> Result<SnapshotInfo, StorageError> {
-        let live = locked(&self.shared.manifests).current.snapshot;
-        if let Some(live) = live.filter(|live| live.lsn == info.lsn) {
-            return Ok(live);
-        }
         self.check_failed()?;
+        let live = locked(&self.shared.manifests).current.snapshot;
+        let name = snapshot_name(info.lsn);
+        let is_there = live.is_some_and(|live| live.lsn == info.lsn);
+        if is_there && live == Some(info) && locked(&self.shared.damaged).remove(&name) {
+            // One state has one image: the good copy takes the place of the damaged one.
+            place(&self.dir().join(&name))?;
+        }
+        if is_there && !alone {
+            return Ok(live.unwrap_or(info));
+        }
         let placing = locked(&self.shared.placing);
-        place(&self.dir().join(snapshot_name(info.lsn)))?;
-        let needed = self.position().file_of(live.map_or(0, |live| live.lsn.0) + 1);
-        self.publish(&mut |manifest| {
-            manifest.previous = manifest.snapshot.filter(|_| !planted(Bug::DropSpare));
-            manifest.snapshot = Some(info);
+        if !is_there {
+            place(&self.dir().join(&name))?;
+        }
+        let kept = if alone { info.lsn.0 } else { live.map_or(0, |live| live.lsn.0) };
+        let needed = self.position().file_of(kept + 1);
+        let published = self.publish(&mut |manifest| {
+            manifest.previous = manifest.snapshot.filter(|_| !alone && !planted(Bug::DropSpare));
+            manifest.snapshot = live.filter(|_| is_there).or(Some(info));
             manifest.oldest_log = manifest.oldest_log.max(needed);
-        })?;
+        });
+        if let Err(error) = published {
+            if self.check_failed().is_ok() && !is_there {
+                // Without a place in the manifest it only takes room.
+                remove_if_there(self.disk(), &self.dir().join(&name))?;
+            }
+            return Err(error);
+        }
         drop(placing);
         self.collect();
-        Ok(info)
+        Ok(live.filter(|_| is_there).unwrap_or(info))
     }
 
     /// Removes log files that hold nothing after `up_to` and that no kept snapshot needs; returns how many.
@@ -234,7 +267,7 @@ impl Store {
         Ok(u64::from(needed - current.oldest_log))
     }
 
-    /// Gives up the spare snapshot, the log files only it needs and saved torn tails (for erasure); returns the first
+    /// Gives up the spare snapshot, the log files only it needs and the torn tails cut off these; returns the first
     /// position that the log still holds.
     pub fn forget_previous(&self) -> Result<Lsn, StorageError> {
         if planted(Bug::KeepErased) {
@@ -247,8 +280,44 @@ impl Store {
             manifest.oldest_log = manifest.oldest_log.max(needed);
         })?;
         self.collect();
-        self.remove_where(&mut |name| matches!(name, FileName::Torn))?;
+        self.remove_where(&mut |name| matches!(name, FileName::Torn(_)))?;
         Ok(Lsn(self.position().files[0].first))
+    }
+
+    /// Gives up the spare snapshot if it, or the log that only it needs, was found damaged.
+    pub fn forget_damaged(&self) -> Result<(), StorageError> {
+        let manifest = self.manifest();
+        let live = manifest.snapshot.map_or(0, |live| live.lsn.0);
+        let needed = self.position().file_of(live.saturating_add(1));
+        let only_for_spare = |name: &String| match parse_name(name) {
+            FileName::Snapshot(lsn) => manifest.previous.is_some_and(|previous| previous.lsn == lsn),
+            FileName::Log(sequence) => sequence < needed,
+            _ => false,
+        };
+        if locked(&self.shared.damaged).iter().any(only_for_spare) {
+            self.forget_previous()?;
+        }
+        let manifest = self.manifest();
+        let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
+        locked(&self.shared.damaged).retain(|name| match parse_name(name) {
+            FileName::Snapshot(lsn) => kept.contains(&Some(lsn)),
+            FileName::Log(sequence) => sequence >= manifest.oldest_log,
+            _ => false,
+        });
+        Ok(())
+    }
+
+    /// Whether a scrub found damage that is still in the folder.
+    pub fn has_damage(&self) -> bool {
+        !locked(&self.shared.damaged).is_empty()
+    }
+
+    /// Removes what is no longer needed, if some of it is still there; says whether nothing is.
+    pub fn tidy(&self) -> bool {
+        if self.shared.untidy.load(Ordering::Acquire) > 0 {
+            self.collect();
+        }
+        self.shared.untidy.load(Ordering::Acquire) == 0
     }
 
     /// Copies the live snapshot and the log after it to an empty folder, while writing goes on.
@@ -311,7 +380,8 @@ impl Store {
         locked(&self.shared.failed).get_or_insert(error).clone()
     }
 
-    /// Publishes a changed manifest; a failure is latched, since either one may now be on disk.
+    /// Publishes a changed manifest. A failure is latched, since either one may now be on disk; that there is no room
+    /// shows before anything is changed, and is not.
     pub(crate) fn publish(&self, change: &mut dyn FnMut(&mut Manifest)) -> Result<(), StorageError> {
         let mut manifests = locked(&self.shared.manifests);
         self.check_failed()?;
@@ -323,13 +393,30 @@ impl Store {
         if planted(Bug::CollectEarly) {
             self.remove_where(&mut |name| matches!(name, FileName::Log(sequence) if sequence < next.oldest_log))?;
         }
-        next.publish(self.disk(), self.dir(), Some(&manifests.published)).map_err(|error| self.latch(error))?;
+        if let Err(error) = next.stage(self.disk(), self.dir(), Some(&manifests.published)) {
+            return Err(if error.kind == StorageErrorKind::NoSpace { error } else { self.latch(error) });
+        }
+        Manifest::place(self.disk(), self.dir(), true).map_err(|error| self.latch(error))?;
         *manifests = Manifests { published: next, current: next };
         Ok(())
     }
 
+    /// As [`Store::publish`], for what a start finds without the manifest: where there is no room for a new one, it
+    /// goes into the next that is published.
+    pub(crate) fn publish_or_remember(&self, change: &mut dyn FnMut(&mut Manifest)) -> Result<(), StorageError> {
+        match self.publish(change) {
+            Err(error) if error.kind == StorageErrorKind::NoSpace && self.check_failed().is_ok() => {
+                change(&mut locked(&self.shared.manifests).current);
+                tracing::warn!(%error, "there is no room for a new manifest yet");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// Removes what the manifest no longer needs; while files are being copied out, the next time.
-    fn collect(&self) {
+    pub(crate) fn collect(&self) {
+        let wanted = self.shared.untidy.fetch_add(1, Ordering::AcqRel) + 1;
         let Ok(_none_copied) = self.shared.copying.try_write() else { return };
         let _none_placed = locked(&self.shared.placing);
         let manifest = self.manifest();
@@ -337,12 +424,16 @@ impl Store {
         self.position().files.retain(|file| file.sequence >= oldest);
         let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
         let removed = self.remove_where(&mut |name| match name {
-            FileName::Log(sequence) => sequence < oldest,
+            FileName::Log(sequence) | FileName::Torn(sequence) => sequence < oldest,
             FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),
             _ => false,
         });
-        if let Err(error) = removed {
-            tracing::warn!(%error, "files that are no longer needed stay until the next start");
+        match removed {
+            Ok(()) => {
+                let untidy = &self.shared.untidy;
+                let _another_waits = untidy.compare_exchange(wanted, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            Err(error) => tracing::warn!(%error, "files that are no longer needed could not be removed yet"),
         }
     }
 

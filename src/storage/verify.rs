@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::model::id::Lsn;
-use crate::storage::disk::{Disk, read_whole};
+use crate::storage::disk::{Disk, read_backwards, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{Identity, identity_text};
 use crate::storage::log_file::{LogHead, Stop, Walk, log_damage, walk};
@@ -54,7 +54,8 @@ struct Verifier<'a> {
     identity: Option<Identity>,
 }
 
-/// Verifies a folder. Offline: of a folder in use, the end of the log may look torn.
+/// Verifies a folder. Of a folder in use, the end of the log may look torn, and files that come or go meanwhile look
+/// missing: whoever finds damage there should look again.
 ///
 /// Errors: only when the folder itself cannot be read; everything else is in the report.
 pub fn verify_folder(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, StorageError> {
@@ -119,7 +120,9 @@ impl Verifier<'_> {
         is_last: bool,
     ) -> Result<(Surveyed, Walk), StorageError> {
         let mut entry = self.file(&log_name(sequence), String::new());
-        let bytes = self.disk.open(path).and_then(|file| read_whole(&*file));
+        // Of a file that is being appended to, what was written last is read first: so there are no holes.
+        let read = if is_last { read_backwards } else { read_whole };
+        let bytes = self.disk.open(path).and_then(|file| read(&*file));
         let bytes = bytes.map_err(|error| StorageError::io("reading", path, &error))?;
         let head = LogHead::decode(path, &bytes)?;
         let identity = *self.identity.get_or_insert(head.identity);
@@ -171,7 +174,7 @@ impl Verifier<'_> {
             (entry.first, entry.last) = (Some(lsn), Some(lsn));
             let named = wanted.iter().flatten().find(|info| info.lsn == lsn);
             let identity = self.identity.unwrap_or_default();
-            match Snapshot::verify(self.disk, &path, &identity, lsn) {
+            match Snapshot::verify(self.disk, &path, &identity, lsn, &mut |_| {}) {
                 Ok((info, sections)) => {
                     entry.sections = sections;
                     match named {
@@ -208,7 +211,9 @@ impl Verifier<'_> {
                 FileName::Manifest => "the manifest before",
                 FileName::Lock => "the lock",
                 FileName::Unfinished => "unfinished; removed at the next start",
-                FileName::Torn => "a torn tail that was cut off and saved",
+                FileName::Torn(_) => "a torn tail that was cut off and saved",
+                FileName::Ballast => "the ballast, given back when there is no other room",
+                FileName::Report => "what the salvage that made this folder left out",
                 FileName::Foreign => "not ours",
             };
             self.file(name, note.into());

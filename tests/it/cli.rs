@@ -65,6 +65,9 @@ fn import_query_segment_on_a_folder() {
     assert_eq!(ok(at, &["segment", "members", "buyers", "--format", "csv", CLOCK[0], CLOCK[1]]), "key\r\nu-1\r\n");
     assert!(ok(at, &["snapshot", CLOCK[0], CLOCK[1]]).contains("snapshot of LSN"));
     assert!(ok(at, &["verify"]).contains("no damage found"));
+    assert!(ok(at, &["snapshot", "--to", "copy", CLOCK[0], CLOCK[1]]).contains("copied to copy and verified"));
+    assert!(ok(at, &["query", "did purchase", "--data", "copy", CLOCK[0], CLOCK[1]]).starts_with("1 contacts"));
+    fails(at, &["snapshot", "--to", "copy", CLOCK[0], CLOCK[1]], 7);
     assert!(ok(at, &["status", CLOCK[0], CLOCK[1]]).contains("contacts         2"));
     let watched = ok(at, &["watch", "--from", "0", "--no-follow", "--json", CLOCK[0], CLOCK[1]]);
     assert!(watched.contains("\"segment\":\"Buyers\""), "{watched}");
@@ -131,8 +134,11 @@ fn failures_say_who_must_act() {
 fn a_folder_has_one_owner() {
     let folder = filled();
     let server = Server::start(&folder.path().join("throng-data"), &CLOCK);
-    let held = fails(folder.path(), &["query", "everyone"], 1);
+    let held = fails(folder.path(), &["query", "everyone"], 3);
     assert!(held.contains("process"), "{held}");
+    let kept = fails(folder.path(), &["salvage", "--to", "new"], 3);
+    assert!(kept.contains("process"), "{kept}");
+    assert!(ok(folder.path(), &["verify"]).contains("no damage found"), "also beside a server");
     let over = ok(folder.path(), &["query", "everyone", "--url", &server.url]);
     assert!(over.starts_with("2 contacts"), "{over}");
     let loaded = ok(folder.path(), &["import", "c.csv", "--url", &server.url]);
@@ -152,10 +158,31 @@ fn damage_is_told_and_not_served() {
     bytes[middle] ^= 4;
     fs::remove_file(&snapshot).unwrap();
     fs::write(&snapshot, bytes).unwrap();
-    let told = fails(folder.path(), &["verify"], 1);
+    let told = fails(folder.path(), &["verify"], 6);
     assert!(told.contains("snap-"), "{told}");
-    let refused = fails(folder.path(), &["query", "everyone", CLOCK[0], CLOCK[1]], 1);
-    assert!(refused.contains("snap-"), "{refused}");
+    let refused = fails(folder.path(), &["query", "everyone", CLOCK[0], CLOCK[1]], 6);
+    assert!(refused.contains("snap-") && refused.contains("throng salvage --data"), "{refused}");
+    let salvaged = ok(folder.path(), &["salvage", "--to", "new"]);
+    assert!(salvaged.contains("salvaged from the first write") && salvaged.contains("2 contacts"), "{salvaged}");
+    assert!(salvaged.contains("no write was left out") && salvaged.contains("not used: "), "{salvaged}");
+    assert_eq!(fs::metadata(folder.path().join("new/salvage-report.txt")).unwrap().len() as usize, {
+        salvaged.len() - salvaged.lines().last().unwrap().len() - 1
+    });
+    let count = ok(folder.path(), &["query", "did purchase", "--data", "new", CLOCK[0], CLOCK[1]]);
+    assert!(count.starts_with("1 contacts"), "{count}");
+    assert!(ok(folder.path(), &["verify", "--data", "new"]).contains("no damage found"));
+    fails(folder.path(), &["salvage", "--to", "new"], 7);
+    let log = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
+    let log = log.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("wal-")).min().unwrap();
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&log, bytes).unwrap();
+    fails(folder.path(), &["salvage", "--to", "other"], 5);
+    let told: serde_json::Value = {
+        let json = ok(folder.path(), &["salvage", "--to", "rest", "--skip", "--json"]);
+        serde_json::from_str(&json).unwrap()
+    };
+    assert!(told["discarded"][0]["why"].is_string() && told["from_lsn"].is_null(), "{told}");
 }
 
 #[test]
@@ -187,6 +214,7 @@ fn help_and_completions_are_there() {
         "watch",
         "snapshot",
         "verify",
+        "salvage",
         "generate",
         "status",
     ] {

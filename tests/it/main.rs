@@ -4,8 +4,10 @@
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `facts`: the index against the naive database, and its images.
+//! - `fault`: a fault of the program in the writer's thread, in a process of its own.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
 //! - `feed_past`: the members as of earlier writes, differences, days, and look-ups beside an import.
+//! - `full_disk`: a file system that is really full; by `.ci/run`, where mounting is allowed.
 //! - `history`: random requests through the engine and the naive database, batch after batch.
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
@@ -28,8 +30,10 @@ mod audience;
 mod cli;
 mod erasure;
 mod facts;
+mod fault;
 mod feed;
 mod feed_past;
+mod full_disk;
 mod history;
 mod house;
 mod http;

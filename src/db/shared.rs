@@ -1,0 +1,231 @@
+//! What the writer, the keeper and every handle of a database share.
+
+use std::{
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::{
+    db::{
+        alarm::{AlarmKind, Alarms},
+        clock::{Stopwatch, system_now},
+        database::{FaultHook, Listener},
+        error::Error,
+        keeper::Keeper,
+        open::Found,
+        options::{ClockChoice, Options},
+        queue::{Job, Queue},
+        since::Since,
+        view::View,
+    },
+    engine::state::State,
+    model::{id::Lsn, time::Timestamp},
+    storage::{
+        error::StorageError,
+        space::{Space, SpaceStep},
+        store::Store,
+    },
+};
+
+/// How long a patient writer waits before it asks for room again.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
+
+/// What the writer, the snapshots and every handle share.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) published: ArcSwap<State>,
+    /// The view given out last, until something is published.
+    pub(super) latest: ArcSwapOption<View>,
+    pub(super) queue: Queue,
+    /// `None` in memory alone, and once the database is closed.
+    store: Mutex<Option<Store>>,
+    /// Whether there is a folder.
+    pub(super) is_stored: bool,
+    /// Held while a snapshot is written.
+    pub(super) snapshotting: Mutex<()>,
+    /// The size of the last snapshot. Units: bytes.
+    pub(super) snapshot_bytes: AtomicU64,
+    /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
+    pub(super) erased: AtomicU64,
+    /// Since when such a trace is there.
+    pub(super) erasing: Since,
+    /// Since when a write is in no snapshot.
+    pub(super) unsaved: Since,
+    /// The snapshot that memory is mapped from.
+    pub(super) mapped: Option<Lsn>,
+    pub(super) keeper: Keeper,
+    pub(super) alarms: Alarms,
+    /// What to do when the writer stops by a fault of the program.
+    pub(super) on_fault: Mutex<Option<FaultHook>>,
+    started: Stopwatch,
+    /// The uptime at which the disk was last looked at. Units: milliseconds.
+    looked: AtomicU64,
+    pub(super) last_scrub: Mutex<Option<(Timestamp, bool)>>,
+    pub(super) last_damage: Mutex<Option<(Timestamp, Box<str>)>>,
+    /// Who is told of what was published.
+    pub(super) listeners: Mutex<Vec<Listener>>,
+    failure: Mutex<Option<Error>>,
+    /// How the log was closed, once it was.
+    closed: Mutex<Option<Result<(), Error>>>,
+    was_closed: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options, state: State, found: Found) -> Shared {
+        Shared {
+            options,
+            published: ArcSwap::from_pointee(state),
+            latest: ArcSwapOption::empty(),
+            queue: Queue::default(),
+            is_stored: found.store.is_some(),
+            store: Mutex::new(found.store),
+            snapshotting: Mutex::new(()),
+            snapshot_bytes: AtomicU64::new(found.snapshot_bytes),
+            erased: AtomicU64::new(found.erased.map_or(0, |lsn| lsn.0)),
+            erasing: Since::new(found.erasing),
+            unsaved: Since::new(found.unsaved),
+            mapped: found.mapped,
+            keeper: Keeper::default(),
+            alarms: Alarms::default(),
+            on_fault: Mutex::default(),
+            started: Stopwatch::start(),
+            looked: AtomicU64::new(0),
+            last_scrub: Mutex::default(),
+            last_damage: Mutex::default(),
+            listeners: Mutex::default(),
+            failure: Mutex::new(None),
+            closed: Mutex::new(None),
+            was_closed: Condvar::new(),
+        }
+    }
+
+    /// The folder, while the database is open.
+    pub(super) fn store(&self) -> Option<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long it has been open.
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The uptime at which the disk was last looked at.
+    pub(super) fn looked(&self) -> Duration {
+        Duration::from_millis(self.looked.load(Ordering::Relaxed))
+    }
+
+    /// Asks the disk how much room there is, and tells when that changes what is written.
+    pub(super) fn look_at_space(&self, store: &Store) -> Space {
+        let (uptime, before) = (self.uptime(), store.space().step);
+        self.looked.store(u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let space = store.look_at_space(uptime);
+        if space.step != before {
+            tracing::info!(step = space.step.word(), free = space.free, "another step of the disk-space ladder");
+            match space.step {
+                SpaceStep::Ample => self.alarms.clear(AlarmKind::StorageLow),
+                _ => self.alarms.raise(AlarmKind::StorageLow, told_low(&space)),
+            }
+            self.keeper.wake();
+        }
+        space
+    }
+
+    /// Notes that the files at rest were read again.
+    pub(super) fn scrubbed(&self, is_whole: bool) {
+        *self.last_scrub.lock().unwrap_or_else(PoisonError::into_inner) = Some((system_now(), is_whole));
+    }
+
+    /// Notes that they are damaged.
+    pub(super) fn found_damage(&self, what: Box<str>) {
+        *self.last_damage.lock().unwrap_or_else(PoisonError::into_inner) = Some((system_now(), what));
+    }
+
+    /// Puts an entry in the queue, waiting for room where it must; what is refused for good is told so.
+    pub(super) fn push_patiently(&self, mut job: Job) {
+        while let Err((error, refused)) = self.queue.push(job) {
+            let failure = self.failure().or_else(|| (!matches!(error, Error::Busy)).then_some(error));
+            if let Some(failure) = failure {
+                (refused.done)(Err(failure));
+                return;
+            }
+            thread::sleep(BUSY_WAIT);
+            job = refused;
+        }
+    }
+
+    /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
+    pub(super) fn release(&self, how: Result<(), Error>) {
+        self.keeper.end();
+        let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(snapshotting);
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
+        self.was_closed.notify_all();
+    }
+
+    /// Tells everyone who wants to know that something was published.
+    pub(super) fn tell_published(&self) {
+        let seq = self.published.load().live.feed().end() - 1;
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener(seq));
+    }
+
+    pub(super) fn is_manual(&self) -> bool {
+        matches!(self.options.clock, ClockChoice::Manual(_))
+    }
+
+    /// What time it is, never before a state's last instant.
+    pub(super) fn now(&self, state: &State) -> Timestamp {
+        match self.options.clock {
+            // A manual clock stands where the last batch put it; the founding one is put at its start.
+            ClockChoice::Manual(start) if state.lsn == Lsn(0) => start,
+            ClockChoice::Manual(_) => state.as_of,
+            ClockChoice::System => system_now().max(state.as_of),
+        }
+    }
+
+    /// Why writes are refused, if they are.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on the database only reads.
+    pub(super) fn fail(&self, error: &StorageError) {
+        tracing::error!(%error, "the log failed; the database only reads until it is opened again");
+        self.fail_with(error.to_string().into());
+    }
+
+    pub(super) fn fail_with(&self, why: Box<str>) {
+        self.alarms.raise(AlarmKind::ReadOnly, why.clone());
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Error::ReadOnly(why));
+    }
+
+    pub(super) fn wait_closed(&self) -> Result<(), Error> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(how) = &*closed {
+                return how.clone();
+            }
+            closed = self.was_closed.wait(closed).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What a step of the ladder means, for people.
+pub(super) fn told_low(space: &Space) -> String {
+    let free = space.free.unwrap_or(0);
+    let what = match space.step {
+        SpaceStep::Ample => "everything is written",
+        SpaceStep::Low => "everything is still written",
+        SpaceStep::NoImports => "bulk imports are refused",
+        SpaceStep::DeletesOnly => "only erasures and deletions are written",
+    };
+    let needed = space.below(space.step) / 4 * 5;
+    format!("{free} bytes are free on the disk: {what} until {needed} are")
+}

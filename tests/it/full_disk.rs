@@ -1,0 +1,139 @@
+//! A disk that is really full: a small file system of its own in memory. Mounting takes rights that not everyone has, so
+//! these tests run by `.ci/run`, which says so where it may not.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use throng::{
+    ContactKey, ContactWrite, Database, Error, Input, Name, Options, Request, WriteMode, db::options::Upkeep,
+};
+
+use crate::support::server::Server;
+
+/// A mounted file system; goes when dropped.
+struct Mount {
+    home: tempfile::TempDir,
+}
+
+impl Mount {
+    fn new(megabytes: u32) -> Mount {
+        let home = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m,mode=0700");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(home.path()).status().unwrap();
+        assert!(done.success(), "mounting takes rights that this user does not have");
+        Mount { home }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// Fills it until so many bytes are left.
+    fn fill(&self, left: u64) -> PathBuf {
+        let path = self.home.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        let zeros = vec![0u8; 64 << 10];
+        while free(self.home.path()) > left + zeros.len() as u64 {
+            file.write_all(&zeros).unwrap();
+        }
+        path
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.home.path()).status();
+    }
+}
+
+fn free(path: &Path) -> u64 {
+    let told = Command::new("df").args(["--output=avail", "-B1"]).arg(path).output().unwrap();
+    String::from_utf8(told.stdout).unwrap().lines().nth(1).unwrap().trim().parse().unwrap()
+}
+
+fn contact(n: u64) -> Request {
+    let values = vec![(Name::new("company").unwrap(), Input::Text(format!("company {n} {}", "x".repeat(300)).into()))];
+    let key = ContactKey::new(&format!("c{n}")).unwrap();
+    Request::Contact(ContactWrite { key, mode: WriteMode::Merge, values })
+}
+
+#[test]
+#[ignore = "mounts a file system; .ci/run runs it where it may"]
+fn a_database_lives_through_a_full_file_system() {
+    for megabytes in [4, 8, 16] {
+        let mount = Mount::new(megabytes);
+        let moment = Duration::from_millis(1);
+        let upkeep = Upkeep { space_poll: moment, space_return: moment, ballast_bytes: 1 << 20, ..Upkeep::default() };
+        let options =
+            Options { log_file_bytes: 256 << 10, snapshot_log_bytes: 1 << 20, upkeep, ..Options::folder(mount.data()) };
+        let db = Database::open(options.clone()).unwrap();
+        let (mut written, mut refused) = (0, 0);
+        while refused < 5 {
+            match db.write(contact(written)) {
+                Ok(_) => written += 1,
+                Err(Error::NoRoom(_) | Error::StorageLow(_)) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+            if written == 2_000 {
+                mount.fill(300 << 10);
+            }
+        }
+        assert!(db.failure().is_none() && db.storage_low().is_some());
+        assert_eq!(db.view().everyone().count(), written);
+        mount.fill(0);
+        db.write(Request::Erase(ContactKey::new("c0").unwrap())).unwrap();
+        drop(db);
+        let db = Database::open(options.clone()).unwrap();
+        assert_eq!(db.view().everyone().count(), written - 1, "of {megabytes} MiB");
+        std::fs::remove_file(mount.home.path().join("filler")).unwrap();
+        while let Err(error) = db.write(contact(0)) {
+            assert!(matches!(error, Error::NoRoom(_) | Error::StorageLow(_)), "{error}");
+            std::thread::sleep(moment);
+        }
+        db.view().check().unwrap();
+        drop(db);
+        assert_eq!(Database::open(options).unwrap().view().everyone().count(), written, "of {megabytes} MiB");
+    }
+}
+
+#[test]
+#[ignore = "mounts a file system; .ci/run runs it where it may"]
+fn a_server_tells_what_a_full_disk_means() {
+    let mount = Mount::new(300);
+    let server = Server::start(&mount.data(), &["--ballast", "1"]);
+    server.ok("PUT", "/v1/contacts/ann", json!({"lead_score": 1}));
+    server.ok("PUT", "/v1/contacts/bob", json!({"lead_score": 2}));
+    server.ok("POST", "/v1/segments", json!({"name": "All", "rule": "everyone"}));
+    let step = || server.ok("GET", "/v1/status", Value::Null)["disk"]["step"].as_str().unwrap().to_owned();
+    assert_eq!(step(), "ample");
+    let lines = "{\"key\":\"x\"}\n";
+    let import = || server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines);
+    // One unit is a log file of 64 MiB; there is no snapshot yet.
+    mount.fill(100 << 20);
+    assert_eq!(step(), "no_imports");
+    let refused = import();
+    assert_eq!((refused.status, refused.json()["type"].as_str()), (507, Some("urn:throng:problem:storage_low")));
+    assert_eq!(server.call("GET", "/readyz", Value::Null).status, 200);
+    server.ok("PATCH", "/v1/contacts/ann", json!({"lead_score": 3}));
+    mount.fill(50 << 20);
+    assert_eq!(step(), "deletes_only");
+    for (method, path) in [("PUT", "/v1/contacts/eve"), ("PATCH", "/v1/contacts/ann")] {
+        let refused = server.call(method, path, json!({"lead_score": 4}));
+        assert_eq!((refused.status, refused.json()["type"].as_str()), (507, Some("urn:throng:problem:storage_low")));
+    }
+    assert_eq!(server.call("GET", "/readyz", Value::Null).status, 507);
+    assert_eq!(server.call("GET", "/healthz", Value::Null).status, 200);
+    assert_eq!(server.count("everyone"), 2);
+    assert_eq!(server.call("DELETE", "/v1/contacts/bob", Value::Null).status, 204);
+    assert_eq!(server.call("DELETE", "/v1/segments/All", Value::Null).status, 204);
+    assert_eq!(server.count("everyone"), 1);
+    let alarms = server.ok("GET", "/v1/status", Value::Null)["alarms"].clone();
+    assert_eq!(alarms[0]["code"], "storage_low", "{alarms}");
+    assert_eq!(server.call("POST", "/v1/snapshot", Value::Null).status, 200, "a small one still fits");
+}
