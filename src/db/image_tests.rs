@@ -246,7 +246,6 @@ fn every_flipped_bit_of_a_sealed_log_is_refused_with_file_and_offset() {
         match log.with(bytes) {
             Verdict::Refused(error) => {
                 assert!(error.offset.is_some() && error.path == file(&log_name(1)), "bit {bit}: {error}");
-                assert!(error.cause.contains("throng verify") || bit / 8 < HEAD_BYTES, "bit {bit}: {error}");
                 [1, 1]
             }
             // Of the last seal itself: told, and nothing is lost.

@@ -93,10 +93,7 @@ pub fn finish_head(kind: HeadKind, mut head: Writer) -> Vec<u8> {
 /// Checks a head whole and gives the identity. A newer version is told apart from damage by the checksum, which
 /// every version keeps in the same place.
 pub fn check_head(kind: HeadKind, path: &Path, bytes: &[u8]) -> Result<Identity, StorageError> {
-    let damage = |cause: String| {
-        let cause = format!("{cause}; run: throng verify \"{}\"", path.parent().unwrap_or(path).display());
-        StorageError::new(kind.damage_kind(), "reading", path, cause).at(0)
-    };
+    let damage = |cause: String| StorageError::new(kind.damage_kind(), "reading", path, cause).at(0);
     let noun = kind.noun();
     let Some(head) = bytes.get(..kind.size()) else {
         return Err(damage(format!("this {noun} has {} bytes, fewer than its head of {}", bytes.len(), kind.size())));

@@ -3,6 +3,7 @@
 use crate::model::id::Lsn;
 use crate::storage::error::StorageError;
 use crate::storage::names::{MANIFEST, snapshot_name};
+use crate::storage::salvage::advise;
 use crate::storage::sim_disk::SimDisk;
 use crate::storage::test_bench::{Dice, append, asked, dir, file, on_all_cores, open, recovered, snapshot};
 use crate::storage::verify::verify_folder;
@@ -142,7 +143,7 @@ fn folders_put_together_wrongly_are_refused_with_the_command_that_helps() {
         let mut refused = 0;
         for (scenario, what) in SCENARIOS.iter().enumerate() {
             let copy = mix(&one, &two, scenario, &mut dice);
-            let error = refusal(&copy).expect_err(what);
+            let error = advise(&copy, dir(), refusal(&copy).expect_err(what));
             let text = error.to_string();
             assert!(text.contains("throng verify"), "seed {seed}, folder {number}, {what}: {text}");
             assert!(text.contains("wal-") || text.contains("snap-"), "seed {seed}, folder {number}, {what}: {text}");

@@ -228,7 +228,7 @@ pub(crate) fn survey_logs(
             let (found, wanted) = (identity_text(&log.head.identity), identity_text(&manifest.identity));
             let dir = dir.display();
             let cause = format!(
-                "this log file belongs to database {found}, the folder to {wanted}; run: throng verify \"{dir}\""
+                "this log file belongs to database {found}, the folder to {wanted}; run: throng verify --data \"{dir}\""
             );
             return Err(StorageError::new(StorageErrorKind::Config, "reading", &log.path, cause).at(16));
         }

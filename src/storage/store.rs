@@ -221,6 +221,7 @@ impl Store {
         place: &mut dyn FnMut(&Path) -> Result<(), StorageError>,
     ) -> Result<SnapshotInfo, StorageError> {
         self.check_failed()?;
+        let alone = alone && !planted(Bug::KeepErased);
         let live = locked(&self.shared.manifests).current.snapshot;
         let name = snapshot_name(info.lsn);
         let is_there = live.is_some_and(|live| live.lsn == info.lsn);
@@ -270,9 +271,6 @@ impl Store {
     /// Gives up the spare snapshot, the log files only it needs and the torn tails cut off these; returns the first
     /// position that the log still holds.
     pub fn forget_previous(&self) -> Result<Lsn, StorageError> {
-        if planted(Bug::KeepErased) {
-            return Ok(Lsn(u64::MAX));
-        }
         let live = locked(&self.shared.manifests).current.snapshot.map_or(0, |live| live.lsn.0);
         let needed = self.position().file_of(live.saturating_add(1));
         self.publish(&mut |manifest| {
