@@ -51,21 +51,46 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     for over in [AlarmKind::OperatorNeeded, AlarmKind::SnapshotFailing] {
         shared.alarms.clear(over);
     }
-    // Who was erased since is in a later capture.
-    if lsn > Lsn(0) && shared.erased.compare_exchange(lsn.0, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-        let _settled = shared.erasing.end();
-        shared.alarms.clear(AlarmKind::ErasureLate);
+    if lsn > Lsn(0) {
+        shared.covered.store(lsn.0, Ordering::Release);
     }
+    settle(shared, &store);
+    shared.keeper.snapshot_taken();
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
     shared.look_at_space(&store);
     Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
+}
+
+/// Ends an erasure that the live snapshot covers, once the files of before it are gone too; says whether none is left
+/// to end.
+pub(super) fn settle(shared: &Shared, store: &Store) -> bool {
+    let covered = shared.covered.load(Ordering::Acquire);
+    if covered == 0 {
+        return true;
+    }
+    if !store.tidy() {
+        return false;
+    }
+    // Who was erased since is in a later capture.
+    if shared.erased.compare_exchange(covered, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        let _settled = shared.erasing.end();
+        if shared.erased.load(Ordering::Acquire) > 0 {
+            // Somebody was, just now.
+            shared.erasing.begin(shared.uptime());
+        }
+        shared.alarms.clear(AlarmKind::ErasureLate);
+    }
+    let _a_newer_one_waits = shared.covered.compare_exchange(covered, 0, Ordering::AcqRel, Ordering::Relaxed);
+    true
 }
 
 /// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone.
 fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn), Error> {
     let capture = capture(shared, manner)?;
     let mut written = write(shared, store, &capture, manner);
-    if matches!(written, Err(Error::NoRoom(_))) && store.give_ballast()? > 0 {
+    let space = store.space();
+    let would_fit = space.free.unwrap_or(0).saturating_add(space.ballast) >= space.snapshot_room;
+    if matches!(written, Err(Error::NoRoom(_))) && would_fit && store.give_ballast()? > 0 {
         written = write(shared, store, &capture, manner);
     }
     let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;

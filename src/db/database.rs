@@ -272,6 +272,7 @@ impl Database {
             status.log_bytes_since_snapshot = stored.log_bytes_since_snapshot;
             status.free_bytes = stored.free_bytes;
             status.disk = Some(disk_info(&shared.look_at_space(&store)));
+            checkpoint::settle(shared, &store);
             status.erasing = shared.erased.load(Ordering::Acquire) > 0;
             status.damaged = shared.last_damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status.scrubbed = *shared.last_scrub.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,6 +22,10 @@ use crate::{
 };
 
 /// What can wait a little does not begin before: a command that is over sooner makes no ballast, and no snapshot
+/// When a file that a scrub could not read is tried again.
+const SCRUB_RETRY: Duration = Duration::from_secs(60);
+/// When files of an erased contact that could not be removed are tried again.
+const TIDY_RETRY: Duration = Duration::from_secs(60);
 /// because the last one is old.
 const AT_FIRST: Duration = Duration::from_secs(60);
 /// An erased contact must have left the files by then.
@@ -66,7 +70,8 @@ impl Keeper {
         }
     }
 
-    fn snapshot_taken(&self) {
+    /// No snapshot is asked for any more: there is one.
+    pub(super) fn snapshot_taken(&self) {
         self.lock().grown = false;
     }
 
@@ -170,6 +175,7 @@ impl Upkeep {
         loop {
             let Some(store) = self.shared.store().filter(|_| !self.shared.keeper.is_closing()) else { return };
             let now = self.shared.uptime();
+            let is_settled = checkpoint::settle(&self.shared, &store);
             let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
             if is_due(self.next_look(&store)) {
                 self.look(&store, now);
@@ -178,7 +184,9 @@ impl Upkeep {
             } else if is_due(self.scrub_at) {
                 self.scrub(&store, now);
             } else {
-                let next = [self.next_look(&store), self.next_snapshot(now), self.scrub_at].into_iter().flatten().min();
+                let tidied = (!is_settled).then(|| now + TIDY_RETRY);
+                let next = [self.next_look(&store), self.next_snapshot(now), self.scrub_at, tidied];
+                let next = next.into_iter().flatten().min();
                 drop(store);
                 self.shared.keeper.sleep(next.map(|next| next.saturating_sub(now)));
             }
@@ -237,7 +245,6 @@ impl Upkeep {
         match done {
             Ok(info) => {
                 tracing::info!(lsn = info.lsn.0, bytes = info.bytes, took_us = info.took_us, "snapshot written");
-                shared.keeper.snapshot_taken();
                 (self.failures, self.retry_at, self.no_room, self.damaged) = (0, None, false, false);
                 self.look_at = Some(shared.uptime().max(AT_FIRST));
             }
@@ -274,10 +281,14 @@ impl Upkeep {
                 self.scrub_at = Some(now + Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate));
             }
             Scrubbed::Damaged(damaged) => self.found(store, &damaged),
+            Scrubbed::Failed(error) => {
+                tracing::warn!(%error, "a file at rest could not be read again; it is tried once more");
+                self.scrub_at = Some(now + SCRUB_RETRY);
+            }
             Scrubbed::Done => {
-                let Scrub { files, bytes, .. } = *scrub;
-                tracing::info!(files, bytes, "the files at rest were read again");
-                let is_whole = !store.has_damage() && self.shared.failure().is_none();
+                let (files, bytes, is_complete) = (scrub.files, scrub.bytes, scrub.is_complete());
+                tracing::info!(files, bytes, is_complete, "the files at rest were read again");
+                let is_whole = is_complete && !store.has_damage() && self.shared.failure().is_none();
                 self.shared.scrubbed(is_whole);
                 if is_whole {
                     self.shared.alarms.clear(AlarmKind::DamageFound);

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     pub(super) snapshot_bytes: AtomicU64,
     /// The last write that erased a contact of whom files may still hold a trace; 0 for none.
     pub(super) erased: AtomicU64,
+    /// The same, as of the live snapshot, while files of before it may be left; 0 for none.
+    pub(super) covered: AtomicU64,
     /// Since when such a trace is there.
     pub(super) erasing: Since,
     /// Since when a write is in no snapshot.
@@ -88,6 +90,7 @@ impl Shared {
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(found.snapshot_bytes),
             erased: AtomicU64::new(found.erased.map_or(0, |lsn| lsn.0)),
+            covered: AtomicU64::new(0),
             erasing: Since::new(found.erasing),
             unsaved: Since::new(found.unsaved),
             mapped: found.mapped,

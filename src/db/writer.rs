@@ -69,6 +69,8 @@ struct Group {
     erased: Option<Lsn>,
     /// Nothing in it but what is written with the last of the room.
     is_urgent: bool,
+    /// Nothing in it but time that passes, which is not what the ballast is kept for.
+    is_time: bool,
     space: Space,
 }
 
@@ -158,6 +160,7 @@ impl Writer {
             answers: Vec::with_capacity(jobs.len()),
             erased: None,
             is_urgent: true,
+            is_time: true,
             space: self.shared.store().map(|store| self.shared.look_at_space(&store)).unwrap_or_default(),
         };
         for Job { work, done } in jobs {
@@ -169,7 +172,7 @@ impl Writer {
             };
             group.answers.push((done, result));
         }
-        let Group { state, frames, answers, erased, is_urgent, .. } = group;
+        let Group { state, frames, answers, erased, is_urgent, is_time, .. } = group;
         let is_changed = !frames.is_empty();
         if is_changed {
             let frames: Vec<_> = frames.into_iter().map(|(lsn, payload)| (lsn, payload.wait())).collect();
@@ -179,7 +182,7 @@ impl Writer {
             if planted(Bug::TellEarly) {
                 self.shared.tell_published();
             }
-            if let Err(error) = self.append(&frames, is_urgent) {
+            if let Err(error) = self.append(&frames, is_urgent, !is_time) {
                 let error = self.failed(&error);
                 answers.into_iter().for_each(|(done, _)| done(Err(error.clone())));
                 return;
@@ -207,14 +210,15 @@ impl Writer {
     }
 
     /// Appends to the log. Where there is little room, what is urgent may go to a shorter file, and the ballast goes.
-    fn append(&mut self, frames: &[(Lsn, Vec<u8>)], is_urgent: bool) -> Result<(), StorageError> {
+    fn append(&mut self, frames: &[(Lsn, Vec<u8>)], is_urgent: bool, ballast: bool) -> Result<(), StorageError> {
         let frames: Vec<(Lsn, &[u8])> = frames.iter().map(|(lsn, bytes)| (*lsn, bytes.as_slice())).collect();
-        self.with_room(is_urgent, &mut |log| log.append(&frames))
+        self.with_room(is_urgent, ballast, &mut |log| log.append(&frames))
     }
 
     fn with_room(
         &mut self,
         is_urgent: bool,
+        ballast: bool,
         work: &mut dyn FnMut(&mut Log) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         let Some(log) = &mut self.log else { return Ok(()) };
@@ -222,7 +226,7 @@ impl Writer {
             return work(log);
         }
         let done = log.sparingly(&mut *work);
-        let store = self.shared.store().filter(|_| log.failed().is_none());
+        let store = self.shared.store().filter(|_| ballast && log.failed().is_none());
         match (done, store) {
             (Err(error), Some(store)) if error.kind == StorageErrorKind::NoSpace => match store.give_ballast()? {
                 0 => Err(error),
@@ -256,6 +260,7 @@ impl Writer {
             return Err(Error::StorageLow(told_low(&group.space).into()));
         }
         group.is_urgent &= is_urgent;
+        group.is_time &= write.requests.iter().all(|request| matches!(request, Request::Tick(_)));
         let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
         Ok(self.admit(group, at, write.requests, once))
     }
@@ -291,7 +296,7 @@ impl Writer {
         let erased = Lsn(self.shared.erased.load(Ordering::Acquire));
         if erased > Lsn(0) || roll {
             // A snapshot may be what makes room, so the ballast is there for its sake.
-            let rolled = self.with_room(true, &mut |log| log.roll());
+            let rolled = self.with_room(true, true, &mut |log| log.roll());
             match rolled.map_err(|error| self.failed(&error)) {
                 Err(Error::NoRoom(_)) if erased == Lsn(0) => {}
                 rolled => rolled?,

@@ -100,7 +100,12 @@ impl Agenda {
             return;
         }
         self.entries.insert((at, contact));
-        if self.entries.len() > 2 * size {
+        self.limit(size);
+    }
+
+    /// Brings the horizon nearer when there are more than twice so many entries.
+    pub fn limit(&mut self, size: usize) {
+        if self.entries.len() > size.saturating_mul(2) {
             self.shorten(size);
         }
     }

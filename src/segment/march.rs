@@ -4,7 +4,7 @@
 //! with one instant of a contact at most: the next one of each. What changed is told at the end, in order of time.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -39,12 +39,13 @@ impl Live {
     pub fn march(&mut self, facts: Facts<'_>, until: Timestamp, lsn: Lsn) -> Option<Timestamp> {
         let until = self.stretch(until)?;
         let mut told: Vec<Told> = Vec::new();
-        let mut over = Vec::new();
+        let (mut over, mut asked) = (Vec::new(), BTreeSet::new());
         loop {
             let asks = self.round(until, &mut over);
             if asks.is_empty() {
                 break;
             }
+            asked.extend(asks.iter().map(|(place, ..)| *place));
             let at: HashMap<u32, Timestamp> = asks.iter().map(|(_, at, contact)| (contact.0, *at)).collect();
             let dirty = self.ask_each(facts, &asks);
             self.answer_each(facts, dirty, &mut |segment, differing| {
@@ -56,6 +57,11 @@ impl Live {
         over.dedup();
         for place in over {
             self.refill(facts, place, until);
+        }
+        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
+        for place in asked {
+            self.predicate_mut(place).agenda.limit(size);
+            self.set_wake(place);
         }
         told.sort_unstable();
         self.tell_each(facts, told, lsn);
@@ -111,7 +117,8 @@ impl Live {
     /// Asks predicates of contacts, each at its instant, and keeps what flipped.
     fn ask_each(&mut self, facts: Facts<'_>, asks: &[Ask]) -> Dirty {
         let mut dirty = Dirty::default();
-        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
+        // No agenda is shortened on the way: looks that were put back lie before the end of the stretch.
+        let size = usize::MAX;
         for run in asks.chunk_by(|a, b| a.0 == b.0) {
             let place = run[0].0;
             let Some(predicate) = self.predicates.get(place) else { continue };

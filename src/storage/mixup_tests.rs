@@ -143,7 +143,7 @@ fn folders_put_together_wrongly_are_refused_with_the_command_that_helps() {
         let mut refused = 0;
         for (scenario, what) in SCENARIOS.iter().enumerate() {
             let copy = mix(&one, &two, scenario, &mut dice);
-            let error = advise(&copy, dir(), refusal(&copy).expect_err(what));
+            let error = advise(&copy, &dir(), refusal(&copy).expect_err(what));
             let text = error.to_string();
             assert!(text.contains("throng verify"), "seed {seed}, folder {number}, {what}: {text}");
             assert!(text.contains("wal-") || text.contains("snap-"), "seed {seed}, folder {number}, {what}: {text}");

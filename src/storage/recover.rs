@@ -79,7 +79,7 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let logs = survey_logs(&*disk, dir, &names, &current, base)?;
     let (before, last) = check_logs(&*disk, &logs, base)?;
     check_evidence(dir, &names, &published, &options, &logs, last.found.last, last.found.end)?;
-    let (last, recovery) = settle_end(&*disk, dir, &published, &options, last, created)?;
+    let (last, recovery) = settle_end(&*disk, dir, &names, &published, &options, last, created)?;
     remove_leftovers(&*disk, dir, &names, &published);
     // A stop between the name of a new file and the manifest leaves the manifest one file behind.
     current.newest_log = last.log.head.sequence;
@@ -92,7 +92,7 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let manifests = Manifests { published, current };
     let mut shared = new_shared(disk, dir, options, manifests, position, lock);
     shared.failed = Mutex::new(last.failed);
-    shared.ladder = Mutex::new(Ladder::with_ballast(ballast));
+    shared.ladder = Mutex::new(Ladder::new(ballast, current.snapshot.map(|live| live.bytes)));
     let store = Store { shared: Arc::new(shared) };
     let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
     Ok(Opened { store, log, snapshot, recovery })
@@ -347,6 +347,7 @@ fn check_evidence(
 fn settle_end(
     disk: &dyn Disk,
     dir: &Path,
+    names: &[String],
     manifest: &Manifest,
     options: &StoreOptions,
     last: Last,
@@ -368,7 +369,7 @@ fn settle_end(
     if let Stop::Damaged(error) = last.found.stop {
         return Err(error);
     }
-    check_evidence(dir, &[], manifest, options, std::slice::from_ref(&last.log), last.found.last, last.found.end)?;
+    check_evidence(dir, names, manifest, options, std::slice::from_ref(&last.log), last.found.last, last.found.end)?;
     match renew(disk, dir, manifest, &last, options.file_bytes) {
         Ok((torn, size)) => (recovery.torn, last.log.size) = (torn, size),
         Err(error) if error.kind == StorageErrorKind::NoSpace => {

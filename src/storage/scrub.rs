@@ -1,6 +1,6 @@
 //! The scrub: reads what lies at rest again, from the medium, in small steps, while everything goes on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,17 @@ use bytes::Bytes;
 
 use crate::model::id::Lsn;
 use crate::storage::disk::{DiskFile, read_exact_at};
-use crate::storage::error::StorageError;
+use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::HEAD_BYTES;
-use crate::storage::log_file::{LogHead, walk};
+use crate::storage::log_file::{LogHead, log_damage, walk};
 use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
 use crate::storage::recover::{Surveyed, check_link};
-use crate::storage::snapshot_reader::{BLOCK_BYTES, Footer, Snapshot, check_blocks};
+use crate::storage::snapshot_reader::{BLOCK_BYTES, Footer, Snapshot, check_blocks, snapshot_damage};
 use crate::storage::status::SnapshotInfo;
 use crate::storage::store::{Store, locked};
+
+/// So often a file is tried that cannot be read, before the scrub goes on without it.
+const TRIES: usize = 3;
 
 /// Bytes of one step.
 const STEP_BYTES: usize = 16 * BLOCK_BYTES;
@@ -27,6 +30,9 @@ pub enum Scrubbed {
     Read(u64),
     /// It found damage and goes on with the next file.
     Damaged(Damaged),
+    /// A file could not be read, which need not lie with the file: too many are open, say. It is tried again at the end
+    /// of the scrub, a few times.
+    Failed(StorageError),
     /// There is nothing left to read.
     Done,
 }
@@ -56,6 +62,8 @@ pub struct Scrub {
     store: Store,
     targets: VecDeque<Target>,
     reading: Option<(PathBuf, Target, Reading)>,
+    /// How often each file could not be read.
+    failed: BTreeMap<PathBuf, usize>,
     /// Bytes read so far.
     pub bytes: u64,
     /// Files read so far.
@@ -71,7 +79,7 @@ impl Store {
         let closed = &position.files[..position.files.len() - 1];
         let targets = snapshots.chain(closed.iter().map(|file| Target::Log(file.sequence))).collect();
         drop(position);
-        Scrub { store: self.clone(), targets, reading: None, bytes: 0, files: 0 }
+        Scrub { store: self.clone(), targets, reading: None, failed: BTreeMap::new(), bytes: 0, files: 0 }
     }
 }
 
@@ -88,7 +96,7 @@ impl Scrub {
                 });
                 match self.open(&path, &target) {
                     Ok(reading) => (path, target, reading),
-                    Err(error) => return self.judge(&target, error),
+                    Err(error) => return self.judge(path, target, error),
                 }
             }
         };
@@ -99,12 +107,17 @@ impl Scrub {
                 self.bytes += read;
                 Scrubbed::Read(read)
             }
-            Err(error) => self.judge(&target, error),
+            Err(error) => self.judge(path, target, error),
         }
     }
 
+    /// Whether every file was read.
+    pub fn is_complete(&self) -> bool {
+        self.failed.values().all(|tries| *tries < TRIES)
+    }
+
     fn open(&self, path: &Path, target: &Target) -> Result<Reading, StorageError> {
-        let failed = |error: io::Error| StorageError::io("reading", path, &error);
+        let failed = |error: io::Error| unread(target, path, 0, &error);
         let file = self.store.disk().open_past_cache(path).map_err(failed)?;
         match target {
             Target::Snapshot(info) => {
@@ -121,7 +134,7 @@ impl Scrub {
 
     /// Reads on; gives what is left to read.
     fn read(&self, path: &Path, target: &Target, reading: Reading) -> Result<(u64, Option<Reading>), StorageError> {
-        let failed = |at: u64, error: io::Error| StorageError::io("reading", path, &error).at(at);
+        let failed = |at: u64, error: io::Error| unread(target, path, at, &error);
         match reading {
             Reading::Snapshot { file, footer, at } => {
                 let len = (footer.body - at).min(STEP_BYTES as u64);
@@ -150,7 +163,7 @@ impl Scrub {
         let head = LogHead::decode(path, &bytes)?;
         let found = walk(path, &bytes, &head, &mut |_, _| Ok(()));
         let next = self.store.dir().join(log_name(sequence + 1));
-        let failed = |error: io::Error| StorageError::io("reading", &next, &error);
+        let failed = |error: io::Error| unread(target, &next, 0, &error);
         let mut next_head = vec![0; HEAD_BYTES];
         let file = self.store.disk().open_past_cache(&next).map_err(failed)?;
         read_exact_at(&*file, &mut next_head, 0).map_err(failed)?;
@@ -160,11 +173,11 @@ impl Scrub {
     }
 
     /// Damage of a file that was let go meanwhile is none.
-    fn judge(&self, target: &Target, error: StorageError) -> Scrubbed {
+    fn judge(&mut self, path: PathBuf, target: Target, error: StorageError) -> Scrubbed {
         let manifest = self.store.manifest();
         let (snapshot, name) = match target {
             Target::Snapshot(info) => (Some(info.lsn), snapshot_name(info.lsn)),
-            Target::Log(sequence) => (None, log_name(*sequence)),
+            Target::Log(sequence) => (None, log_name(sequence)),
         };
         let is_needed = match parse_name(&name) {
             FileName::Log(sequence) => sequence >= manifest.oldest_log,
@@ -176,7 +189,27 @@ impl Scrub {
         if !is_needed {
             return Scrubbed::Read(0);
         }
+        if !matches!(error.kind, StorageErrorKind::CorruptLog | StorageErrorKind::CorruptSnapshot) {
+            let tries = self.failed.entry(path).or_default();
+            *tries += 1;
+            if *tries < TRIES {
+                self.targets.push_back(target);
+            }
+            return Scrubbed::Failed(error);
+        }
+        self.failed.remove(&path);
         locked(&self.store.shared.damaged).insert(name);
         Scrubbed::Damaged(Damaged { snapshot, error })
     }
+}
+
+/// A file that is gone or too short is damaged; why else it could not be read need not lie with it.
+fn unread(target: &Target, path: &Path, at: u64, error: &io::Error) -> StorageError {
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
+        return match target {
+            Target::Snapshot(_) => snapshot_damage(path, error.to_string()).at(at),
+            Target::Log(_) => log_damage(path, error.to_string()).at(at),
+        };
+    }
+    StorageError::io("reading", path, error).at(at)
 }

@@ -1,10 +1,12 @@
 //! Damage that comes to files at rest after they were opened: every flip is found, and let go of for a good copy.
 
+use std::io::ErrorKind;
+
 use crate::model::id::Lsn;
 use crate::storage::disk::Disk;
 use crate::storage::error::StorageErrorKind;
 use crate::storage::scrub::{Damaged, Scrubbed};
-use crate::storage::sim_disk::SimDisk;
+use crate::storage::sim_disk::{Fault, FaultKind, SimDisk};
 use crate::storage::store::{Opened, Store};
 use crate::storage::test_bench::{append, dir, file, open, recovered, snapshot};
 use crate::storage::verify::verify_folder;
@@ -31,9 +33,41 @@ fn scrub(store: &Store) -> Vec<Damaged> {
         match scrub.step() {
             Scrubbed::Read(_) => {}
             Scrubbed::Damaged(found) => damaged.push(found),
+            Scrubbed::Failed(error) => panic!("{error}"),
             Scrubbed::Done => return damaged,
         }
     }
+}
+
+#[test]
+fn a_read_that_fails_is_tried_again_and_is_no_damage() {
+    let (disk, opened) = sample();
+    let first = disk.calls();
+    assert_eq!(scrub(&opened.store), []);
+    let calls = disk.calls() - first;
+    assert!(calls > 20, "{calls} calls");
+    for sticky in [false, true] {
+        for at in 0..calls {
+            let kind = FaultKind::Error(ErrorKind::Other);
+            disk.plan(Some(Fault { at: disk.calls() + at, sticky, kind }));
+            let (mut scrub, mut failed) = (opened.store.start_scrub(), 0);
+            loop {
+                match scrub.step() {
+                    Scrubbed::Read(_) => {}
+                    Scrubbed::Failed(error) => {
+                        assert_eq!(error.kind, StorageErrorKind::Io, "call {at}");
+                        failed += 1;
+                    }
+                    Scrubbed::Damaged(damaged) => panic!("call {at}: {damaged:?}"),
+                    Scrubbed::Done => break,
+                }
+            }
+            assert!(!opened.store.has_damage() && scrub.is_complete() != sticky, "call {at}");
+            assert!(if sticky { failed >= 3 } else { failed == 1 }, "call {at}: {failed}");
+        }
+    }
+    disk.plan(None);
+    assert_eq!(scrub(&opened.store), []);
 }
 
 #[test]

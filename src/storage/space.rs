@@ -97,14 +97,21 @@ pub(crate) struct Ladder {
     step: SpaceStep,
     free: Option<u64>,
     ballast: u64,
+    /// The size of the live snapshot. Kept here, since whoever publishes a manifest holds that for some syncs.
+    live: Option<u64>,
     /// Since when there is more room than the step asks for, and a quarter to spare.
     better_since: Option<Duration>,
 }
 
 impl Ladder {
-    /// At the top, with a ballast that is there.
-    pub(crate) fn with_ballast(ballast: u64) -> Ladder {
-        Ladder { ballast, ..Ladder::default() }
+    /// At the top, with a ballast that is there and a live snapshot of so many bytes.
+    pub(crate) fn new(ballast: u64, live: Option<u64>) -> Ladder {
+        Ladder { ballast, live, ..Ladder::default() }
+    }
+
+    /// There is another live snapshot.
+    pub(crate) fn set_live(&mut self, live: Option<u64>) {
+        self.live = live;
     }
 
     /// Goes down at once, and up only when there was a quarter more than needed for a while.
@@ -140,12 +147,11 @@ impl Store {
 
     /// How much room there was at the last look.
     pub fn space(&self) -> Space {
-        let live = self.manifest().snapshot;
+        let Ladder { step, free, ballast, live, .. } = *locked(&self.shared.ladder);
         let snapshot_room = match live {
-            Some(live) => live.bytes / 5 * 6,
+            Some(live) => live / 5 * 6,
             None => self.position().files.iter().map(|file| file.end).sum(),
         };
-        let Ladder { step, free, ballast, .. } = *locked(&self.shared.ladder);
         Space { step, free, snapshot_room, log_room: self.shared.options.file_bytes, ballast }
     }
 

@@ -14,7 +14,7 @@ use crate::storage::export::{Exported, export_folder};
 use crate::storage::format::{Identity, identity_text};
 use crate::storage::lock::FolderLock;
 use crate::storage::log::Log;
-use crate::storage::log_file::{LogHead, Stop, walk};
+use crate::storage::log_file::{LogHead, Stop, log_damage, walk};
 use crate::storage::manifest::{Manifest, remove_if_there};
 use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
 use crate::storage::recover::{Recovery, open_folder};
@@ -97,8 +97,15 @@ impl Opened {
                 }
                 Ok(())
             });
-            if let Stop::Damaged(error) = found.stop {
-                return Err(error);
+            // It was walked a moment ago: that it is read otherwise now is no torn write.
+            let end = found.end;
+            match found.stop {
+                Stop::Damaged(error) => return Err(error),
+                Stop::Torn(why) => return Err(log_damage(&path, why).at(end)),
+                Stop::Zeros if end < file.end => {
+                    return Err(log_damage(&path, "the log ends earlier than when it was first read").at(end));
+                }
+                Stop::Zeros => {}
             }
         }
         Ok(count)
@@ -225,9 +232,10 @@ impl Store {
         let live = locked(&self.shared.manifests).current.snapshot;
         let name = snapshot_name(info.lsn);
         let is_there = live.is_some_and(|live| live.lsn == info.lsn);
-        if is_there && live == Some(info) && locked(&self.shared.damaged).remove(&name) {
+        if is_there && live == Some(info) && locked(&self.shared.damaged).contains(&name) {
             // One state has one image: the good copy takes the place of the damaged one.
             place(&self.dir().join(&name))?;
+            locked(&self.shared.damaged).remove(&name);
         }
         if is_there && !alone {
             return Ok(live.unwrap_or(info));
@@ -396,6 +404,7 @@ impl Store {
         }
         Manifest::place(self.disk(), self.dir(), true).map_err(|error| self.latch(error))?;
         *manifests = Manifests { published: next, current: next };
+        locked(&self.shared.ladder).set_live(next.snapshot.map(|live| live.bytes));
         Ok(())
     }
 

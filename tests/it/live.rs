@@ -177,7 +177,7 @@ impl Run {
             (tuning.segment, tuning.panel, tuning.values, tuning.events) = (5, 6, 4, 3);
         }
         if self.seed % 2 == 1 {
-            tuning.looks = 1 + self.seed as usize % 4;
+            tuning.looks = 1 + self.dice.below(9);
         }
         self.state.live.tune(tuning);
     }
@@ -207,6 +207,9 @@ impl Run {
             self.state.check().unwrap_or_else(|law| panic!("seed {} at {at}: {law}", self.seed));
             self.fold(&before);
             self.compare();
+            if self.dice.chance(10) {
+                self.tune();
+            }
             if self.dice.chance(8) {
                 self.state = State::decode(&image(&self.state)).unwrap();
                 self.tune();
