@@ -19,8 +19,9 @@ use crate::{
     http::{self, app::App},
 };
 
-/// Connections at once; past it new ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1_024;
+/// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
+/// log must always find one.
+const CONNECTIONS_MAX: usize = 896;
 /// How long a connection may take to send its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
 /// How long a request's headers may take, counted from the end of the request before.

@@ -40,6 +40,8 @@ mod fault_tests;
 #[cfg(test)]
 pub(crate) mod frozen_disk;
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 mod mixup_tests;
 #[cfg(test)]
 mod scrub_tests;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::codec::aligned::aligned_copy;
 use crate::storage::disk::{Disk, DiskFile, Lock, preallocate};
-use crate::storage::sim_ops::{Contents, DataOp, NameOp};
+use crate::storage::sim_ops::{Call, Contents, DataOp, EINTR, INTERRUPTIONS, NameOp, Plan};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,27 +79,6 @@ struct SimLock {
     path: PathBuf,
     epoch: u64,
 }
-
-/// What a call does to the disk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Call {
-    Look,
-    Change,
-    Sync,
-}
-
-/// What a call has to do about a planned fault.
-enum Plan {
-    Go,
-    Half,
-    Fail(io::Error),
-    FailAfter(io::ErrorKind),
-}
-
-/// Interrupted in the middle: the caller is to try again.
-const EINTR: i32 = 4;
-/// How many calls in a row are interrupted at most.
-const INTERRUPTIONS: u64 = 5;
 
 impl SimDisk {
     /// An empty disk.

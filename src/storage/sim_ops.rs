@@ -1,8 +1,30 @@
 //! What a simulated disk still has to make durable, and what of it survives a power cut.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What a call does to the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Look,
+    Change,
+    Sync,
+}
+
+/// What a call has to do about a planned fault.
+pub(super) enum Plan {
+    Go,
+    Half,
+    Fail(io::Error),
+    FailAfter(io::ErrorKind),
+}
+
+/// Interrupted in the middle: the caller is to try again.
+pub(super) const EINTR: i32 = 4;
+/// How many calls in a row are interrupted at most.
+pub(super) const INTERRUPTIONS: u64 = 5;
 
 const SECTOR: usize = 512;
 

@@ -352,8 +352,11 @@ fn check_snapshot_head(path: &Path, bytes: &[u8], identity: &Identity, lsn: Lsn)
     let found = check_head(HeadKind::Snapshot, path, bytes)?;
     if found != *identity {
         let (found, wanted) = (identity_text(&found), identity_text(identity));
-        let damage =
-            snapshot_damage(path, format!("this snapshot belongs to database {found}, the folder to {wanted}"));
+        let dir = path.parent().unwrap_or(path).display();
+        let cause = format!(
+            "this snapshot belongs to database {found}, the folder to {wanted}; run: throng verify --data \"{dir}\""
+        );
+        let damage = snapshot_damage(path, cause);
         return Err(StorageError { kind: StorageErrorKind::Config, ..damage }.at(16));
     }
     let stored = crate::storage::format::le_u64(&bytes[32..]);
