@@ -1,11 +1,16 @@
 //! One process at a time: the lock on the folder and who may enter it.
 
 use std::path::Path;
+use std::{thread, time::Duration};
 
 use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, Lock};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::names::LOCK;
+
+/// How often a lock that is this process's own is asked for, and the time between.
+const OWN_TRIES: usize = 100;
+const OWN_WAIT: Duration = Duration::from_millis(2);
 
 /// Keeps the folder ours until dropped.
 pub struct FolderLock {
@@ -30,18 +35,25 @@ pub fn check_mode(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
 }
 
 /// Takes the lock or tells who has it.
+///
+/// A program that is just being started by this one has, for a moment, all files of this process, and with them locks
+/// that it gave back. So a lock that is this process's own is asked for again for a while before it is told.
 pub fn lock_folder(disk: &dyn Disk, dir: &Path) -> Result<FolderLock, StorageError> {
     let path = dir.join(LOCK);
     let owner = std::process::id().to_string();
-    match disk.lock(&path, &owner).map_err(|error| StorageError::io("locking", &path, &error))? {
-        Lock::Taken(held) => Ok(FolderLock { _held: held }),
-        Lock::Held(_) if planted(Bug::IgnoreLock) => Ok(FolderLock { _held: Box::new(()) }),
-        Lock::Held(by) => {
-            let cause = match by.trim() {
-                "" => "another process has this data folder open".to_owned(),
-                by => format!("process {by} has this data folder open"),
-            };
-            Err(StorageError::new(StorageErrorKind::Locked, "opening", dir, cause))
+    for tries in 1.. {
+        match disk.lock(&path, &owner).map_err(|error| StorageError::io("locking", &path, &error))? {
+            Lock::Taken(held) => return Ok(FolderLock { _held: held }),
+            Lock::Held(_) if planted(Bug::IgnoreLock) => return Ok(FolderLock { _held: Box::new(()) }),
+            Lock::Held(by) if by.trim() == owner && tries < OWN_TRIES => thread::sleep(OWN_WAIT),
+            Lock::Held(by) => {
+                let cause = match by.trim() {
+                    "" => "another process has this data folder open".to_owned(),
+                    by => format!("process {by} has this data folder open"),
+                };
+                return Err(StorageError::new(StorageErrorKind::Locked, "opening", dir, cause));
+            }
         }
     }
+    unreachable!("the last try returns")
 }
