@@ -53,20 +53,18 @@ impl Standing {
     /// Whether it holds for a live contact, and when it is to be looked at next (see [`Standing::next_check`]).
     /// `position` is that of its hinge, if it has one.
     pub fn ask(&self, index: &Index, contact: ContactId, position: Option<i128>) -> (bool, Option<Timestamp>) {
-        match (self.root(), self.timed()) {
-            (Node::Leaf(_, negated), timed) if self.is_one_leaf() => match self.leaf() {
-                Some(Leaf::Value(_, ValueTest::Spans(spans))) => {
-                    let Some(position) = position else { return (*negated, None) };
-                    (spans.contains(position) != *negated, self.moves_at(position, &timed))
-                }
-                Some(Leaf::Behavior(behavior, differs)) => {
-                    let quick = quick::holds(behavior, index, contact, position).map(|holds| holds != *differs);
-                    let holds = quick.map(|holds| holds != *negated);
-                    let holds = holds.unwrap_or_else(|| self.holds_of_live(index, contact));
-                    (holds, self.behaves_at(index, contact, position, behavior, &timed))
-                }
-                _ => (self.holds_of_live(index, contact), self.next_check(index, contact)),
-            },
+        let timed = self.timed();
+        match (self.root(), self.leaf()) {
+            (Node::Leaf(_, negated), Some(Leaf::Value(_, ValueTest::Spans(spans)))) if self.is_one_leaf() => {
+                let Some(position) = position else { return (*negated, None) };
+                (spans.contains(position) != *negated, self.moves_at(position, &timed))
+            }
+            (Node::Leaf(_, negated), Some(Leaf::Behavior(behavior, differs))) if self.is_one_leaf() => {
+                let quick =
+                    quick::holds(behavior, index, contact, position).map(|holds| (holds != *differs) != *negated);
+                let holds = quick.unwrap_or_else(|| self.holds_of_live(index, contact));
+                (holds, self.behaves_at(index, contact, position, behavior, &timed))
+            }
             _ => (self.holds_of_live(index, contact), self.next_check(index, contact)),
         }
     }

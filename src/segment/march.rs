@@ -103,12 +103,12 @@ impl Live {
         for (_, at, contact) in &asks {
             first.entry(*contact).and_modify(|first| *first = (*at).min(*first)).or_insert(*at);
         }
-        let (now, later): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|(_, at, contact)| first[contact] == *at);
+        let (mut now, later): (Vec<Ask>, Vec<Ask>) =
+            asks.into_iter().partition(|(_, at, contact)| first[contact] == *at);
         for (place, at, contact) in later {
             self.predicate_mut(place).agenda.put_back(at, contact);
             self.set_wake(place);
         }
-        let mut now = now;
         now.sort_unstable();
         now.dedup();
         now
