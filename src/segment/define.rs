@@ -22,6 +22,7 @@ use crate::{
         feed::{Change, Feed, Lists, What},
         formula::{Formula, Parts},
         history::History,
+        holders::Holders,
         live::{Facts, Kept, Live, Moment, Predicate, Readers},
         panel::Panel,
         saved::Body,
@@ -56,14 +57,18 @@ impl Live {
         // Each rank hangs on those below it alone.
         for run in order.chunk_by(|a, b| a.0 == b.0) {
             for (id, members) in live.all_afresh(facts, run) {
-                let kept = live.kept.get_mut(id.0, Kept::default);
-                if kept.is_listed {
-                    members.chunks().for_each(|(at, chunk)| live.holders.set(id, at, chunk));
-                }
-                kept.members = members;
+                live.kept.get_mut(id.0, Kept::default).members = members;
             }
         }
+        live.holders = Holders::restored(facts.index.chunk_count(), &live.listed(), &live);
         live
+    }
+
+    /// The segments that are no suppressions, ascending.
+    fn listed(&self) -> Vec<SegmentId> {
+        let mut listed = Vec::new();
+        self.kept.each(&mut |id, kept| listed.extend(kept.is_listed.then_some(SegmentId(id))));
+        listed
     }
 
     /// The members of segments, which do not name each other, by their formulas and the sets that they are made of.
@@ -117,8 +122,11 @@ impl Live {
         if let Some(formula) = &kept.formula {
             self.let_go(id, formula.parts());
         }
-        kept.members.chunks().for_each(|(at, _)| self.holders.set(id, at, &Chunk::EMPTY));
+        if kept.is_listed {
+            kept.members.chunks().for_each(|(at, members)| self.holders.loosen(id, at, members));
+        }
         self.kept.set(id.0, None);
+        self.catch_up();
         self.index_readers();
     }
 
@@ -364,15 +372,13 @@ impl Live {
             if !self.everywhere(facts, segment.id).is_empty() {
                 return told("its members are not what its rule and pins say");
             }
-            let told_of = |chunk: usize| self.holders.chunk(segment.id, chunk);
-            let listed = |chunk: usize| if segment.is_listed() { members.chunk(chunk) } else { &Chunk::EMPTY };
-            if (0..facts.index.chunk_count()).any(|chunk| told_of(chunk) != listed(chunk)) {
-                return told("who it holds is not found by contact");
-            }
             let since = self.kept.get(segment.id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
             if !members.and_not(&since).is_empty() {
                 return told("not every member's entry is known");
             }
+        }
+        if !self.holders.agree(facts.index.chunk_count(), &self.listed(), self) {
+            return Err("the segments that hold a contact are not those that it is a member of".into());
         }
         Ok(())
     }

@@ -206,7 +206,7 @@ impl Live {
 
     /// The segments that hold a contact, in order of creation.
     pub fn segments_of(&self, contact: ContactId) -> Vec<SegmentId> {
-        self.holders.of(contact)
+        self.holders.of(contact, self)
     }
 
     /// Whether no write can change a membership: no rule is kept.

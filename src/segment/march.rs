@@ -160,6 +160,7 @@ impl Live {
             }
             f(segment, &differing);
         }
+        self.catch_up();
     }
 
     /// Writes changes by time, in order, to the histories, to `since` and to the feed.

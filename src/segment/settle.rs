@@ -325,6 +325,7 @@ impl Live {
             }
             deltas.insert(segment, delta);
         }
+        self.catch_up();
         for (segment, delta) in deltas {
             self.tell(facts, segment, delta, moment, first == Some(segment));
         }
@@ -333,10 +334,21 @@ impl Live {
     /// Makes a change of a segment's members.
     pub(super) fn change_members(&mut self, segment: SegmentId, delta: &Delta) {
         let kept = self.kept.get_mut(segment.0, Default::default);
-        let touched = if kept.is_listed { delta.touched() } else { BTreeSet::new() };
-        touched.iter().for_each(|chunk| self.holders.let_go(segment, *chunk));
+        if kept.is_listed {
+            delta.entered.iter().for_each(|contact| self.holders.change(segment, *contact, true));
+            delta.left.iter().for_each(|contact| self.holders.change(segment, *contact, false));
+            for chunk in delta.chunks.iter().map(|change| change.chunk) {
+                self.holders.loosen(segment, chunk, kept.members.chunk(chunk));
+            }
+        }
         delta.apply(&mut kept.members);
-        touched.iter().for_each(|chunk| self.holders.set(segment, *chunk, kept.members.chunk(*chunk)));
+    }
+
+    /// Brings what is told of a contact in line with the members of segments.
+    pub(super) fn catch_up(&mut self) {
+        let mut holders = std::mem::take(&mut self.holders);
+        holders.catch_up(self);
+        self.holders = holders;
     }
 
     /// The panel of those in whom something flipped, and the chunks that have so many of them that they are answered
