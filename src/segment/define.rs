@@ -1,7 +1,7 @@
 //! Defining: segments made, changed and deleted; lists and pins edited; contacts erased; schemas changed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     num::NonZero,
     sync::{Arc, Mutex},
     thread,
@@ -47,6 +47,7 @@ impl Live {
         for (id, Record { since, history }) in records {
             live.kept.set(id.0, Some(Kept { since, history, ..Kept::default() }));
         }
+        live.make_predicates(facts, as_of);
         for segment in facts.book.iter() {
             live.bind(facts, segment.id, as_of);
         }
@@ -73,15 +74,7 @@ impl Live {
 
     /// The members of segments, which do not name each other, by their formulas and the sets that they are made of.
     fn all_afresh(&self, facts: Facts<'_>, segments: &[(u32, SegmentId)]) -> Vec<(SegmentId, Posting)> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        thread::scope(|scope| {
-            let part = |part: &[(u32, SegmentId)]| -> Vec<(SegmentId, Posting)> {
-                part.iter().map(|(_, id)| (*id, self.members_afresh(facts, *id))).collect()
-            };
-            let parts: Vec<_> =
-                segments.chunks(segments.len().div_ceil(threads)).map(|ids| scope.spawn(move || part(ids))).collect();
-            parts.into_iter().flat_map(|part| part.join().expect("no evaluation panics")).collect()
-        })
+        in_parts(segments, |(_, id)| (*id, self.members_afresh(facts, *id)))
     }
 
     fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
@@ -261,25 +254,51 @@ impl Live {
         if let Some(place) = self.places.get(rule) {
             return *place;
         }
-        let place = self.next_place;
-        self.next_place += 1;
+        let predicate = self.predicate_afresh(facts, rule, now);
+        self.put_predicate(rule, predicate)
+    }
+
+    fn predicate_afresh(&self, facts: Facts<'_>, rule: &Rule, now: Timestamp) -> Predicate {
         let standing = stand(rule, facts.schema, now);
-        let predicate = Predicate {
-            is_timed: standing.is_timed(),
+        let is_timed = standing.is_timed();
+        Predicate {
+            is_timed,
             truth: standing.evaluate(facts.index),
             of_nobody: standing.holds_of_nobody(facts.index),
+            agenda: if is_timed { self.agenda(facts, &standing) } else { Agenda::default() },
             standing: Arc::new(Mutex::new(standing)),
             users: Arc::default(),
-            agenda: Agenda::default(),
             wake: None,
-        };
-        let is_timed = predicate.is_timed;
+        }
+    }
+
+    fn put_predicate(&mut self, rule: &Rule, predicate: Predicate) -> u32 {
+        let place = self.next_place;
+        self.next_place += 1;
         self.predicates.set(place, Some(predicate));
         Arc::make_mut(&mut self.places).insert(rule.clone(), place);
-        if is_timed {
-            self.refill(facts, place, now);
-        }
+        self.set_wake(place);
         place
+    }
+
+    /// Makes the predicates of all rules, several at a time.
+    fn make_predicates(&mut self, facts: Facts<'_>, now: Timestamp) {
+        let (mut known, mut rules) = (HashSet::new(), Vec::new());
+        for segment in facts.book.iter() {
+            if let Body::Dynamic(dynamic) = &segment.body {
+                let mut note = |rule: &Rule| {
+                    if known.insert(rule.clone()) {
+                        rules.push(rule.clone());
+                    }
+                    0
+                };
+                Formula::of(&dynamic.rule, &mut note, &|_| None);
+            }
+        }
+        let made = in_parts(&rules, |rule| self.predicate_afresh(facts, rule, now));
+        for (rule, predicate) in rules.iter().zip(made) {
+            self.put_predicate(rule, predicate);
+        }
     }
 
     /// Finds the ranks of all segments, and who holds a contact of whom nothing is known.
@@ -382,6 +401,16 @@ impl Live {
         }
         Ok(())
     }
+}
+
+/// What `f` makes of items, in their order, on all cores.
+pub(super) fn in_parts<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(threads).max(1));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(|| part.iter().map(&f).collect::<Vec<R>>())).collect();
+        parts.into_iter().flat_map(|part| part.join().expect("no evaluation panics")).collect()
+    })
 }
 
 fn stand(rule: &Rule, schema: &Arc<Schema>, now: Timestamp) -> Standing {

@@ -4,13 +4,13 @@
 //! a whole chunk makes the segment loose there: it is answered by its members until enough are loose, and then the rows
 //! of the chunk are written anew.
 
-use std::{collections::BTreeSet, num::NonZero, thread};
+use std::collections::BTreeSet;
 
 use crate::{
     bitmap::{CHUNK, chunk::Chunk, words::Words},
     index::trie::Trie,
     model::id::{ContactId, SegmentId},
-    segment::formula::Sets,
+    segment::{define::in_parts, formula::Sets},
 };
 
 /// Rows of a page: the contacts of one word of a chunk.
@@ -241,16 +241,11 @@ impl Holders {
             if loose.len() > LOOSE_MAX {
                 block.tighten(chunk, sets);
             }
-            (chunk, block)
+            block
         };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let blocks: Vec<(usize, Block)> = thread::scope(|scope| {
-            let part = |thread: usize| (thread..chunks).step_by(threads).map(block).collect::<Vec<_>>();
-            let parts: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-            parts.into_iter().flat_map(|part| part.join().expect("no row panics")).collect()
-        });
+        let chunks: Vec<usize> = (0..chunks).collect();
         let mut holders = Holders::default();
-        for (chunk, block) in blocks {
+        for (chunk, block) in in_parts(&chunks, |chunk| block(*chunk)).into_iter().enumerate() {
             holders.blocks.set(chunk as u32, Some(block));
         }
         holders

@@ -12,6 +12,7 @@ use crate::{
         planted::{Bug, planted},
         time::Timestamp,
     },
+    query::standing::Standing,
     segment::{
         agenda::{Agenda, Look},
         delta::Delta,
@@ -156,14 +157,20 @@ impl Live {
 
     /// Finds the next entries of a predicate's agenda, after an instant.
     pub(super) fn refill(&mut self, facts: Facts<'_>, place: u32, now: Timestamp) {
-        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
-        let predicate = self.predicate_mut(place);
+        let Some(predicate) = self.predicates.get(place) else { return };
         let mut standing = predicate.standing();
         standing.set_now(now);
-        let (entries, horizon) = standing.upcoming(facts.index, size);
+        let agenda = self.agenda(facts, &standing);
         drop(standing);
-        predicate.agenda = Agenda::new(&entries, horizon, size);
+        self.predicate_mut(place).agenda = agenda;
         self.set_wake(place);
+    }
+
+    /// The next entries of a predicate's agenda, after its instant.
+    pub(super) fn agenda(&self, facts: Facts<'_>, standing: &Standing) -> Agenda {
+        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
+        let (entries, horizon) = standing.upcoming(facts.index, size);
+        Agenda::new(&entries, horizon, size)
     }
 
     /// Brings a predicate's entry among the wakes in line with its agenda.
