@@ -15,6 +15,7 @@
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `once`: calls cut off at any byte and sent again, over restarts and kills: each counts once.
+//! - `openapi`: the document of the API, true of the server and of one piece with the routes.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
@@ -41,6 +42,7 @@ mod kill;
 mod live;
 mod naive;
 mod once;
+mod openapi;
 mod oracle;
 mod outlook;
 mod promises;

@@ -14,6 +14,7 @@ pub mod loaded;
 pub mod naive;
 pub mod questions;
 pub mod reshape;
+pub mod schema;
 pub mod server;
 pub mod shelf;
 pub mod source;

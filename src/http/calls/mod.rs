@@ -1,0 +1,34 @@
+//! The table of the calls, chapter by chapter: the one source of the routes, of the OpenAPI document and of its page.
+
+use axum::Router;
+
+use crate::http::{app::App, call::Chapter};
+
+pub mod audience;
+pub mod contacts;
+pub mod feed;
+pub mod members;
+pub mod queries;
+pub mod segments;
+pub mod suppressions;
+pub mod system;
+
+/// Every chapter, in reading order.
+pub fn chapters() -> Vec<Chapter> {
+    vec![
+        contacts::chapter(),
+        queries::chapter(),
+        segments::chapter(),
+        members::chapter(),
+        audience::chapter(),
+        suppressions::chapter(),
+        feed::chapter(),
+        system::chapter(),
+    ]
+}
+
+/// Every route of the table.
+pub fn routes() -> Router<App> {
+    let calls = chapters().into_iter().flat_map(|chapter| chapter.calls);
+    calls.fold(Router::new(), |router, call| call.onto(router))
+}
