@@ -149,14 +149,21 @@ impl Block {
 
     /// Makes changes to the row of one contact, in order.
     fn change(&mut self, at: u16, changes: &[(u32, SegmentId, bool)]) {
-        let changes: Vec<_> = changes.iter().filter(|(_, segment, _)| self.loose_at(*segment).is_err()).collect();
-        if changes.is_empty() {
+        let mut tight = Vec::with_capacity(changes.len());
+        for change in changes {
+            match self.loose_at(change.1) {
+                // The row keeps what it says, which may be wrong from now on.
+                Ok(place) => self.loose[place].is_stale = true,
+                Err(_) => tight.push(change),
+            }
+        }
+        if tight.is_empty() {
             return;
         }
         let (number, row) = (u32::from(at) / ROWS as u32, usize::from(at) % ROWS);
         let page = self.pages.get_mut(number, Page::default);
         let mut numbers: Vec<SegmentId> = page.numbers(row).collect();
-        for (_, segment, is_in) in changes {
+        for (_, segment, is_in) in tight {
             match (numbers.binary_search(segment), is_in) {
                 (Err(place), true) => numbers.insert(place, *segment),
                 (Ok(place), false) => drop(numbers.remove(place)),
