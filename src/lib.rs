@@ -48,6 +48,7 @@
 //!
 //! - [`storage`]: files; the log, snapshots, the manifest, the lock, recovery; what is in them is opaque to it.
 //! - [`db`]: the facade; one writer, views that never wait, the clock, checkpoints.
+//! - `webhook`: who outside is told of changes, signed and surely (feature `server`).
 //! - `http`: the API, one file a resource (feature `server`).
 //! - `cli`: the subcommands and the generator of demonstration data (feature `server`).
 
@@ -65,6 +66,8 @@ pub mod query;
 pub mod rule;
 pub mod segment;
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod webhook;
 
 pub use crate::db::answer::Answer;
 pub use crate::db::database::Database;

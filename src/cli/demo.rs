@@ -23,6 +23,7 @@ use crate::{
         request::{ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, WriteMode},
         time::Timestamp,
     },
+    webhook::{registry::Settings, target::Reach},
 };
 
 /// Records of one batch.
@@ -77,7 +78,8 @@ impl Demo {
         match server {
             Some(server) => {
                 print(&next_steps(&server, &self.data))?;
-                serve::serve(server, db)
+                let webhooks = Settings { reach: Reach::Loopback, ..Settings::default() };
+                serve::serve(server, db, webhooks)
             }
             None => Ok(db.close()?),
         }

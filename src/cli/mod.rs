@@ -22,6 +22,7 @@ pub mod show;
 pub mod suppression;
 pub mod target;
 pub mod watch;
+pub mod webhook;
 pub mod what_if;
 
 /// Throng: who is in it, how many, and why, exactly and at once.
@@ -59,6 +60,8 @@ enum Command {
     Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
+    /// Tell addresses of yours who enters and who leaves: signed, in order, at least once.
+    Webhook(webhook::Webhook),
     /// Write a snapshot, so that the next start is quick; or copy a data folder.
     Snapshot(admin::Snapshot),
     /// Check every file of a data folder for damage; changes nothing.
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Audience(audience) => audience.run(),
         Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),
+        Command::Webhook(webhook) => webhook.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),
         Command::Salvage(salvage) => salvage.run(),

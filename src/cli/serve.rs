@@ -8,6 +8,11 @@ use crate::{
     cli::{failure::Failure, target::Folder},
     db::{database::Database, options::Upkeep},
     http::serve::{ServeError, Server},
+    webhook::{
+        plan::{Plan, parse_wait, parse_waits},
+        registry::Settings,
+        target::Reach,
+    },
 };
 
 /// Where the server listens when nothing else is said.
@@ -36,6 +41,8 @@ pub struct Serve {
     /// Read them no faster than so many megabytes a second.
     #[arg(long, value_name = "MB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     scrub_rate: u64,
+    #[command(flatten)]
+    webhooks: Delivery,
 }
 
 impl Serve {
@@ -53,7 +60,7 @@ impl Serve {
             self.folder.data.display(),
             server.address(),
         );
-        serve(server, db)
+        serve(server, db, self.webhooks.settings())
     }
 }
 
@@ -72,6 +79,51 @@ impl Serve {
     }
 }
 
+/// How webhooks are told.
+#[derive(Args, Clone, Debug)]
+pub struct Delivery {
+    /// Where webhooks may go: "public" for the public network by https; "loopback" also to this machine, by http too;
+    /// "any" also to private networks.
+    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS", default_value = "loopback")]
+    webhook_targets: Reach,
+    /// The waits before each try while a receiver is in trouble.
+    #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h")]
+    webhook_retries: Waits,
+    /// The waits before each try of a message that a receiver refuses.
+    #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,20m,30m")]
+    webhook_refused_retries: Waits,
+    /// How long a call may take.
+    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "15s")]
+    webhook_timeout: Duration,
+    /// Disable a webhook to which nothing could be delivered for so long.
+    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "120h")]
+    webhook_disable_after: Duration,
+    /// Tell no webhooks: for a copy of a folder whose original tells them.
+    #[arg(long)]
+    no_webhooks: bool,
+}
+
+/// The waits of a retry plan; one argument.
+#[derive(Clone, Debug)]
+struct Waits(Vec<Duration>);
+
+fn waits(text: &str) -> Result<Waits, String> {
+    parse_waits(text).map(Waits)
+}
+
+impl Delivery {
+    fn settings(&self) -> Settings {
+        Settings {
+            plan: Plan { receiver: self.webhook_retries.0.clone(), message: self.webhook_refused_retries.0.clone() },
+            disable_after: self.webhook_disable_after,
+            timeout: self.webhook_timeout,
+            reach: self.webhook_targets,
+            own: None,
+            deliver: !self.no_webhooks,
+        }
+    }
+}
+
 /// Takes the address before the folder is opened, so that a taken one is told at once.
 pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
     Server::bind(address).map_err(|error| match error {
@@ -81,8 +133,8 @@ pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
 }
 
 /// Serves until told to stop, then closes the database.
-pub fn serve(server: Server, db: Database) -> Result<(), Failure> {
-    server.run(db.clone());
+pub fn serve(server: Server, db: Database, webhooks: Settings) -> Result<(), Failure> {
+    server.run(db.clone(), webhooks);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

@@ -6,6 +6,8 @@ use std::{
     thread::{self, ThreadId},
 };
 
+use bytes::Bytes;
+
 use crate::{
     db::{
         checkpoint::{self, Manner},
@@ -257,6 +259,31 @@ impl Database {
         let shared = &self.handle.shared;
         let store = shared.store().ok_or(if shared.is_stored { Error::Closed } else { Error::InMemory })?;
         Ok(store.export(dir)?.lsn)
+    }
+
+    /// What [`Database::keep_webhooks`] kept last; `None` when that was nothing, and in memory alone.
+    ///
+    /// Errors: [`Error::Storage`]; [`Error::Closed`].
+    pub fn webhooks(&self) -> Result<Option<Bytes>, Error> {
+        let shared = &self.handle.shared;
+        match shared.store() {
+            Some(store) => Ok(store.webhooks()?),
+            None if shared.is_stored => Err(Error::Closed),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the webhooks in the folder, in one step and apart from the log; durable when this returns. In memory alone
+    /// nothing is kept. One caller at a time.
+    ///
+    /// Errors: [`Error::Storage`], [`Error::NoRoom`]: what was kept before then stays; [`Error::Closed`].
+    pub fn keep_webhooks(&self, body: &[u8]) -> Result<(), Error> {
+        let shared = &self.handle.shared;
+        match shared.store() {
+            Some(store) => Ok(store.keep_webhooks(body)?),
+            None if shared.is_stored => Err(Error::Closed),
+            None => Ok(()),
+        }
     }
 
     /// Figures about the database.

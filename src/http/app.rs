@@ -30,6 +30,10 @@ use crate::{
         id::Lsn,
         request::{Applied, Request},
     },
+    webhook::{
+        registry::{Settings, Webhooks},
+        target::Reach,
+    },
 };
 
 /// The header that says as of which write an answer is.
@@ -48,12 +52,19 @@ pub struct App {
     pub listings: Arc<Listings>,
     /// What was published, for those who wait.
     pub news: Arc<News>,
+    /// Who outside is told of it.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl App {
-    /// Serves a database.
+    /// Serves a database to this process alone: webhooks can be edited, and nobody is told.
     pub fn new(db: Database) -> App {
-        App { news: News::of(&db), db, listings: Arc::default() }
+        App::with(db, Settings { reach: Reach::Loopback, deliver: false, ..Settings::default() })
+    }
+
+    /// Serves a database; webhooks are told once they are started.
+    pub fn with(db: Database, settings: Settings) -> App {
+        App { news: News::of(&db), webhooks: Webhooks::open(&db, settings), db, listings: Arc::default() }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.
@@ -164,7 +175,10 @@ pub fn at_lsn(mut response: Response, lsn: Lsn) -> Response {
     response
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// The `Idempotency-Key` of a call.
+///
+/// Errors: 400 when it is too long or not printable.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };

@@ -40,6 +40,7 @@ pub mod serve;
 pub mod shape;
 pub mod suppressions;
 pub mod system;
+pub mod webhooks;
 pub mod what_if;
 pub mod why;
 pub mod wire;

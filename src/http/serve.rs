@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     db::database::Database,
     http::{self, app::App},
+    webhook::registry::Settings,
 };
 
 /// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
@@ -73,16 +74,22 @@ impl Server {
         self.address
     }
 
-    /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns.
-    pub fn run(self, db: Database) {
-        let app = App::new(db);
-        let news = Arc::clone(&app.news);
+    /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns.
+    pub fn run(self, db: Database, webhooks: Settings) {
+        let app = App::with(db, Settings { own: Some(self.address), ..webhooks });
+        let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
+        let telling = Arc::clone(&webhooks);
         let stop = async move {
             stop_signal().await;
             // Whoever waits for news would keep the server from stopping.
             news.end();
+            telling.end();
         };
-        self.runtime.block_on(accept(self.listener, http::router_of(app), stop));
+        self.runtime.block_on(async move {
+            webhooks.start();
+            accept(self.listener, http::router_of(app), stop).await;
+            webhooks.stop().await;
+        });
         self.runtime.shutdown_timeout(DRAIN);
     }
 }

@@ -10,6 +10,7 @@ use crate::storage::manifest::{CleanEnd, Manifest};
 use crate::storage::names::{log_name, snapshot_name};
 use crate::storage::store::Store;
 use crate::storage::verify::verify_folder;
+use crate::storage::webhooks_file;
 
 /// What was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
         return Err(StorageError::new(StorageErrorKind::Config, "copying to", to, cause));
     }
     let _none_removed = store.shared.copying.read().unwrap_or_else(PoisonError::into_inner);
+    // Read first: a place in the feed that is told may lag behind the log, and never leads.
+    let webhooks = store.webhooks()?;
     let manifest = store.manifest();
     let position = store.position().clone();
     let mut exported = Exported { lsn: Lsn(position.last), files: 0, bytes: 0 };
@@ -52,6 +55,11 @@ fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
             oldest = oldest.or(Some(file.sequence));
             copy_file(store, to, &log_name(file.sequence), file.end, 0o600, &mut exported)?;
         }
+    }
+    if let Some(webhooks) = webhooks {
+        webhooks_file::write(disk, to, &manifest.identity, &webhooks)?;
+        exported.files += 1;
+        exported.bytes += webhooks.len() as u64;
     }
     let newest = position.files.last().expect("the log has a file");
     disk.sync_dir(to).map_err(|error| StorageError::io("syncing", to, &error))?;

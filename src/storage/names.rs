@@ -14,6 +14,8 @@ pub const SPARE: &str = "spare";
 pub const BALLAST: &str = "ballast";
 /// What a salvage left out; in the folder that it made.
 pub const REPORT: &str = "salvage-report.txt";
+/// The webhooks and how far each was told.
+pub const WEBHOOKS: &str = "webhooks";
 /// The ending of files that are not finished; they are removed on open.
 pub const TEMP: &str = ".tmp";
 /// The ending of saved torn tails.
@@ -34,6 +36,8 @@ pub enum FileName {
     Ballast,
     /// The report of the salvage that made the folder.
     Report,
+    /// The webhooks.
+    Webhooks,
     /// A log file by its sequence number.
     Log(u32),
     /// A snapshot by its position.
@@ -65,6 +69,7 @@ pub fn parse_name(name: &str) -> FileName {
         SPARE => return FileName::Unfinished,
         BALLAST => return FileName::Ballast,
         REPORT => return FileName::Report,
+        WEBHOOKS => return FileName::Webhooks,
         _ => {}
     }
     if name.ends_with(TEMP) {

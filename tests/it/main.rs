@@ -23,6 +23,8 @@
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `webhooks`: what receivers of webhooks are told, and what becomes of it when they are in trouble.
+//! - `webhooks_kill`: a hostile receiver, and kills of the server: all is told, in order, under ids that stay.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -51,4 +53,6 @@ mod rules;
 mod sqlite;
 mod support;
 mod time;
+mod webhooks;
+mod webhooks_kill;
 mod what_if;

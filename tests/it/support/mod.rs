@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod loaded;
 pub mod naive;
 pub mod questions;
+pub mod receiver;
 pub mod reshape;
 pub mod schema;
 pub mod server;
