@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::Response,
 };
 use serde_json::{Value, json};
@@ -41,6 +41,7 @@ impl From<HookError> for Problem {
         let detail = error.to_string();
         match error {
             HookError::Unknown(_) => Problem::not_found(detail),
+            HookError::Taken(_) => Problem::new(StatusCode::CONFLICT, "id_taken", detail),
             HookError::TooMany(_) => Problem::refused("too_many", detail),
             HookError::Refused(_) => Problem::refused("bad_webhook", detail),
             HookError::Unusable(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "webhooks_unusable", detail),
@@ -219,7 +220,7 @@ fn position(view: &View, request: &Json) -> Result<u64, Problem> {
 pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let request = body::json(&headers, body).await?;
-    let known = ["url", "description", "segments", "kinds", "secret", "paused", "status", "after"];
+    let known = ["id", "url", "description", "segments", "kinds", "secret", "paused", "status", "after"];
     wire::only_members(&request, &known)?;
     let made_by = idempotency_key(&headers)?.map(|key| (hashed(key), xxh3_64(request.to_string().as_bytes())));
     if let Some(made_by) = &made_by
@@ -235,7 +236,7 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     };
     let (view, now) = (app.db.view(), system_now());
     let endpoint = Endpoint {
-        id: Webhooks::fresh_id()?,
+        id: own_id(&request)?.map_or_else(Webhooks::fresh_id, Ok)?,
         url,
         description: description(&request)?.flatten(),
         segments: segments(&app, &request)?.unwrap_or_default().names().to_vec(),
@@ -256,6 +257,19 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     let slot = app.webhooks.create(endpoint).await?;
     Ok(show(&app, &slot, StatusCode::CREATED, Some(&secret)))
 }
+
+/// A name of the caller's own: `wh_`, small letters and digits, for it is a part of the ids of messages.
+fn own_id(request: &Json) -> Result<Option<String>, Problem> {
+    let Some(id) = wire::text_member(request, "id")? else { return Ok(None) };
+    let rest = id.strip_prefix("wh_").filter(|rest| (1..=OWN_ID_MAX).contains(&rest.len()));
+    match rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())) {
+        true => Ok(Some(id.to_owned())),
+        false => Err(bad("id", "bad_id", format!("an id is \"wh_\" and 1 to {OWN_ID_MAX} small letters and digits"))),
+    }
+}
+
+/// Letters and digits of an id that a caller chooses.
+const OWN_ID_MAX: usize = 40;
 
 /// The webhook that an earlier call under the same idempotency key made.
 fn made_before(app: &App, (key, digest): &(Box<str>, u64)) -> Result<Option<std::sync::Arc<Slot>>, Problem> {
@@ -350,16 +364,10 @@ pub async fn test(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
 }
 
 /// `POST /v1/webhooks/{id}/rotate`: a new secret; the one before signs beside it for a day.
-pub async fn rotate(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn rotate(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let id = part(&uri, 2)?;
-    app.webhooks.get(&id)?;
-    let request = optional(&headers, body).await?;
-    wire::only_members(&request, &["secret"])?;
-    let secret = match wire::text_member(&request, "secret")? {
-        Some(text) => Secret::parse(text).map_err(|detail| bad("secret", "bad_secret", detail))?,
-        None => Webhooks::fresh_secret()?,
-    };
+    let secret = Webhooks::fresh_secret()?;
     let new = secret.clone();
     let slot = app
         .webhooks
@@ -376,10 +384,17 @@ pub async fn rotate(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
 /// A body, or an empty object where there is none.
 async fn optional(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     let bytes = body::bytes(headers, body).await?;
-    if bytes.is_empty() {
-        return Ok(Json::Object(Vec::new()));
+    match bytes.is_empty() {
+        true => Ok(Json::Object(Vec::new())),
+        false => body::json(&plain(headers), Body::from(bytes)).await,
     }
-    Json::parse(&bytes).map_err(|detail| Problem::malformed(format!("the body is not JSON: {detail}")))
+}
+
+/// The headers of a body that is unpacked by now.
+fn plain(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    headers.remove(header::CONTENT_ENCODING);
+    headers
 }
 
 /// `GET /v1/webhooks/{id}/deliveries`: the last tries, and the messages that were given up.

@@ -77,6 +77,9 @@ pub enum HookError {
     /// There is none of this id.
     #[error("there is no webhook \"{0}\"")]
     Unknown(String),
+    /// There is one of this id.
+    #[error("there is a webhook \"{0}\" already")]
+    Taken(String),
     /// There are as many as there may be.
     #[error("there are {0} webhooks already, and no more can be")]
     TooMany(usize),
@@ -337,6 +340,10 @@ impl Webhooks {
         let slot = Slot::new(endpoint);
         {
             let mut slots = locked(&self.slots);
+            let id = slot.endpoint().id.clone();
+            if slots.iter().any(|known| known.endpoint().id == id) {
+                return Err(HookError::Taken(id));
+            }
             if slots.len() >= limits::WEBHOOKS_MAX {
                 return Err(HookError::TooMany(slots.len()));
             }

@@ -148,6 +148,9 @@ fn furnished() -> (tempfile::TempDir, Server) {
     server.ok("POST", "/v1/events", event);
     server.ok("POST", "/v1/segments", json!({"name": "Webinar list", "members": ["u-1"]}));
     server.ok("POST", "/v1/suppressions", json!({"name": "bounced", "members": []}));
+    // Nobody listens there.
+    let hook = json!({"id": "wh_crm", "url": "http://127.0.0.1:9/hook", "segments": ["VIP customers"]});
+    server.ok("POST", "/v1/webhooks", hook);
     (folder, server)
 }
 

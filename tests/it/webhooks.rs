@@ -118,13 +118,16 @@ fn what_is_wrong_with_a_webhook_is_told() {
     refused(json!({"url": url, "kinds": ["exploded"]}), 422, "bad_kind");
     refused(json!({"url": url, "secret": "whsec_abc"}), 422, "bad_secret");
     refused(json!({"url": url, "nmae": "x"}), 422, "unknown_member");
+    refused(json!({"url": url, "id": "wh_NO"}), 422, "bad_id");
+    world.hook("/named", json!({"id": "wh_named"}));
+    refused(json!({"url": url, "id": "wh_named"}), 409, "id_taken");
     refused(json!({"url": url, "after": 1_000_000}), 410, "cursor_ahead");
     for bad in ["ftp://example.com/", "https://u:p@example.com/", "http://example.com/", "http://10.0.0.1/", "x", ""] {
         refused(json!({"url": bad}), 422, "bad_url");
     }
     refused(json!({"url": "http://169.254.169.254/latest/meta-data/"}), 422, "bad_url");
     refused(json!({"url": format!("{}/v1/contacts", world.server.url)}), 422, "url_denied");
-    for n in 0..64 {
+    for n in 0..63 {
         world.hook(&format!("/{n}"), json!({}));
     }
     refused(json!({"url": url}), 422, "too_many");

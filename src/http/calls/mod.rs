@@ -12,6 +12,7 @@ pub mod queries;
 pub mod segments;
 pub mod suppressions;
 pub mod system;
+pub mod webhooks;
 
 /// Every chapter, in reading order.
 pub fn chapters() -> Vec<Chapter> {
@@ -23,6 +24,7 @@ pub fn chapters() -> Vec<Chapter> {
         audience::chapter(),
         suppressions::chapter(),
         feed::chapter(),
+        webhooks::chapter(),
         system::chapter(),
     ]
 }
