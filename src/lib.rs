@@ -49,6 +49,7 @@
 //! - [`storage`]: files; the log, snapshots, the manifest, the lock, recovery; what is in them is opaque to it.
 //! - [`db`]: the facade; one writer, views that never wait, the clock, checkpoints.
 //! - `http`: the API, one file a resource (feature `server`).
+//! - `web`: the page, rendered on the server (feature `server`).
 //! - `cli`: the subcommands and the generator of demonstration data (feature `server`).
 
 pub mod bitmap;
@@ -65,6 +66,8 @@ pub mod query;
 pub mod rule;
 pub mod segment;
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod web;
 
 pub use crate::db::answer::Answer;
 pub use crate::db::database::Database;

@@ -8,6 +8,7 @@ use crate::{
     cli::{failure::Failure, target::Folder},
     db::{database::Database, options::Upkeep},
     http::serve::{ServeError, Server},
+    web,
 };
 
 /// Where the server listens when nothing else is said.
@@ -53,6 +54,7 @@ impl Serve {
             self.folder.data.display(),
             server.address(),
         );
+        eprintln!("the page is at http://{}/", server.address());
         serve(server, db)
     }
 }
@@ -82,7 +84,7 @@ pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
 
 /// Serves until told to stop, then closes the database.
 pub fn serve(server: Server, db: Database) -> Result<(), Failure> {
-    server.run(db.clone());
+    server.run(db.clone(), web::router);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

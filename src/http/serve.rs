@@ -14,10 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    db::database::Database,
-    http::{self, app::App},
-};
+use crate::{db::database::Database, http::app::App};
 
 /// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
 /// log must always find one.
@@ -73,8 +70,9 @@ impl Server {
         self.address
     }
 
-    /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns.
-    pub fn run(self, db: Database) {
+    /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns. `routes` are those of
+    /// the API and of what stands beside it.
+    pub fn run(self, db: Database, routes: impl FnOnce(App) -> Router) {
         let app = App::new(db);
         let news = Arc::clone(&app.news);
         let stop = async move {
@@ -82,7 +80,7 @@ impl Server {
             // Whoever waits for news would keep the server from stopping.
             news.end();
         };
-        self.runtime.block_on(accept(self.listener, http::router_of(app), stop));
+        self.runtime.block_on(accept(self.listener, routes(app), stop));
         self.runtime.shutdown_timeout(DRAIN);
     }
 }

@@ -40,6 +40,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tower_http", &["http"]),
     ("hyper", &["http", "cli"]),
     ("hyper_util", &["http", "cli"]),
+    ("askama", &["web"]),
+    ("similar", &["web"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

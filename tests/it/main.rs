@@ -23,6 +23,7 @@
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `web`: the page over a socket: what it shows and escapes, its headers, and writes that other sites send.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -51,4 +52,5 @@ mod rules;
 mod sqlite;
 mod support;
 mod time;
+mod web;
 mod what_if;
