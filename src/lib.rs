@@ -50,6 +50,7 @@
 //! - [`db`]: the facade; one writer, views that never wait, the clock, checkpoints.
 //! - `webhook`: who outside is told of changes, signed and surely (feature `server`).
 //! - `http`: the API, one file a resource (feature `server`).
+//! - `web`: the page, rendered on the server (feature `server`).
 //! - `cli`: the subcommands and the generator of demonstration data (feature `server`).
 
 pub mod bitmap;
@@ -66,6 +67,8 @@ pub mod query;
 pub mod rule;
 pub mod segment;
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod web;
 #[cfg(feature = "server")]
 pub mod webhook;
 

@@ -193,7 +193,7 @@ fn next_steps(server: &Server, data: &Path) -> String {
     let data = data.display();
     let url = format!("http://{}", server.address());
     format!(
-        "\nServing on {url}. Try, in another terminal:\n\n  \
+        "\nServing on {url}. Open {url}/ in a browser, or try, in another terminal:\n\n  \
          curl {url}/v1/segments\n  \
          curl {url}/v1/query --json '{{\"rule\":\"Has tag VIP AND Purchased in last 30 days\",\"return\":\"keys\",\"limit\":5}}'\n  \
          curl {url}/v1/contacts/c0000042/segments\n  \

@@ -13,6 +13,7 @@ use crate::{
         registry::Settings,
         target::Reach,
     },
+    web,
 };
 
 /// Where the server listens when nothing else is said.
@@ -60,6 +61,7 @@ impl Serve {
             self.folder.data.display(),
             server.address(),
         );
+        eprintln!("the page is at http://{}/", server.address());
         serve(server, db, self.webhooks.settings())
     }
 }
@@ -134,7 +136,7 @@ pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
 
 /// Serves until told to stop, then closes the database.
 pub fn serve(server: Server, db: Database, webhooks: Settings) -> Result<(), Failure> {
-    server.run(db.clone(), webhooks);
+    server.run(db.clone(), webhooks, web::router);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

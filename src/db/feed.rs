@@ -210,7 +210,7 @@ impl View {
         }
     }
 
-    fn told(&self, seq: u64, change: &Change) -> FeedChange {
+    pub(super) fn told(&self, seq: u64, change: &Change) -> FeedChange {
         let Change { at, lsn, segment, version, what, cause } = *change;
         let kind = match what {
             What::Entered(contact) => FeedKind::Entered(self.key_once(contact)),

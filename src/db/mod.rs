@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod answer;
 pub mod audience;
+pub mod browse;
 pub mod checkpoint;
 pub mod clock;
 pub mod database;
@@ -15,6 +16,7 @@ pub mod feed;
 pub mod keeper;
 pub mod open;
 pub mod options;
+pub mod outline;
 pub mod past;
 pub mod payload;
 pub mod queue;

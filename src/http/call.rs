@@ -97,7 +97,9 @@ impl Call {
         operation.insert("summary".into(), summary.into());
         operation.insert("responses".into(), json!({}));
         let call = Call { id, method, path, also: None, handler, operation };
-        if path.starts_with("/v1/") { call.fails(&ALWAYS) } else { call }
+        let call = if path.starts_with("/v1/") { call.fails(&ALWAYS) } else { call };
+        // The guard refuses what a page of another site sends.
+        if call.method == Method::GET { call } else { call.fails(&[403]) }
     }
 
     /// What the document says of it beside the summary.

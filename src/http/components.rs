@@ -15,7 +15,7 @@ use crate::{
 pub const PROBLEMS: [(u16, &str); 14] = [
     (400, "Malformed: the request is not of the form it must have."),
     (401, "No key, or none that is known."),
-    (403, "The key does not allow this."),
+    (403, "The key does not allow this, or a page of another site sends it through a browser."),
     (404, "There is no such thing."),
     (408, "The request came too slowly."),
     (409, "It conflicts with what is there."),
@@ -139,7 +139,23 @@ fn rules() -> Named {
             ("pinned", word(&["in", "out"])),
         ],
     );
-    vec![("Rule", any(vec![text_rule, json_rule])), ("PlanNode", node), ("Why", why), ("SingleChange", change)]
+    let outline = object(
+        [
+            ("kind", word(&["and", "or", "xor", "not", "at_least", "at_most", "exactly", "test"])),
+            ("text", text()),
+            ("json", anything()),
+            ("count", whole()),
+            ("children", list(named("RuleNode"))),
+        ],
+        [],
+    );
+    vec![
+        ("Rule", any(vec![text_rule, json_rule])),
+        ("PlanNode", node),
+        ("RuleNode", outline),
+        ("Why", why),
+        ("SingleChange", change),
+    ]
 }
 
 fn segments() -> Named {

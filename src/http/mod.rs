@@ -21,6 +21,7 @@ pub mod events;
 pub mod feed;
 pub mod feed_stream;
 pub mod gauge;
+pub mod guard;
 pub mod import;
 pub mod json;
 pub mod lines;
@@ -52,5 +53,9 @@ pub fn router(db: Database) -> Router {
 
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {
-    calls::routes().layer(CatchPanicLayer::new()).layer(from_fn(problem::finish)).with_state(app)
+    calls::routes()
+        .layer(from_fn(guard::same_origin))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(problem::finish))
+        .with_state(app)
 }

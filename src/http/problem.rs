@@ -233,6 +233,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
             headers.insert(header::ALLOW, allow);
         }
     }
+    // An export is never taken for a page, whatever it holds.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

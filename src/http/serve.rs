@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     db::database::Database,
-    http::{self, app::App},
+    http::app::App,
     webhook::registry::Settings,
 };
 
@@ -74,8 +74,9 @@ impl Server {
         self.address
     }
 
-    /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns.
-    pub fn run(self, db: Database, webhooks: Settings) {
+    /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
+    /// are those of the API and of what stands beside it.
+    pub fn run(self, db: Database, webhooks: Settings, routes: impl FnOnce(App) -> Router) {
         let app = App::with(db, Settings { own: Some(self.address), ..webhooks });
         let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
         let telling = Arc::clone(&webhooks);
@@ -87,7 +88,7 @@ impl Server {
         };
         self.runtime.block_on(async move {
             webhooks.start();
-            accept(self.listener, http::router_of(app), stop).await;
+            accept(self.listener, routes(app), stop).await;
             webhooks.stop().await;
         });
         self.runtime.shutdown_timeout(DRAIN);

@@ -44,6 +44,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls", &["webhook"]),
     ("tokio_rustls", &["webhook"]),
     ("hmac", &["webhook"]),
+    ("askama", &["web"]),
+    ("similar", &["web"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

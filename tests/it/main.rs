@@ -23,8 +23,9 @@
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
-//! - `webhooks`: what receivers of webhooks are told, and what becomes of it when they are in trouble.
+//! - `web`: the page over a socket: what it shows and escapes, its headers, and writes that other sites send.
 //! - `webhooks_kill`: a hostile receiver, and kills of the server: all is told, in order, under ids that stay.
+//! - `webhooks`: what receivers of webhooks are told, and what becomes of it when they are in trouble.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -53,6 +54,7 @@ mod rules;
 mod sqlite;
 mod support;
 mod time;
+mod web;
 mod webhooks;
 mod webhooks_kill;
 mod what_if;

@@ -55,6 +55,7 @@ fn explain() -> Call {
             ("took_us", whole()),
             ("rule", text()),
             ("plan", named("PlanNode")),
+            ("nodes", named("RuleNode")),
         ],
         [],
     );
@@ -62,9 +63,14 @@ fn explain() -> Call {
         "count": 1, "as_of": "2026-05-01T00:00:00Z", "lsn": 10, "took_us": 51, "rule": "lead_score > 50",
         "plan": {"label": "lead_score > 50", "index": "column", "estimated": 1, "count": 1, "took_us": 4.2,
                  "children": []},
+        "nodes": {"kind": "test", "text": "lead_score > 50", "count": 1, "children": [],
+                  "json": {"property": "lead_score", "op": "gt", "value": 50}},
     });
     Call::post("explainQuery", "/v1/query/explain", query::explain, "How a rule is answered")
-        .says("The plan: nodes with index, estimate, count and time, in the order chosen.")
+        .says(
+            "`plan`: nodes with index, estimate, count and time, in the order chosen. `nodes`: the rule as it was \
+             written, each part with how many contacts it holds for alone.",
+        )
         .takes(JSON, body, json!({"rule": RULE}))
         .answers(shape, example)
 }

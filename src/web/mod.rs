@@ -1,0 +1,48 @@
+//! What does a person see? The page: segments, the rule editor, one segment, one contact.
+//!
+//! Owns:   templates, styles and scripts, charts, the headers that keep a page safe, the questions only the page asks.
+//! Never:  writes (the page's scripts use the API, as everyone does); fetches anything from elsewhere; sees a bitmap.
+//! Start:  [`router`], [`answer::finish`].
+
+use axum::{
+    Router,
+    middleware::from_fn,
+    response::Redirect,
+    routing::{get, post},
+};
+
+use crate::http::{app::App, guard, problem, router_of};
+
+pub mod answer;
+pub mod ask;
+pub mod assets;
+pub mod chart;
+pub mod contact;
+pub mod edit;
+pub mod list;
+pub mod segment;
+pub mod tell;
+pub mod versions;
+
+/// Every route of the page, and the API beside it.
+pub fn router(app: App) -> Router {
+    let pages = Router::new()
+        .route("/", get(|| async { Redirect::to("/ui/") }))
+        .route("/ui", get(|| async { Redirect::to("/ui/") }))
+        .route("/ui/", get(list::get))
+        .route("/ui/new", get(edit::new))
+        .route("/ui/segments/{name}", get(segment::get))
+        .route("/ui/segments/{name}/edit", get(edit::get))
+        .route("/ui/segments/{name}/versions", get(versions::get))
+        .route("/ui/contacts", get(contact::find))
+        .route("/ui/contacts/{key}", get(contact::get))
+        .route("/ui/assets/{file}", get(assets::get))
+        .route("/ui/{*rest}", get(answer::nothing_here))
+        .layer(from_fn(answer::finish));
+    let questions = Router::new()
+        .route("/ui/ask/preview", post(ask::preview))
+        .route("/ui/ask/values", get(ask::values))
+        .layer(from_fn(guard::same_origin))
+        .layer(from_fn(problem::finish));
+    router_of(app.clone()).merge(pages.merge(questions).with_state(app))
+}
