@@ -5,6 +5,10 @@ use crate::{
     model::id::{EventKindId, PropertyId},
 };
 
+/// Texts that a needle without a trigram is sought in: it would be sought in all of them, one by one.
+const TEXTS_READ_MAX: u32 = 200_000;
+/// Characters that make a trigram.
+const TRIGRAM: usize = 3;
 /// Texts that are looked at for one answer; of a property with more, such as a name, a needle finds the rest.
 const TEXTS_ASKED_MAX: usize = 50_000;
 
@@ -17,14 +21,20 @@ impl Index {
             PropertyIndex::Text(_, index) if needle.is_empty() => first(index.breakdown_len()),
             PropertyIndex::Set(index) if needle.is_empty() => first(index.breakdown_len()),
             PropertyIndex::Text(_, index) => {
-                let codes = index.codes_matching(&TextMatch::contains(needle, index.case_sensitive()));
-                let told = |code| (index.text(code).to_owned(), index.rows_of(code));
-                codes.iter().take(TEXTS_ASKED_MAX).map(told).map(counted).collect()
+                let test = TextMatch::contains(needle, index.case_sensitive());
+                let codes = match is_short(needle) {
+                    true => index.codes_matching_in(&test, 0..index.code_end().min(TEXTS_READ_MAX)),
+                    false => index.codes_matching(&test).iter().take(TEXTS_ASKED_MAX).collect(),
+                };
+                codes.iter().map(|code| counted(index.text(*code), index.rows_of(*code))).collect()
             }
             PropertyIndex::Set(index) => {
-                let codes = index.codes_matching(&TextMatch::contains(needle, index.case_sensitive()));
-                let told = |code| (index.text(code).to_owned(), index.rows_of(code));
-                codes.iter().take(TEXTS_ASKED_MAX).map(told).map(counted).collect()
+                let test = TextMatch::contains(needle, index.case_sensitive());
+                let codes = match is_short(needle) {
+                    true => index.codes_matching_in(&test, 0..index.code_end().min(TEXTS_READ_MAX)),
+                    false => index.codes_matching(&test).iter().take(TEXTS_ASKED_MAX).collect(),
+                };
+                codes.iter().map(|code| counted(index.text(*code), index.rows_of(*code))).collect()
             }
             PropertyIndex::Flag(flags) => {
                 vec![("true".to_owned(), flags.yes().len()), ("false".to_owned(), flags.no().len())]
@@ -62,8 +72,12 @@ fn first<'a>(texts: impl Iterator<Item = (&'a str, u64)>) -> Vec<(String, u64)> 
     texts.take(TEXTS_ASKED_MAX).map(|(text, count)| (text.to_owned(), count)).collect()
 }
 
-fn counted((text, rows): (String, Rows<'_>)) -> (String, u64) {
-    (text, rows.len())
+fn is_short(needle: &str) -> bool {
+    needle.chars().count() < TRIGRAM
+}
+
+fn counted(text: &str, rows: Rows<'_>) -> (String, u64) {
+    (text.to_owned(), rows.len())
 }
 
 /// The `limit` with the highest counts, in that order, then by text; what nobody has is left out.

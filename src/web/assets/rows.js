@@ -28,7 +28,7 @@ export function rowOf(json, text, negated, world) {
 }
 
 function shapes(json, negated, world) {
-  if (json.all || json.none) return { type: "all", none: Boolean(json.none) !== negated };
+  if (json.all || json.none) return negated ? null : { type: "all", none: Boolean(json.none) };
   if ("tag" in json) return { type: "property", property: "tags", op: negated ? "ne" : "eq", value: json.tag };
   if ("any_tag" in json) return { type: "property", property: "tags", op: negated ? "not_in" : "in", value: json.any_tag };
   if ("segment" in json) return world.segments.includes(json.segment) ? { type: "segment", segment: json.segment, negated } : null;
