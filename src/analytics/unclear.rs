@@ -72,7 +72,7 @@ pub fn unclear(name: &str) -> Option<&'static str> {
 
 /// Whether a word is a number, or one with a letter before it: `2`, `v2`.
 fn is_number(word: &str) -> bool {
-    let digits = word.trim_start_matches(|c: char| c == 'v' || c == '#');
+    let digits = word.trim_start_matches(['v', '#']);
     !digits.is_empty() && digits.chars().all(|c| c.is_numeric())
 }
 

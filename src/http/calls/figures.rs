@@ -78,7 +78,11 @@ fn analytics() -> Call {
     ))
     .query("from", text(), &format!("From here on. {edge}"))
     .query("to", text(), &format!("Up to here: of a day its end, of an instant itself left out. {edge}"))
-    .query("engagement", text(), "Events that count as engagement, with commas between; all that count as activity, if missing.")
+    .query(
+        "engagement",
+        text(),
+        "Events that count as engagement, with commas between; all that count as activity, if missing.",
+    )
     .query("window", length(), "How far back engagement counts; 30d if missing.")
     .query("goal", text(), "An event: how many of those who entered did it in time.")
     .query("within", length(), "How soon after entering the goal must be done; 14d if missing.")
@@ -148,19 +152,18 @@ fn funnel() -> Call {
         "segment": VIP, "everyone": 1, "total": 1, "share": 1.0, "pins": {"included": 0, "excluded": 0},
         "rule": {"rule": "lead_score > 50", "kind": "predicate", "count": 1, "share": 1.0}, "as_of": NOW, "lsn": 12,
     });
-    of_segment(Call::get("segmentFunnel", "/v1/segments/{name}/funnel", figures::funnel, "The rule with a count at each part"))
-        .says("In the order written. `so_far` is whom an AND holds after this part, or an OR up to it. A list has no rule.")
-        .answers(shape, example)
+    of_segment(Call::get(
+        "segmentFunnel",
+        "/v1/segments/{name}/funnel",
+        figures::funnel,
+        "The rule with a count at each part",
+    ))
+    .says("In the order written. `so_far` is whom an AND holds after this part, or an OR up to it. A list has no rule.")
+    .answers(shape, example)
 }
 
 fn counts() -> [(&'static str, Value); 5] {
-    [
-        ("count", whole()),
-        ("share", share()),
-        ("everyone", whole()),
-        ("everyone_share", share()),
-        ("lift", share()),
-    ]
+    [("count", whole()), ("share", share()), ("everyone", whole()), ("everyone_share", share()), ("lift", share())]
 }
 
 fn breakdown() -> Call {
@@ -265,10 +268,8 @@ fn overlap() -> Call {
 
 fn rfm() -> Call {
     let band = object([("score", whole()), ("from", anything()), ("to", anything()), ("contacts", whole())], []);
-    let scores = object(
-        [("recency", list(band.clone())), ("frequency", list(band.clone())), ("monetary", list(band))],
-        [],
-    );
+    let scores =
+        object([("recency", list(band.clone())), ("frequency", list(band.clone())), ("monetary", list(band))], []);
     let cell = object(
         [
             ("recency", whole()),
@@ -307,7 +308,9 @@ fn rfm() -> Call {
         "cells": [{"recency": 1, "frequency": 1, "monetary": 1, "contacts": 1, "events": 1, "total": 5}],
     });
     Call::get("rfmGrid", "/v1/analytics/rfm", figures::rfm, "The recency-frequency-money grid")
-        .says("Everyone with an event is scored 1 to 5 by how lately, how often and for how much; equals share a score.")
+        .says(
+            "Everyone with an event is scored 1 to 5 by how lately, how often and for how much; equals share a score.",
+        )
         .query("segment", text(), "Of this segment; of everyone, if missing.")
         .query("event", text(), "The event; purchase if missing.")
         .query("of", text(), "Its number or money that is summed up; amount if missing.")
