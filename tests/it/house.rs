@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("index", &["codec", "model", "bitmap"]),
     ("query", &["model", "bitmap", "rule", "index"]),
     ("segment", &["codec", "model", "bitmap", "rule", "index", "query"]),
-    ("analytics", &["model", "bitmap", "index", "query", "segment"]),
+    ("analytics", &["model", "bitmap", "rule", "index", "query", "segment"]),
     ("engine", &["codec", "model", "bitmap", "rule", "index", "query", "segment"]),
     ("storage", &["codec", "model"]),
     ("db", &["codec", "model", "bitmap", "rule", "query", "segment", "analytics", "engine", "storage"]),
@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Outside names that only these rooms may say.
 const WALLS: &[(&str, &[&str])] = &[
     ("roaring", &["bitmap"]),
-    ("rayon", &["bitmap", "query"]),
+    ("rayon", &["bitmap", "query", "analytics"]),
     ("jiff", &["model"]),
     ("bincode", &["codec"]),
     ("crc_fast", &["codec"]),

@@ -122,6 +122,19 @@ fn every_rule_of_the_runs_is_one() {
 
 /// The state after some days of a run, and a rule in its schema, for others to look at.
 pub fn grown(seed: u64, days: i64) -> (State, Rule) {
+    let mut run = grown_run(seed, days);
+    let RuleSource::Json(json) = run.rule() else { unreachable!("rules are written as JSON") };
+    let rule = rule::from_json(&json, &run.state.schema).unwrap();
+    (run.state, rule)
+}
+
+/// The state after some days of a run, and the naive database.
+pub fn grown_beside(seed: u64, days: i64) -> (State, Naive) {
+    let run = grown_run(seed, days);
+    (run.state, run.naive)
+}
+
+fn grown_run(seed: u64, days: i64) -> Run {
     let mut run = Run::new(seed);
     let end = run.start.plus_ms(days * DAY);
     while run.naive.as_of < end || run.made < 6 {
@@ -134,9 +147,7 @@ pub fn grown(seed: u64, days: i64) -> (State, Rule) {
         run.naive.advance(at);
         requests.iter().for_each(|request| drop(run.naive.write(request)));
     }
-    let RuleSource::Json(json) = run.rule() else { unreachable!("rules are written as JSON") };
-    let rule = rule::from_json(&json, &run.state.schema).unwrap();
-    (run.state, rule)
+    run
 }
 
 struct Run {

@@ -7,6 +7,9 @@
 //! - `fault`: a fault of the program in the writer's thread, in a process of its own.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
 //! - `feed_past`: the members as of earlier writes, differences, days, and look-ups beside an import.
+//! - `figures`: breakdowns, engagement, overlaps and grids of random worlds, against the naive database and SQLite.
+//! - `figures_http`: figures and the review over a socket and as typed, by hand.
+//! - `figures_live`: funnels, conversion and proofs about rules, on random histories, against the same two.
 //! - `full_disk`: a file system that is really full; by `.ci/run`, where mounting is allowed.
 //! - `history`: random requests through the engine and the naive database, batch after batch.
 //! - `house`: the house rules, held over the source tree.
@@ -37,6 +40,9 @@ mod facts;
 mod fault;
 mod feed;
 mod feed_past;
+mod figures;
+mod figures_http;
+mod figures_live;
 mod full_disk;
 mod history;
 mod house;
