@@ -31,6 +31,8 @@ pub(super) enum Manner {
     OnDemand,
     /// In the background, no faster than the options say.
     ByItself,
+    /// The same, and the log goes on in a new file, so that nothing of before is needed: some of it is damaged.
+    Afresh,
 }
 
 /// Writes a snapshot of what is published; waits for one that is on its way.
@@ -46,6 +48,10 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
         if let Error::NoRoom(told) = error {
             let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
             shared.alarms.raise(AlarmKind::OperatorNeeded, told);
+        }
+        if let Err(error) = store.whole() {
+            // The manifest or mapped memory is in doubt, and no write may follow.
+            shared.fail(&error);
         }
     })?;
     for over in [AlarmKind::OperatorNeeded, AlarmKind::SnapshotFailing] {
@@ -103,7 +109,7 @@ fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
     let (into, captured) = mpsc::sync_channel(1);
     let (sender, receiver) = mpsc::sync_channel(1);
     let done = Box::new(move |result| drop(sender.send(result)));
-    shared.push_patiently(Job { work: Work::Capture { roll: manner == Manner::OnDemand, into }, done });
+    shared.push_patiently(Job { work: Work::Capture { roll: manner != Manner::ByItself, into }, done });
     Submitted::new(receiver).wait()?;
     captured.try_recv().map_err(|_| Error::Closed)
 }
@@ -115,7 +121,7 @@ fn write(shared: &Arc<Shared>, store: &Store, capture: &Capture, manner: Manner)
         // In one step with the snapshot: a stop in between would leave traces that nobody remembers to remove.
         writer.set_alone();
     }
-    if manner == Manner::ByItself {
+    if manner != Manner::OnDemand {
         writer.set_pace(pace(shared));
     }
     if let Err(error) = state.encode(&mut writer) {

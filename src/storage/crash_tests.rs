@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 
 use crate::storage::error::StorageErrorKind;
-use crate::storage::sim_disk::{Fault, FaultKind, SimDisk};
+use crate::storage::sim_disk::SimDisk;
+use crate::storage::sim_ops::{Fault, FaultKind};
 use crate::storage::test_bench::{
     Dice, Reached, Run, STEPS, Step, append, asked, check, check_prefix, on_all_cores, open, recovered,
 };
 
-use Step::{Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start, Trim};
+use Step::{Alone, Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start};
 
 const DEAD: FaultKind = FaultKind::Error(ErrorKind::Other);
 
@@ -23,7 +24,7 @@ const WORKLOADS: [&[Step]; 8] = [
     &[Append(2), Roll, Append(1), Roll, Roll, Append(1), Reopen],
     &[Append(2), Snapshot, Append(2), Snapshot, Append(12), Snapshot, Append(1)],
     &[Append(4), Drop, Append(4), Snapshot, Drop, Append(1), Drop],
-    &[Append(9), Roll, Append(9), Snapshot, Trim, Append(1), Roll, Start, Append(1), Finish, Forget, Append(3)],
+    &[Append(9), Roll, Append(9), Snapshot, Alone, Append(1), Roll, Start, Append(1), Finish, Forget, Append(3)],
     &[Snapshot, Append(1), Start, Append(2), Roll, Finish, Snapshot, Reopen, Append(1), Snapshot, Reopen],
 ];
 
