@@ -44,7 +44,7 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
         return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
     };
     let watch = Stopwatch::start();
-    let (info, lsn) = make(shared, &store, manner).inspect_err(|error| {
+    let (info, lsn, held_us) = make(shared, &store, manner).inspect_err(|error| {
         if let Error::NoRoom(told) = error {
             let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
             shared.alarms.raise(AlarmKind::OperatorNeeded, told);
@@ -64,7 +64,9 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     shared.keeper.snapshot_taken();
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
     shared.look_at_space(&store);
-    Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
+    let taken = SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us(), held_us };
+    *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    Ok(taken)
 }
 
 /// Ends an erasure that the live snapshot covers, once the files of before it are gone too; says whether none is left
@@ -90,8 +92,9 @@ pub(super) fn settle(shared: &Shared, store: &Store) -> bool {
     true
 }
 
-/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone.
-fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn), Error> {
+/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone, and how
+/// many microseconds it held up the writer.
+fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn, u64), Error> {
     let capture = capture(shared, manner)?;
     let mut written = write(shared, store, &capture, manner);
     let space = store.space();
@@ -100,7 +103,7 @@ fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSn
         written = write(shared, store, &capture, manner);
     }
     let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;
-    Ok((info, capture.erased))
+    Ok((info, capture.erased, capture.held_us))
 }
 
 /// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that

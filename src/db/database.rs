@@ -283,6 +283,7 @@ impl Database {
             status.erasing = shared.erased.load(Ordering::Acquire) > 0;
             status.damaged = shared.last_damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status.scrubbed = *shared.last_scrub.lock().unwrap_or_else(PoisonError::into_inner);
+            status.last_snapshot = *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }

@@ -248,7 +248,8 @@ impl Upkeep {
         });
         match done {
             Ok(info) => {
-                tracing::info!(lsn = info.lsn.0, bytes = info.bytes, took_us = info.took_us, "snapshot written");
+                let (lsn, bytes, took_us, held_us) = (info.lsn.0, info.bytes, info.took_us, info.held_us);
+                tracing::info!(lsn, bytes, took_us, held_us, "snapshot written");
                 (self.failures, self.retry_at, self.no_room, self.damaged) = (0, None, false, false);
                 self.look_at = Some(shared.uptime().max(AT_FIRST));
             }

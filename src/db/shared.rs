@@ -21,6 +21,7 @@ use crate::{
         open::Found,
         options::{ClockChoice, Options},
         queue::{Job, Queue},
+        record::SnapshotInfo,
         since::Since,
         view::View,
     },
@@ -68,6 +69,7 @@ pub(super) struct Shared {
     looked: AtomicU64,
     /// Held while the disk is looked at and what that changes is told.
     looking: Mutex<()>,
+    pub(super) last_snapshot: Mutex<Option<SnapshotInfo>>,
     pub(super) last_scrub: Mutex<Option<(Timestamp, bool)>>,
     pub(super) last_damage: Mutex<Option<(Timestamp, Box<str>)>>,
     /// Who is told of what was published.
@@ -99,6 +101,7 @@ impl Shared {
             started: Stopwatch::start(),
             looked: AtomicU64::new(0),
             looking: Mutex::default(),
+            last_snapshot: Mutex::default(),
             last_scrub: Mutex::default(),
             last_damage: Mutex::default(),
             listeners: Mutex::default(),

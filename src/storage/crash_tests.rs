@@ -13,8 +13,10 @@ use Step::{Alone, Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, St
 
 const DEAD: FaultKind = FaultKind::Error(ErrorKind::Other);
 
-/// Up to so many changes that were not synced, every subset of them is tried; of more, as many random ones.
-const ALL_SUBSETS_OF: usize = 6;
+/// Up to so many changes that were not synced, every subset of them is tried; of more, random ones.
+const ALL_SUBSETS_OF: usize = 10;
+/// Of more changes than that, so many.
+const RANDOM_SUBSETS: usize = 256;
 
 /// Workloads that once found a fault or are good at it.
 const WORKLOADS: [&[Step]; 8] = [
@@ -55,7 +57,7 @@ fn moments(steps: &[Step]) -> Vec<(SimDisk, Reached)> {
 /// Cuts the power at a moment: every subset of what was not synced survives once, and some in parts. How many cuts.
 fn cut_every_way(disk: &SimDisk, reached: Reached, dice: &mut Dice, what: &dyn Fn() -> String) -> u64 {
     let unsynced = disk.unsynced().min(ALL_SUBSETS_OF + 1);
-    let subsets = if unsynced > ALL_SUBSETS_OF { 1 << ALL_SUBSETS_OF } else { 1 << unsynced };
+    let subsets = if unsynced > ALL_SUBSETS_OF { RANDOM_SUBSETS } else { 1 << unsynced };
     let torn = if unsynced == 0 { 0 } else { 2 };
     for number in 0..subsets + torn {
         let cut = disk.fork();
