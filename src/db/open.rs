@@ -40,8 +40,6 @@ pub(super) struct Found {
     /// `None` in memory alone.
     pub(super) store: Option<Store>,
     pub(super) snapshot_bytes: u64,
-    /// The snapshot that memory is mapped from.
-    pub(super) mapped: Option<Lsn>,
     /// The last record that erased a contact.
     pub(super) erased: Option<Lsn>,
     /// When the first one did. Units: milliseconds before now, so never positive.
@@ -95,7 +93,6 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
     };
     let mut found = Found {
         snapshot_bytes: opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes),
-        mapped: opened.snapshot.as_ref().filter(|_| options.mmap).map(Snapshot::lsn),
         ..Found::default()
     };
     let now = system_now();

@@ -265,6 +265,7 @@ impl View {
             zone: schema.zone().name().into(),
             memory: memory_by_name(memory, schema),
             snapshot_lsn: Lsn(0),
+            last_snapshot: None,
             snapshot_bytes: 0,
             disk: None,
             alarms: Vec::new(),

@@ -255,8 +255,8 @@ impl Writer {
             }
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
         }
-        let is_urgent = write.requests.iter().all(Request::gives_room);
-        if group.space.step == SpaceStep::DeletesOnly && !is_urgent {
+        let is_urgent = write.requests.iter().all(Request::is_urgent);
+        if group.space.step == SpaceStep::DeletesOnly && !is_urgent && !planted(Bug::WriteWhenLow) {
             return Err(Error::StorageLow(told_low(&group.space).into()));
         }
         group.is_urgent &= is_urgent;
@@ -293,6 +293,7 @@ impl Writer {
 
     /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file.
     fn capture(&mut self, group: &Group, roll: bool, into: &SyncSender<Capture>) -> Result<Written, Error> {
+        let watch = Stopwatch::start();
         let erased = Lsn(self.shared.erased.load(Ordering::Acquire));
         if erased > Lsn(0) || roll {
             // A snapshot may be what makes room, so the ballast is there for its sake.
@@ -303,7 +304,8 @@ impl Writer {
             }
         }
         self.logged = 0;
-        let capture = Capture { state: self.shared.published.load_full(), erased, unsaved: self.shared.unsaved.end() };
+        let (state, unsaved) = (self.shared.published.load_full(), self.shared.unsaved.end());
+        let capture = Capture { state, erased, unsaved, held_us: watch.elapsed_us() };
         if let Err(TrySendError::Disconnected(capture) | TrySendError::Full(capture)) = into.try_send(capture) {
             self.shared.unsaved.restore(&capture.unsaved);
         }

@@ -33,6 +33,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("memmap2", &["storage"]),
     ("fs4", &["storage"]),
     ("rustix", &["storage"]),
+    ("libc", &["storage"]),
     ("fs", &["storage", "cli"]),
     ("axum", &["http", "web"]),
     ("tokio", &["webhook", "http", "web"]),

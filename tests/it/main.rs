@@ -15,6 +15,7 @@
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
 //! - `kill`: kill -9 of the real server in the middle of writes.
+//! - `laws`: the laws of an algebra of sets, twenty thousand times each.
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `once`: calls cut off at any byte and sent again, over restarts and kills: each counts once.
@@ -48,6 +49,7 @@ mod history;
 mod house;
 mod http;
 mod kill;
+mod laws;
 mod live;
 mod naive;
 mod once;
