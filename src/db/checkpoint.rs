@@ -8,7 +8,7 @@ use std::{
 use crate::{
     db::{
         alarm::AlarmKind,
-        clock::Stopwatch,
+        clock::{Stopwatch, system_now},
         database::Submitted,
         error::Error,
         queue::{Capture, Job, Work},
@@ -43,6 +43,7 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     };
     let watch = Stopwatch::start();
     let (info, lsn) = make(shared, &store, manner).inspect_err(|error| {
+        shared.meters.snapshot_failures.add(1);
         if let Error::NoRoom(told) = error {
             let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
             shared.alarms.raise(AlarmKind::OperatorNeeded, told);
@@ -57,6 +58,8 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     settle(shared, &store);
     shared.keeper.snapshot_taken();
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
+    shared.meters.snapshot.record(watch.elapsed());
+    shared.meters.snapshot_at_ms.set(u64::try_from(system_now().0).unwrap_or(0));
     shared.look_at_space(&store);
     Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
 }

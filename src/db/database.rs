@@ -10,7 +10,9 @@ use crate::{
     db::{
         checkpoint::{self, Manner},
         error::Error,
-        keeper, open,
+        keeper,
+        meter::Meters,
+        open,
         options::Options,
         queue::{Job, Work},
         record::{DiskInfo, SnapshotInfo, Status, Written},
@@ -257,6 +259,16 @@ impl Database {
         let shared = &self.handle.shared;
         let store = shared.store().ok_or(if shared.is_stored { Error::Closed } else { Error::InMemory })?;
         Ok(store.export(dir)?.lsn)
+    }
+
+    /// What was counted since it was opened.
+    pub fn meters(&self) -> &Meters {
+        &self.handle.shared.meters
+    }
+
+    /// What tells this database from any other: ids of contacts mean something in it alone.
+    pub fn identity(&self) -> [u8; 16] {
+        self.handle.shared.identity
     }
 
     /// Figures about the database.

@@ -13,6 +13,7 @@ pub mod database;
 pub mod error;
 pub mod feed;
 pub mod keeper;
+pub mod meter;
 pub mod open;
 pub mod options;
 pub mod past;

@@ -21,6 +21,7 @@ use crate::{
     http::{
         body,
         import::{Summary, hashed, import_once},
+        meter::Calls,
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
@@ -48,12 +49,14 @@ pub struct App {
     pub listings: Arc<Listings>,
     /// What was published, for those who wait.
     pub news: Arc<News>,
+    /// What was called.
+    pub calls: Arc<Calls>,
 }
 
 impl App {
     /// Serves a database.
     pub fn new(db: Database) -> App {
-        App { news: News::of(&db), db, listings: Arc::default() }
+        App { news: News::of(&db), db, listings: Arc::default(), calls: Arc::default() }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.

@@ -3,6 +3,7 @@
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
+//! - `exports`: members as every format, and lists of ids back in, over a socket.
 //! - `facts`: the index against the naive database, and its images.
 //! - `fault`: a fault of the program in the writer's thread, in a process of its own.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
@@ -13,6 +14,7 @@
 //! - `http`: the API over a socket.
 //! - `kill`: kill -9 of the real server in the middle of writes.
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
+//! - `metrics`: `/metrics` and request ids, over a socket.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `once`: calls cut off at any byte and sent again, over restarts and kills: each counts once.
 //! - `openapi`: the document of the API, true of the server and of one piece with the routes.
@@ -30,6 +32,7 @@
 mod audience;
 mod cli;
 mod erasure;
+mod exports;
 mod facts;
 mod fault;
 mod feed;
@@ -40,6 +43,7 @@ mod house;
 mod http;
 mod kill;
 mod live;
+mod metrics;
 mod naive;
 mod once;
 mod openapi;
