@@ -8,7 +8,7 @@ use std::{
 use crate::{
     db::{
         alarm::AlarmKind,
-        clock::Stopwatch,
+        clock::{Stopwatch, system_now},
         database::Submitted,
         error::Error,
         queue::{Capture, Job, Work},
@@ -45,6 +45,7 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     };
     let watch = Stopwatch::start();
     let (info, lsn, held_us) = make(shared, &store, manner).inspect_err(|error| {
+        shared.meters.snapshot_failures.add(1);
         if let Error::NoRoom(told) = error {
             let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
             shared.alarms.raise(AlarmKind::OperatorNeeded, told);
@@ -63,6 +64,8 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     settle(shared, &store);
     shared.keeper.snapshot_taken();
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
+    shared.meters.snapshot.record(watch.elapsed());
+    shared.meters.snapshot_at_ms.set(u64::try_from(system_now().0).unwrap_or(0));
     shared.look_at_space(&store);
     let taken = SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us(), held_us };
     *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);

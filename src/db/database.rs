@@ -12,7 +12,9 @@ use crate::{
     db::{
         checkpoint::{self, Manner},
         error::Error,
-        keeper, open,
+        keeper,
+        meter::Meters,
+        open,
         options::Options,
         queue::{Job, Work},
         record::{DiskInfo, SnapshotInfo, Status, Written},
@@ -291,6 +293,16 @@ impl Database {
             None if shared.is_stored => Err(Error::Closed),
             None => Ok(()),
         }
+    }
+
+    /// What was counted since it was opened.
+    pub fn meters(&self) -> &Meters {
+        &self.handle.shared.meters
+    }
+
+    /// What tells this database from any other: ids of contacts mean something in it alone.
+    pub fn identity(&self) -> [u8; 16] {
+        self.handle.shared.identity
     }
 
     /// Figures about the database.

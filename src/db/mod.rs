@@ -15,6 +15,7 @@ pub mod error;
 pub mod feed;
 pub mod figures;
 pub mod keeper;
+pub mod meter;
 pub mod open;
 pub mod options;
 pub mod outline;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     db::{
-        clock::system_now,
+        clock::{Stopwatch, system_now},
         database::Write,
         error::Error,
         options::{ClockChoice, Options},
@@ -58,6 +58,7 @@ struct Recovered {
 
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
 pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writer, Error> {
+    let watch = Stopwatch::start();
     let recovered = match (&options.dir, disk) {
         (Some(dir), Some(disk)) => {
             recover(Arc::clone(&disk), dir, &options).map_err(|error| advise(&*disk, dir, error))?
@@ -75,6 +76,7 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
     }
     let mut writer = Writer { shared, log, logged: replayed_bytes, refused: None };
     catch_up(&mut writer)?;
+    writer.shared.meters.recovery_us.set(watch.elapsed_us());
     Ok(writer)
 }
 

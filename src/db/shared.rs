@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use uuid::Uuid;
 
 use crate::{
     db::{
@@ -18,6 +19,7 @@ use crate::{
         database::{FaultHook, Listener},
         error::Error,
         keeper::Keeper,
+        meter::Meters,
         open::Found,
         options::{ClockChoice, Options},
         queue::{Job, Queue},
@@ -62,6 +64,9 @@ pub(super) struct Shared {
     pub(super) unsaved: Since,
     pub(super) keeper: Keeper,
     pub(super) alarms: Alarms,
+    pub(super) meters: Meters,
+    /// What tells this database from any other, also from a salvaged one.
+    pub(super) identity: [u8; 16],
     /// What to do when the writer stops by a fault of the program.
     pub(super) on_fault: Mutex<Option<FaultHook>>,
     started: Stopwatch,
@@ -88,6 +93,7 @@ impl Shared {
             latest: ArcSwapOption::empty(),
             queue: Queue::default(),
             is_stored: found.store.is_some(),
+            identity: found.store.as_ref().map_or_else(|| *Uuid::new_v4().as_bytes(), Store::identity),
             store: Mutex::new(found.store),
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(found.snapshot_bytes),
@@ -97,6 +103,7 @@ impl Shared {
             unsaved: Since::new(found.unsaved),
             keeper: Keeper::default(),
             alarms: Alarms::default(),
+            meters: Meters::default(),
             on_fault: Mutex::default(),
             started: Stopwatch::start(),
             looked: AtomicU64::new(0),

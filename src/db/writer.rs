@@ -154,6 +154,7 @@ impl Writer {
 
     /// Does everything of some entries with one sync.
     pub(super) fn group(&mut self, jobs: Vec<Job>) {
+        let watch = Stopwatch::start();
         let mut group = Group {
             state: State::clone(&self.shared.published.load()),
             frames: Vec::new(),
@@ -182,12 +183,20 @@ impl Writer {
             if planted(Bug::TellEarly) {
                 self.shared.tell_published();
             }
+            self.shared.meters.apply.record(watch.elapsed());
+            let watch = Stopwatch::start();
             if let Err(error) = self.append(&frames, is_urgent, !is_time) {
+                self.shared.meters.log_failures.add(1);
                 let error = self.failed(&error);
                 answers.into_iter().for_each(|(done, _)| done(Err(error.clone())));
                 return;
             }
-            self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            let bytes = frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            self.logged += bytes;
+            let meters = &self.shared.meters;
+            meters.sync.record(watch.elapsed());
+            meters.batches.add(frames.len() as u64);
+            meters.logged_bytes.add(bytes);
             self.shared.published.store(Arc::new(state));
             let now = self.shared.uptime();
             let mut is_new = self.shared.unsaved.begin(now);

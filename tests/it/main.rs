@@ -3,6 +3,7 @@
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
+//! - `exports`: members as every format, and lists of ids back in, over a socket.
 //! - `facts`: the index against the naive database, and its images.
 //! - `fault`: a fault of the program in the writer's thread, in a process of its own.
 //! - `feed`: who entered and who left, over a socket: in order, once, without a gap, and the past told by it.
@@ -17,6 +18,7 @@
 //! - `kill`: kill -9 of the real server in the middle of writes.
 //! - `laws`: the laws of an algebra of sets, twenty thousand times each.
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
+//! - `metrics`: `/metrics` and request ids, over a socket.
 //! - `naive`: the naive database by itself, so that the others may trust it.
 //! - `once`: calls cut off at any byte and sent again, over restarts and kills: each counts once.
 //! - `openapi`: the document of the API, true of the server and of one piece with the routes.
@@ -37,6 +39,7 @@
 mod audience;
 mod cli;
 mod erasure;
+mod exports;
 mod facts;
 mod fault;
 mod feed;
@@ -51,6 +54,7 @@ mod http;
 mod kill;
 mod laws;
 mod live;
+mod metrics;
 mod naive;
 mod once;
 mod openapi;
