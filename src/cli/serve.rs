@@ -8,12 +8,12 @@ use crate::{
     cli::{failure::Failure, target::Folder},
     db::{database::Database, options::Upkeep},
     http::serve::{ServeError, Server},
+    web,
     webhook::{
         plan::{Plan, parse_wait, parse_waits},
         registry::Settings,
         target::Reach,
     },
-    web,
 };
 
 /// Where the server listens when nothing else is said.
@@ -62,7 +62,7 @@ impl Serve {
             server.address(),
         );
         eprintln!("the page is at http://{}/", server.address());
-        serve(server, db, self.webhooks.settings())
+        serve(server, db, self.webhooks.settings(self.listen))
     }
 }
 
@@ -85,9 +85,9 @@ impl Serve {
 #[derive(Args, Clone, Debug)]
 pub struct Delivery {
     /// Where webhooks may go: "public" for the public network by https; "loopback" also to this machine, by http too;
-    /// "any" also to private networks.
-    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS", default_value = "loopback")]
-    webhook_targets: Reach,
+    /// "any" also to private networks [default: loopback while the server listens on loopback, else public].
+    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS")]
+    webhook_targets: Option<Reach>,
     /// The waits before each try while a receiver is in trouble.
     #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h")]
     webhook_retries: Waits,
@@ -114,12 +114,14 @@ fn waits(text: &str) -> Result<Waits, String> {
 }
 
 impl Delivery {
-    fn settings(&self) -> Settings {
+    /// The settings of a server that listens there. Only whoever is on this machine anyway may have it called.
+    fn settings(&self, listen: SocketAddr) -> Settings {
+        let usual = if listen.ip().is_loopback() { Reach::Loopback } else { Reach::Public };
         Settings {
             plan: Plan { receiver: self.webhook_retries.0.clone(), message: self.webhook_refused_retries.0.clone() },
             disable_after: self.webhook_disable_after,
             timeout: self.webhook_timeout,
-            reach: self.webhook_targets,
+            reach: self.webhook_targets.unwrap_or(usual),
             own: None,
             deliver: !self.no_webhooks,
         }
@@ -140,4 +142,32 @@ pub fn serve(server: Server, db: Database, webhooks: Settings) -> Result<(), Fai
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        webhooks: Delivery,
+    }
+
+    #[test]
+    fn webhooks_reach_this_machine_only_while_it_alone_is_served() {
+        let reach = |arguments: &[&str], listen: &str| {
+            let typed = Typed::try_parse_from([&["serve"], arguments].concat()).unwrap();
+            typed.webhooks.settings(listen.parse().unwrap()).reach
+        };
+        assert_eq!(reach(&[], "127.0.0.1:7171"), Reach::Loopback);
+        assert_eq!(reach(&[], "[::1]:7171"), Reach::Loopback);
+        assert_eq!(reach(&[], "0.0.0.0:7171"), Reach::Public);
+        assert_eq!(reach(&[], "192.168.0.2:7171"), Reach::Public);
+        assert_eq!(reach(&["--webhook-targets", "public"], "127.0.0.1:7171"), Reach::Public);
+        assert_eq!(reach(&["--webhook-targets", "any"], "0.0.0.0:7171"), Reach::Any);
+        assert!(Typed::try_parse_from(["serve", "--webhook-targets", "all"]).is_err());
+    }
 }
