@@ -12,7 +12,7 @@ use crate::{
 /// Values that are looked at to choose the cuts; of no more than that all are.
 const SAMPLE: usize = 4_096;
 /// Round steps across what most values span, at most about.
-const STEPS: i128 = 10;
+const STEPS: u128 = 10;
 /// Ranges of days or instants, about, at most.
 const RANGES_MAX: i64 = 1_000;
 /// Most values: all but one in so many at each end.
@@ -145,7 +145,7 @@ fn by_calendar(low: Day, high: Day, step: Option<Step>) -> Vec<Day> {
 
 /// Multiples of the least of 1, 2, 5, 10, 20 … of which ten span from one value to the other.
 fn round(low: i128, high: i128) -> Vec<i128> {
-    let wanted = (high.saturating_sub(low)) / STEPS + i128::from((high.saturating_sub(low)) % STEPS != 0);
+    let wanted = i128::try_from(high.abs_diff(low).div_ceil(STEPS)).unwrap_or(i128::MAX);
     let mut ten: i128 = 1;
     let step = loop {
         let found = [1, 2, 5].into_iter().filter_map(|n| ten.checked_mul(n)).find(|step| *step >= wanted);
