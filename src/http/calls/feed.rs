@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::http::{
     call::{Call, Chapter, NDJSON},
     feed,
-    shape::{list, named, object, position, text, whole},
+    shape::{any, list, named, object, position, text, text_of, whole},
 };
 
 /// The chapter.
@@ -38,7 +38,11 @@ fn follow() -> Call {
             json!({"type": "number", "minimum": 0, "maximum": 60}),
             "Seconds to wait for a change if there is none.",
         )
-        .header("Last-Event-ID", position(), "Of a stream: the last number seen; goes before `after`.")
+        .header(
+            "Last-Event-ID",
+            any(vec![position(), text_of(0, 0)]),
+            "Of a stream: the last number seen; goes before `after`.",
+        )
         .answers(shape, answer)
         .gives(200, "", "text/event-stream", text(), json!(stream))
         .fails(&[400, 404, 410, 422])
