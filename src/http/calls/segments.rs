@@ -71,7 +71,7 @@ pub(super) fn members() -> [(&'static str, Value); 4] {
                 "Static without a rule, if there are `members`; else dynamic.",
             )),
         ),
-        ("rule", named("Rule")),
+        ("rule", nullable(named("Rule"))),
         ("members", nullable(list(key()))),
     ]
 }
