@@ -78,6 +78,18 @@ fn checked(channels: &Channels) -> Result<Channels, Refusal> {
     Ok(channels)
 }
 
+/// What a segment or suppression may be called, without white space around it.
+///
+/// Errors: when nothing is left, when it is too long, or when it holds a control character.
+pub fn well_formed_name(name: &str) -> Result<&str, Refusal> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
+        return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
+    }
+    Ok(name)
+}
+
 fn what(is_suppression: bool) -> &'static str {
     if is_suppression { "suppression" } else { "segment" }
 }
@@ -141,11 +153,7 @@ impl Session<'_> {
 
     /// A name that no other segment has, without white space around it.
     fn free_name<'n>(&self, name: &'n str, own: Option<SegmentId>, is_suppression: bool) -> Result<&'n str, Refusal> {
-        let name = name.trim();
-        if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
-            return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
-        }
+        let name = well_formed_name(name)?;
         let book = &self.state.book;
         match if is_suppression { book.find_suppression(name) } else { book.find(name) } {
             Some(other) if Some(other.id) != own => {

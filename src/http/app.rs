@@ -185,7 +185,8 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let is_fine = |key: &&str| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && !key.contains('\t');
+    let key = key.to_str().ok().filter(is_fine);
     key.map(Some).ok_or_else(|| {
         let detail = format!("\"Idempotency-Key\" is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters");
         Problem::malformed(detail)

@@ -160,7 +160,7 @@ impl Call {
     /// The parameters of a listing by pages.
     pub fn paged(self) -> Call {
         let after = "The `next` of the page before. The view that it names is kept for ten minutes after its last use.";
-        self.query("after", shape::text(), after).limited().fails(&[400, 410, 422])
+        self.query("after", shape::cursor(), after).limited().fails(&[400, 410, 422])
     }
 
     /// The `limit` of a page.
@@ -181,7 +181,7 @@ impl Call {
 
     fn once(self) -> Call {
         let sentence = "Makes a retry safe for 24 hours, over restarts too: the call counts once.";
-        self.header("Idempotency-Key", json!({"type": "string", "pattern": "^[!-~]{1,255}$"}), sentence)
+        self.header("Idempotency-Key", json!({"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"}), sentence)
             .fails(&[400, 422])
     }
 

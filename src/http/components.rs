@@ -58,10 +58,11 @@ pub fn key() -> Value {
 }
 
 fn facts() -> Named {
+    let one = || json!({"type": ["string", "number", "boolean"]});
     let value = json!({"anyOf": [
         {"type": "string", "maxLength": limits::VALUE_BYTES_MAX}, {"type": "number"}, {"type": "boolean"},
-        {"type": "null"}, list(text_of(1, limits::VALUE_BYTES_MAX)),
-        asks([], [("add", list(text())), ("remove", list(text()))]),
+        {"type": "null"}, list(text_of(0, limits::VALUE_BYTES_MAX)),
+        asks([], [("add", list(one())), ("remove", list(one()))]),
     ]});
     let mut contact = object([("key", key())], []);
     contact["additionalProperties"] = named("Value");

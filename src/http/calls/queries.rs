@@ -6,7 +6,7 @@ use crate::{
     http::{
         call::{Call, Chapter, JSON},
         query,
-        shape::{anything, asks, instant, list, named, nullable, object, said, text, whole, whole_of, word},
+        shape::{anything, asks, cursor, instant, list, named, nullable, object, said, text, whole, whole_of, word},
     },
     model::limits,
 };
@@ -29,7 +29,7 @@ fn ask() -> Call {
         [
             ("return", nullable(word(&["count", "keys", "contacts", "sample"]))),
             ("limit", nullable(whole_of(1, limits::PAGE_MAX as u64))),
-            ("after", nullable(text())),
+            ("after", nullable(cursor())),
             ("as_of", nullable(said(text(), as_of))),
         ],
     );

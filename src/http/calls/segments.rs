@@ -8,8 +8,8 @@ use crate::{
         components::{key, title},
         past, segments,
         shape::{
-            any, anything, asks, day, flag, instant, list, named, nullable, object, said, text, text_of, whole,
-            whole_of, word,
+            any, anything, asks, day, flag, instant, list, named, nullable, object, position, said, text, text_of,
+            whole, whole_of, word,
         },
         what_if,
     },
@@ -71,7 +71,7 @@ pub(super) fn members() -> [(&'static str, Value); 4] {
                 "Static without a rule, if there are `members`; else dynamic.",
             )),
         ),
-        ("rule", named("Rule")),
+        ("rule", nullable(named("Rule"))),
         ("members", nullable(list(key()))),
     ]
 }
@@ -300,8 +300,8 @@ fn diff() -> Call {
         "Who entered and who left between two writes",
     ))
     .says("While the history lasts. Contacts that are erased since are only counted.")
-    .query_must("from_lsn", whole(), "The earlier write.", 3)
-    .query("to_lsn", whole(), "The later write; now, if it is missing.")
+    .query_must("from_lsn", position(), "The earlier write.", 3)
+    .query("to_lsn", position(), "The later write; now, if it is missing.")
     .paged()
     .answers(shape, answer)
 }
