@@ -8,12 +8,12 @@ use crate::{
     cli::{failure::Failure, target::Folder},
     db::{database::Database, options::Upkeep},
     http::serve::{ServeError, Server},
+    web,
     webhook::{
         plan::{Plan, parse_wait, parse_waits},
         registry::Settings,
         target::Reach,
     },
-    web,
 };
 
 /// Where the server listens when nothing else is said.

@@ -53,9 +53,10 @@ pub fn router(db: Database) -> Router {
 
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {
-    calls::routes()
-        .layer(from_fn(guard::same_origin))
-        .layer(CatchPanicLayer::new())
-        .layer(from_fn(problem::finish))
-        .with_state(app)
+    caught(calls::routes().layer(from_fn(guard::same_origin))).layer(from_fn(problem::finish)).with_state(app)
+}
+
+/// Routes whose panics are answered with 500 and end nothing else.
+pub fn caught(routes: Router<App>) -> Router<App> {
+    routes.layer(CatchPanicLayer::new())
 }

@@ -14,11 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    db::database::Database,
-    http::app::App,
-    webhook::registry::Settings,
-};
+use crate::{db::database::Database, http::app::App, webhook::registry::Settings};
 
 /// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
 /// log must always find one.

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::http::{app::App, guard, problem, router_of};
+use crate::http::{app::App, caught, guard, problem, router_of};
 
 pub mod answer;
 pub mod ask;
@@ -37,12 +37,13 @@ pub fn router(app: App) -> Router {
         .route("/ui/contacts", get(contact::find))
         .route("/ui/contacts/{key}", get(contact::get))
         .route("/ui/assets/{file}", get(assets::get))
-        .route("/ui/{*rest}", get(answer::nothing_here))
-        .layer(from_fn(answer::finish));
+        .route("/ui/{*rest}", get(answer::nothing_here));
+    let pages = caught(pages).layer(from_fn(answer::finish));
     let questions = Router::new()
         .route("/ui/ask/preview", post(ask::preview))
         .route("/ui/ask/values", get(ask::values))
-        .layer(from_fn(guard::same_origin))
-        .layer(from_fn(problem::finish));
+        .route("/ui/ask/counts", post(ask::counts))
+        .layer(from_fn(guard::same_origin));
+    let questions = caught(questions).layer(from_fn(problem::finish));
     router_of(app.clone()).merge(pages.merge(questions).with_state(app))
 }
