@@ -42,6 +42,7 @@
 //! - [`index`]: facts; keys, columns, dictionaries, postings, events, derived properties.
 //! - [`query`]: questions; a rule bound to a plan, evaluated chunk by chunk, asked of one contact, explained.
 //! - [`segment`]: standing answers; the book of saved rules and lists.
+//! - [`analytics`]: figures; funnels, rates, breakdowns, overlaps, the review of segments.
 //! - [`engine`]: the database as a value; what may refuse, what cannot fail, records, images, laws.
 //!
 //! Here is the waterline: nothing above it knows a file, a clock, a socket or async. One log gives one state.
@@ -53,6 +54,7 @@
 //! - `web`: the page, rendered on the server (feature `server`).
 //! - `cli`: the subcommands and the generator of demonstration data (feature `server`).
 
+pub mod analytics;
 pub mod bitmap;
 #[cfg(feature = "server")]
 pub mod cli;

@@ -12,6 +12,7 @@ pub mod admin;
 pub mod audience;
 pub mod demo;
 pub mod failure;
+pub mod figures;
 pub mod generate;
 pub mod import;
 pub mod past;
@@ -52,7 +53,7 @@ enum Command {
     Import(import::Import),
     /// Ask a rule: a count, keys, contacts, a sample or its plan.
     Query(query::Query),
-    /// Save, list, read, change and delete segments; preview, forecast, explain.
+    /// Save, list, read, change and delete segments; preview, forecast, explain; figures and advice.
     Segment(segment::Segment),
     /// The audience of a send: segments in order of priority, without exclusions and suppressions.
     Audience(audience::Audience),

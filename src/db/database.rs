@@ -12,7 +12,9 @@ use crate::{
     db::{
         checkpoint::{self, Manner},
         error::Error,
-        keeper, open,
+        keeper,
+        meter::Meters,
+        open,
         options::Options,
         queue::{Job, Work},
         record::{DiskInfo, SnapshotInfo, Status, Written},
@@ -195,6 +197,13 @@ impl Database {
         *self.handle.shared.on_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
+    /// Should the medium lose a page of the snapshot that memory is mapped from, the process says so and ends with the
+    /// exit code of a damaged snapshot, and not by a bare signal. It sets a handler for the whole process, so it is for
+    /// programs, and the first call counts.
+    pub fn explain_lost_pages(&self) {
+        self.handle.shared.store().iter().for_each(|store| store.explain_lost_pages());
+    }
+
     /// Why the database only reads, if it does.
     pub fn failure(&self) -> Option<Error> {
         self.handle.shared.failure()
@@ -286,6 +295,16 @@ impl Database {
         }
     }
 
+    /// What was counted since it was opened.
+    pub fn meters(&self) -> &Meters {
+        &self.handle.shared.meters
+    }
+
+    /// What tells this database from any other: ids of contacts mean something in it alone.
+    pub fn identity(&self) -> [u8; 16] {
+        self.handle.shared.identity
+    }
+
     /// Figures about the database.
     pub fn status(&self) -> Status {
         let shared = &self.handle.shared;
@@ -303,6 +322,7 @@ impl Database {
             status.erasing = shared.erased.load(Ordering::Acquire) > 0;
             status.damaged = shared.last_damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status.scrubbed = *shared.last_scrub.lock().unwrap_or_else(PoisonError::into_inner);
+            status.last_snapshot = *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }

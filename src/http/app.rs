@@ -21,6 +21,7 @@ use crate::{
     http::{
         body,
         import::{Summary, hashed, import_once},
+        meter::Calls,
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
@@ -54,6 +55,8 @@ pub struct App {
     pub news: Arc<News>,
     /// Who outside is told of it.
     pub webhooks: Arc<Webhooks>,
+    /// What was called.
+    pub calls: Arc<Calls>,
 }
 
 impl App {
@@ -64,7 +67,13 @@ impl App {
 
     /// Serves a database; webhooks are told once they are started.
     pub fn with(db: Database, settings: Settings) -> App {
-        App { news: News::of(&db), webhooks: Webhooks::open(&db, settings), db, listings: Arc::default() }
+        App {
+            news: News::of(&db),
+            webhooks: Webhooks::open(&db, settings),
+            db,
+            listings: Arc::default(),
+            calls: Arc::default(),
+        }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.

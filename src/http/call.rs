@@ -189,7 +189,10 @@ impl Call {
     pub fn takes(mut self, media: &str, shape: Value, example: impl Into<Value>) -> Call {
         let example: Value = example.into();
         let body = self.operation.entry("requestBody").or_insert_with(|| json!({"required": true, "content": {}}));
-        body["content"][media] = json!({"schema": shape, "example": example});
+        body["content"][media] = json!({"schema": shape});
+        if !example.is_null() {
+            body["content"][media]["example"] = example;
+        }
         self.fails(&[400, 413, 415, 422])
     }
 

@@ -196,7 +196,32 @@ fn segments() -> Named {
         ("Suppression", suppression),
         ("Change", change),
         ("Day", day_of),
+        ("RulePart", rule_part()),
+        ("Finding", finding()),
     ]
+}
+
+fn rule_part() -> Value {
+    let kinds = ["and", "or", "xor", "not", "of", "segment", "constant", "predicate"];
+    object(
+        [("rule", text()), ("kind", word(&kinds)), ("count", whole()), ("share", nullable(json!({"type": "number"})))],
+        [("so_far", whole()), ("parts", list(named("RulePart")))],
+    )
+}
+
+fn finding() -> Value {
+    object(
+        [
+            ("segment", text()),
+            ("code", text()),
+            ("severity", word(&["problem", "warning", "hint"])),
+            ("detail", text()),
+            ("suggestion", text()),
+            ("part", nullable(text())),
+            ("related", list(text())),
+        ],
+        [],
+    )
 }
 
 fn problems() -> Named {

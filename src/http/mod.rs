@@ -4,7 +4,10 @@
 //! Never:  sees a bitmap or a plan; blocks an async thread.
 //! Start:  [`router`], and [`calls`], the table of what is offered.
 
-use axum::{Router, middleware::from_fn};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{db::database::Database, http::app::App};
@@ -12,14 +15,18 @@ use crate::{db::database::Database, http::app::App};
 pub mod app;
 pub mod audience;
 pub mod body;
+pub mod breakdown;
 pub mod call;
 pub mod calls;
+#[cfg(feature = "columnar")]
+mod columnar;
 pub mod components;
 pub mod contacts;
 pub mod docs_page;
 pub mod events;
 pub mod feed;
 pub mod feed_stream;
+pub mod figures;
 pub mod gauge;
 pub mod guard;
 pub mod import;
@@ -27,6 +34,8 @@ pub mod json;
 pub mod lines;
 pub mod local;
 pub mod members;
+pub mod meter;
+pub mod metrics;
 pub mod news;
 pub mod openapi;
 pub mod paging;
@@ -35,6 +44,8 @@ pub mod path;
 pub mod problem;
 pub mod query;
 pub mod records;
+pub mod review;
+pub mod roaring_list;
 pub mod schema_patch;
 pub mod segments;
 pub mod serve;
@@ -53,7 +64,11 @@ pub fn router(db: Database) -> Router {
 
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {
-    caught(calls::routes().layer(from_fn(guard::same_origin))).layer(from_fn(problem::finish)).with_state(app)
+    let observed = from_fn_with_state(app.clone(), meter::observe);
+    caught(calls::routes().layer(from_fn(guard::same_origin)))
+        .layer(from_fn(problem::finish))
+        .layer(observed)
+        .with_state(app)
 }
 
 /// Routes whose panics are answered with 500 and end nothing else.

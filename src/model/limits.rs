@@ -68,3 +68,7 @@ pub const WEBHOOK_DEAD_LETTERS_MAX: usize = 1_000;
 pub const WEBHOOK_REPLAYS_MAX: usize = 1_100;
 /// Characters of the description of a webhook.
 pub const WEBHOOK_DESCRIPTION_BYTES_MAX: usize = 1_000;
+/// Values that one breakdown tells one by one; the rest are summed up.
+pub const BREAKDOWN_VALUES_MAX: usize = 1_000;
+/// Segments of one overlap: 20 make 190 pairs.
+pub const OVERLAP_SEGMENTS_MAX: usize = 20;

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use crate::model::id::Lsn;
 use crate::storage::disk::{read_exact_at, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::lock::check_mode;
 use crate::storage::manifest::{CleanEnd, Manifest};
 use crate::storage::names::{log_name, snapshot_name};
 use crate::storage::store::Store;
@@ -34,6 +35,7 @@ pub(crate) fn export_folder(store: &Store, to: &Path) -> Result<Exported, Storag
 fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
     let disk = store.disk();
     disk.create_dir(to).map_err(|error| StorageError::io("creating", to, &error))?;
+    check_mode(disk, to)?;
     let there = disk.list(to).map_err(|error| StorageError::io("listing", to, &error))?;
     if let Some(name) = there.first() {
         let cause = format!("the folder to copy to must be empty, but holds {name:?}");

@@ -20,6 +20,7 @@ pub mod chart;
 pub mod contact;
 pub mod edit;
 pub mod list;
+pub mod overlap;
 pub mod segment;
 pub mod tell;
 pub mod versions;
@@ -34,6 +35,7 @@ pub fn router(app: App) -> Router {
         .route("/ui/segments/{name}", get(segment::get))
         .route("/ui/segments/{name}/edit", get(edit::get))
         .route("/ui/segments/{name}/versions", get(versions::get))
+        .route("/ui/overlap", get(overlap::get))
         .route("/ui/contacts", get(contact::find))
         .route("/ui/contacts/{key}", get(contact::get))
         .route("/ui/assets/{file}", get(assets::get))

@@ -95,6 +95,7 @@ struct SegmentPage {
     told_count: String,
     share: String,
     columns: Vec<Column>,
+    events: Vec<(String, String)>,
     fields: String,
     heads: Vec<String>,
     members: Vec<Member>,
@@ -192,6 +193,7 @@ fn segment_page(
         label: tell::label(property.name.as_str()),
         is_chosen: chosen.contains(&property.name),
     });
+    let events = view.schema().events().map(|kind| (kind.name.to_string(), tell::label(kind.name.as_str())));
     let dependents = view.dependents(name)?;
     Ok(SegmentPage {
         frame: Frame::of(view),
@@ -208,6 +210,7 @@ fn segment_page(
         told_count: tell::grouped(count),
         share: tell::share(count, everyone),
         columns: columns.collect(),
+        events: events.collect(),
         fields: chosen.iter().map(Name::as_str).collect::<Vec<_>>().join(","),
         heads: chosen.iter().map(|name| tell::label(name.as_str())).collect(),
         members,

@@ -69,6 +69,8 @@ fn pages_render_and_escape_what_people_wrote() {
     paths.push(format!("/ui/contacts?q={}", encoded("script")));
     paths.push(format!("/ui/?q={name}&sort=-count"));
     paths.push(format!("/ui/new?rule={name}&name={name}"));
+    paths.push(format!("/ui/overlap?segment={name}&segment=list&segment={name}"));
+    paths.push(format!("/ui/overlap?segment={}", encoded("<script>none")));
     paths.push("/ui/segments/List".to_owned());
     for path in &paths {
         let reply = page(&server, path);
@@ -91,6 +93,12 @@ fn pages_say_what_the_api_says() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let text = page(&server, &format!("/ui/overlap?segment={}&segment=list&segment=nothing", encoded(NASTY))).text;
+    assert!(
+        text.contains("href=\"/ui/overlap?segment=List\"") && text.contains("There is no segment “nothing”"),
+        "{text}"
+    );
+    assert!(text.contains("<option value=\"Users of it\">") && !text.contains("<option value=\"List\">"), "{text}");
     let text = page(&server, "/ui/contacts/u-1").text;
     for part in ["in 2 of 3", "2026-05-30 00:00 (to come)", "Lead score", "Conversation"] {
         assert!(text.contains(part), "{part}: {text}");
@@ -163,6 +171,9 @@ fn the_root_leads_to_the_page_and_assets_are_asked_for_once() {
         "segment.js",
         "contact.js",
         "highlight.js",
+        "figures.js",
+        "overlap.js",
+        "svg.js",
     ]);
     for file in files {
         let path = format!("/ui/assets/{file}");

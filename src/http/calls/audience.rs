@@ -6,7 +6,7 @@ use crate::{
     http::{
         audience,
         call::{Call, Chapter, JSON},
-        calls::members::formats,
+        calls::members::lines,
         shape::{any, asks, by_name, flag, instant, list, list_of, named, nullable, object, text, text_of, whole},
     },
     model::limits,
@@ -71,7 +71,7 @@ fn post() -> Call {
         )
         .query("summary", flag(), "Only the figures, as JSON.")
         .takes(JSON, body, example);
-    formats(call)
+    lines(call)
         .gives(200, "", JSON, summary, answer)
         .tells("Throng-Summary", text(), "The figures, if they fit a header.")
         .fails(&[404])

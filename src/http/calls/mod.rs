@@ -7,6 +7,7 @@ use crate::http::{app::App, call::Chapter};
 pub mod audience;
 pub mod contacts;
 pub mod feed;
+pub mod figures;
 pub mod members;
 pub mod queries;
 pub mod segments;
@@ -21,6 +22,7 @@ pub fn chapters() -> Vec<Chapter> {
         queries::chapter(),
         segments::chapter(),
         members::chapter(),
+        figures::chapter(),
         audience::chapter(),
         suppressions::chapter(),
         feed::chapter(),

@@ -6,7 +6,7 @@ use crate::{
     http::{
         call::{Call, Chapter, JSON},
         calls::{
-            members::{edits, formats},
+            members::{edits, exports},
             segments::{creates, members, told},
         },
         components::title,
@@ -106,7 +106,7 @@ fn delete() -> Call {
 fn stream() -> Call {
     let call =
         Call::get("suppressed", "/v1/suppressions/{name}/members", suppressions::members, "Whom it holds, streamed");
-    formats(named_call(call)).fails(&[422])
+    exports(named_call(call)).fails(&[422])
 }
 
 fn edit() -> Call {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http::{
     call::{Call, Chapter, JSON, PLAIN},
-    docs_page, openapi,
+    docs_page, metrics, openapi,
     shape::{anything, asks, by_name, flag, instant, list, nullable, object, text, whole, word},
     system,
 };
@@ -23,6 +23,7 @@ pub fn chapter() -> Chapter {
             move_clock(),
             health(),
             ready(),
+            metrics(),
             document(),
             page(),
             style(),
@@ -167,6 +168,14 @@ fn ready() -> Call {
     Call::get("ready", "/readyz", system::ready, "Whether it takes writes")
         .gives(200, "It does.", PLAIN, text(), json!("ready\n"))
         .fails(&[503, 507])
+}
+
+fn metrics() -> Call {
+    let example = "# TYPE throng_contacts gauge\nthrong_contacts 1\n";
+    Call::get("metrics", "/metrics", metrics::get, "Figures for Prometheus")
+        .says("In the text format 0.0.4. No label holds a name, key or value of yours.")
+        .gives(200, "The figures.", PLAIN, text(), json!(example))
+        .fails(&[500])
 }
 
 fn document() -> Call {

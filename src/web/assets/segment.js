@@ -1,5 +1,6 @@
 // One segment: what happens to it while one looks, what is to come, and the ways to change it.
 import { Refused, call, contactLink, follow, gathered, grouped, instant, make, reveal, share, show } from "./call.js";
+import { figures } from "./figures.js";
 import { paintAll } from "./highlight.js";
 
 paintAll();
@@ -31,6 +32,7 @@ function start({ name, path, seq }) {
     refresh();
   }, (stands) => { live.hidden = !stands; });
 
+  figures(path);
   // A forecast takes as long as there is to happen, so it is made for those who ask.
   document.getElementById("ahead")?.addEventListener("toggle", () => lookAhead(document.getElementById("forecast"), path), { once: true });
   dialog("freeze", "freezing", async () => {

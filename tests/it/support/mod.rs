@@ -11,6 +11,7 @@ pub mod generate_schema;
 pub mod generate_test;
 pub mod ledger;
 pub mod loaded;
+pub mod long;
 pub mod naive;
 pub mod questions;
 pub mod receiver;

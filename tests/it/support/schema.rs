@@ -65,15 +65,15 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
     if !kinds.is_empty() && !kinds.iter().any(|kind| is_of(value, kind)) {
         return wrong(format!("{value} is not {}", kinds.join(" or ")));
     }
-    if let Some(words) = schema["enum"].as_array() {
-        if !words.contains(value) {
-            wrong(format!("{value} is none of {words:?}"));
-        }
+    if let Some(words) = schema["enum"].as_array()
+        && !words.contains(value)
+    {
+        wrong(format!("{value} is none of {words:?}"));
     }
-    if let (Some(text), Some("date-time")) = (value.as_str(), schema["format"].as_str()) {
-        if throng::Timestamp::parse(text).is_err() {
-            wrong(format!("{text} is no instant"));
-        }
+    if let (Some(text), Some("date-time")) = (value.as_str(), schema["format"].as_str())
+        && throng::Timestamp::parse(text).is_err()
+    {
+        wrong(format!("{text} is no instant"));
     }
     for member in ["anyOf", "oneOf"] {
         let Some(branches) = schema[member].as_array() else { continue };
@@ -82,10 +82,10 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
             wrong(format!("{value} fits {fits} of {member}: {}", schema[member]));
         }
     }
-    if let (Some(number), Some(least)) = (value.as_f64(), schema["minimum"].as_f64()) {
-        if number < least {
-            wrong(format!("{number} is less than {least}"));
-        }
+    if let (Some(number), Some(least)) = (value.as_f64(), schema["minimum"].as_f64())
+        && number < least
+    {
+        wrong(format!("{number} is less than {least}"));
     }
     for (n, item) in value.as_array().into_iter().flatten().enumerate().filter(|_| schema.get("items").is_some()) {
         check(document, &schema["items"], item, &format!("{place}/{n}"), found);
