@@ -23,6 +23,15 @@ pub struct EventRecord {
     pub values: Vec<(Name, Value, ValueType)>,
 }
 
+/// What names a segment in its rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whether it is a suppression, and not a segment.
+    pub is_suppression: bool,
+}
+
 /// A value with how many contacts or events have it.
 pub type ValueCount = (String, u64);
 
@@ -68,12 +77,13 @@ impl View {
         self.state().index.distinct_of_events(kind.id, place, needle, limit)
     }
 
-    /// The names of the segments and suppressions whose rules name a segment themselves.
+    /// The segments and suppressions whose rules name a segment themselves.
     ///
     /// Errors: [`Error::NoSegment`].
-    pub fn dependents(&self, name: &str) -> Result<Vec<Box<str>>, Error> {
+    pub fn dependents(&self, name: &str) -> Result<Vec<Dependent>, Error> {
         let segment = self.saved(name)?.id;
-        Ok(self.state().book.dependents(segment).into_iter().map(|user| user.name.clone()).collect())
+        let dependents = self.state().book.dependents(segment).into_iter();
+        Ok(dependents.map(|user| Dependent { name: user.name.clone(), is_suppression: !user.is_listed() }).collect())
     }
 
     /// The newest entries of the feed about a segment, newest first, as far as they are near its end.

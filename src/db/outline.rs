@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    db::{error::Error, view::View},
+    bitmap::posting::Posting,
+    db::{answer::Answer, error::Error, view::View},
     model::time::Timestamp,
     rule::{
         self,
@@ -16,10 +17,10 @@ use crate::{
 pub struct Outline {
     /// `and`, `or`, `xor`, `not`, `at_least`, `at_most`, `exactly`, or `test` for a predicate.
     pub kind: &'static str,
-    /// Its canonical text.
-    pub text: String,
-    /// Its canonical JSON.
-    pub json: Value,
+    /// Of `at_least`, `at_most` and `exactly`: how many.
+    pub n: Option<u32>,
+    /// Of a predicate: its canonical text and JSON.
+    pub test: Option<(String, Value)>,
     /// How many contacts it holds for, alone.
     pub count: u64,
     /// What it is made of, in the order written.
@@ -27,31 +28,127 @@ pub struct Outline {
 }
 
 impl View {
-    /// A rule node by node, in the order written.
+    /// A rule node by node, in the order written, and whom it holds for. Each predicate is asked once; a group is made
+    /// of the sets of its parts.
     ///
     /// Errors: as [`View::query`].
-    pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<Outline, Error> {
-        let (kind, parts): (_, &[Rule]) = match rule {
-            Rule::And(parts) => ("and", parts),
-            Rule::Or(parts) => ("or", parts),
-            Rule::Xor(parts) => ("xor", parts),
-            Rule::Not(part) => ("not", std::slice::from_ref(&**part)),
-            Rule::Of { quantity, rules, .. } => {
+    pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Answer), Error> {
+        let (outline, members) = self.outlined(rule, as_of)?;
+        Ok((outline, Answer::new(self.clone(), members)))
+    }
+
+    fn outlined(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Posting), Error> {
+        let (kind, n, parts): (_, _, &[Rule]) = match rule {
+            Rule::And(parts) => ("and", None, parts),
+            Rule::Or(parts) => ("or", None, parts),
+            Rule::Xor(parts) => ("xor", None, parts),
+            Rule::Not(part) => ("not", None, std::slice::from_ref(&**part)),
+            Rule::Of { quantity, n, rules } => {
                 let kind = match quantity {
                     Quantity::AtLeast => "at_least",
                     Quantity::AtMost => "at_most",
                     Quantity::Exactly => "exactly",
                 };
-                (kind, rules)
+                (kind, Some(*n), rules)
             }
-            _ => ("test", &[]),
+            _ => {
+                let members = self.query(rule, as_of)?.into_members();
+                let test = Some((rule::print(rule), rule::to_json(rule)));
+                return Ok((Outline { kind: "test", n: None, test, count: members.len(), children: vec![] }, members));
+            }
         };
-        Ok(Outline {
-            kind,
-            text: rule::print(rule),
-            json: rule::to_json(rule),
-            count: self.count(rule, as_of)?,
-            children: parts.iter().map(|part| self.outline(part, as_of)).collect::<Result<_, _>>()?,
-        })
+        let live = self.state().index.live();
+        let (mut children, mut tally) = (Vec::with_capacity(parts.len()), Tally::default());
+        let mut members = if matches!(rule, Rule::And(_)) { live.clone() } else { Posting::new() };
+        for part in parts {
+            let (child, held) = self.outlined(part, as_of)?;
+            children.push(child);
+            match rule {
+                Rule::And(_) => members = members.and(&held),
+                Rule::Or(_) => members = members.or(&held),
+                Rule::Xor(_) => members = members.xor(&held),
+                Rule::Not(_) => members = live.and_not(&held),
+                _ => tally.add(held),
+            }
+        }
+        if let Rule::Of { quantity, n, .. } = rule {
+            let (more, equal) = tally.compared(*n, live);
+            members = match quantity {
+                Quantity::AtLeast => more.or(&equal),
+                Quantity::AtMost => live.and_not(&more),
+                Quantity::Exactly => equal,
+            };
+        }
+        Ok((Outline { kind, n, test: None, count: members.len(), children }, members))
+    }
+}
+
+/// In how many of some sets each contact is: the digits of a binary number, the lowest first, each as the set of those
+/// that have a one there. Source: bit-sliced arithmetic (O'Neil and Quass, SIGMOD 1997).
+#[derive(Default)]
+struct Tally(Vec<Posting>);
+
+impl Tally {
+    fn add(&mut self, set: Posting) {
+        let mut carry = set;
+        for digit in &mut self.0 {
+            if carry.is_empty() {
+                return;
+            }
+            let both = digit.and(&carry);
+            *digit = digit.xor(&carry);
+            carry = both;
+        }
+        if !carry.is_empty() {
+            self.0.push(carry);
+        }
+    }
+
+    /// Those among `live` that are in more than `n` of the sets, and those that are in exactly so many.
+    fn compared(&self, n: u32, live: &Posting) -> (Posting, Posting) {
+        let (mut more, mut equal) = (Posting::new(), live.clone());
+        let places = self.0.len().max((u32::BITS - n.leading_zeros()) as usize);
+        let none = Posting::new();
+        for place in (0..places).rev() {
+            let digit = self.0.get(place).unwrap_or(&none);
+            if (n >> place) & 1 == 1 {
+                equal = equal.and(digit);
+            } else {
+                more = more.or(&equal.and(digit));
+                equal = equal.and_not(digit);
+            }
+        }
+        (more, equal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_counts_the_sets_of_each() {
+        let mut seed = 7u64;
+        let mut tally = Tally::default();
+        let mut counts = [0u32; 200];
+        for added in 0..=20u32 {
+            let live = Posting::range(200);
+            for n in 0..=added + 1 {
+                let (more, equal) = tally.compared(n, &live);
+                for (id, count) in counts.iter().enumerate() {
+                    let id = id as u32;
+                    assert_eq!((more.contains(id), equal.contains(id)), (*count > n, *count == n), "{id} of {added}");
+                }
+            }
+            let mut set = Posting::new();
+            for (id, count) in counts.iter_mut().enumerate() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                if seed >> 62 != 0 {
+                    set.insert(id as u32);
+                    *count += 1;
+                }
+            }
+            tally.add(set);
+        }
     }
 }

@@ -11,7 +11,8 @@ use crate::{
         request::{Refusal, RefusalKind, RuleSource},
         time::Day,
     },
-    segment::saved::Body,
+    rule::ast::Rule,
+    segment::saved::{Body, Segment},
 };
 
 /// How saving a rule would change one segment.
@@ -52,17 +53,16 @@ impl View {
     ///
     /// Errors: [`Error::NoSegment`], [`Error::Rule`] also for a cycle, [`Error::Refused`] of a static segment.
     pub fn trial(&self, name: &str, source: &RuleSource) -> Result<Vec<Trial>, Error> {
-        let saved = self.saved(name)?;
-        if matches!(saved.body, Body::Static(_)) {
-            return Err(Error::Refused(Refusal {
-                kind: RefusalKind::Conflict,
-                code: "not_dynamic",
-                pointer: "/rule".into(),
-                detail: format!("\"{}\" is a static list and has no rule", saved.name),
-            }));
-        }
-        let rule = self.parse_rule(source).map_err(Error::Rule)?;
-        let shifts = self.state().trial(saved.id, &rule, self.now())?;
+        self.dynamic(name)?;
+        self.trial_of(name, &self.parse_rule(source).map_err(Error::Rule)?)
+    }
+
+    /// As [`View::trial`], of a rule that [`View::parse_rule`] read.
+    ///
+    /// Errors: as [`View::trial`].
+    pub fn trial_of(&self, name: &str, rule: &Rule) -> Result<Vec<Trial>, Error> {
+        let saved = self.dynamic(name)?;
+        let shifts = self.state().trial(saved.id, rule, self.now())?;
         let trial = |shift: Shift| {
             let answer = |members| Answer::new(self.clone(), members);
             let segment = self.state().book.get(shift.segment)?.name.clone();
@@ -76,6 +76,19 @@ impl View {
             })
         };
         Ok(shifts.into_iter().filter_map(trial).collect())
+    }
+
+    fn dynamic(&self, name: &str) -> Result<&Segment, Error> {
+        let saved = self.saved(name)?;
+        if matches!(saved.body, Body::Static(_)) {
+            return Err(Error::Refused(Refusal {
+                kind: RefusalKind::Conflict,
+                code: "not_dynamic",
+                pointer: "/rule".into(),
+                detail: format!("\"{}\" is a static list and has no rule", saved.name),
+            }));
+        }
+        Ok(saved)
     }
 
     /// What a new segment of a rule would hold.

@@ -134,7 +134,10 @@ async fn drain(mut stream: axum::body::BodyDataStream) {
 /// Errors: 400 malformed, 413, 415, 422 nested too deeply.
 pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     let media = media_type(headers);
-    if !matches!(media.as_deref(), None | Some("application/json")) {
+    // A page of another site can send bytes without a type; a program may leave the type out.
+    let is_browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    let is_json = media.as_deref().map_or(!is_browser, |media| media == "application/json");
+    if !is_json {
         return Err(unsupported(media.as_deref(), "application/json"));
     }
     let bytes = bytes(headers, body).await?;

@@ -143,12 +143,10 @@ fn rules() -> Named {
     let outline = object(
         [
             ("kind", word(&["and", "or", "xor", "not", "at_least", "at_most", "exactly", "test"])),
-            ("text", text()),
-            ("json", anything()),
             ("count", whole()),
             ("children", list(named("RuleNode"))),
         ],
-        [],
+        [("n", whole()), ("text", text()), ("json", anything())],
     );
     vec![
         ("Rule", any(vec![text_rule, json_rule])),

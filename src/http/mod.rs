@@ -65,10 +65,13 @@ pub fn router(db: Database) -> Router {
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {
     let observed = from_fn_with_state(app.clone(), meter::observe);
-    calls::routes()
-        .layer(from_fn(guard::same_origin))
-        .layer(CatchPanicLayer::new())
+    caught(calls::routes().layer(from_fn(guard::same_origin)))
         .layer(from_fn(problem::finish))
         .layer(observed)
         .with_state(app)
+}
+
+/// Routes whose panics are answered with 500 and end nothing else.
+pub fn caught(routes: Router<App>) -> Router<App> {
+    routes.layer(CatchPanicLayer::new())
 }

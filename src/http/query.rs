@@ -22,7 +22,7 @@ use crate::{
         request::RuleSource,
         time::{Day, Timestamp},
     },
-    rule,
+    rule::{self, ast::Rule},
 };
 
 /// What a query gives back.
@@ -135,7 +135,8 @@ fn as_of(body: &Json, view: &View) -> Result<Option<Timestamp>, Problem> {
 /// `POST /v1/query/explain`
 pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let request = body::json(&headers, body).await?;
-    wire::only_members(&request, &["rule", "as_of"])?;
+    wire::only_members(&request, &["rule", "as_of", "nodes"])?;
+    let with_nodes = wire::flag_member(&request, "nodes")?.unwrap_or(false);
     let view = app.db.view();
     let as_of = as_of(&request, &view)?;
     let source = rule_source(&request)?;
@@ -146,7 +147,10 @@ pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         let mut body = summary(&view, as_of, explained.count, watch);
         body["rule"] = rule::print(&parsed).into();
         body["plan"] = node_json(&explained);
-        body["nodes"] = outline_json(&view.outline(&parsed, as_of)?);
+        if with_nodes {
+            body["nodes"] = outline_json(&view.outline(&parsed, as_of)?.0);
+            body["took_us"] = watch.elapsed_us().into();
+        }
         Ok(answer_json(StatusCode::OK, &body))
     })
     .await
@@ -166,13 +170,36 @@ pub fn node_json(node: &PlanNode) -> Value {
 
 /// A node of a rule as it was written, with its children in that order.
 pub fn outline_json(node: &Outline) -> Value {
-    json!({
-        "kind": node.kind,
-        "text": node.text,
-        "json": node.json,
-        "count": node.count,
-        "children": node.children.iter().map(outline_json).collect::<Vec<_>>(),
-    })
+    let children: Vec<Value> = node.children.iter().map(outline_json).collect();
+    let mut told = json!({"kind": node.kind, "count": node.count, "children": children});
+    if let Some(n) = node.n {
+        told["n"] = n.into();
+    }
+    if let Some((text, json)) = &node.test {
+        told["text"] = text.as_str().into();
+        told["json"] = json.clone();
+    }
+    told
+}
+
+/// The canonical text, a line for each part of the outermost group.
+pub fn in_lines(rule: &Rule) -> String {
+    let (word, parts) = match rule {
+        Rule::And(parts) => ("AND", parts),
+        Rule::Or(parts) => ("OR", parts),
+        Rule::Xor(parts) => ("XOR", parts),
+        _ => return rule::print(rule),
+    };
+    let line = |part: &Rule| match part {
+        Rule::And(_) | Rule::Or(_) | Rule::Xor(_) => format!("({})", rule::print(part)),
+        _ => rule::print(part),
+    };
+    parts.iter().map(line).collect::<Vec<_>>().join(&format!("\n{word} "))
+}
+
+/// A rule in both its canonical forms.
+pub fn forms(rule: &Rule) -> Value {
+    json!({"json": rule::to_json(rule), "text": rule::print(rule)})
 }
 
 /// `POST /v1/rules/parse`
@@ -181,6 +208,5 @@ pub async fn parse(State(app): State<App>, headers: HeaderMap, body: Body) -> Re
     wire::only_members(&request, &["rule"])?;
     let view = app.db.view();
     let parsed = view.parse_rule(&rule_source(&request)?)?;
-    let body = json!({"json": rule::to_json(&parsed), "text": rule::print(&parsed)});
-    Ok(at_lsn(answer_json(StatusCode::OK, &body), view.lsn()))
+    Ok(at_lsn(answer_json(StatusCode::OK, &forms(&parsed)), view.lsn()))
 }

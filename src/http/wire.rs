@@ -278,6 +278,17 @@ pub fn count_member(body: &Json, key: &str) -> Result<Option<u64>, Problem> {
     }
 }
 
+/// A member that is true or false.
+///
+/// Errors: 422 when it is something else.
+pub fn flag_member(body: &Json, key: &str) -> Result<Option<bool>, Problem> {
+    match body.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Flag(flag)) => Ok(Some(*flag)),
+        Some(other) => Err(Problem::refused("wrong_type", format!("\"{key}\" must be true or false, not {other}"))),
+    }
+}
+
 /// A member that is a list of contact keys.
 ///
 /// Errors: 422 when it is something else, or a key is none.

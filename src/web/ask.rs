@@ -9,16 +9,16 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    db::{clock::Stopwatch, view::View, what_if::Trial},
+    db::{answer::Answer, clock::Stopwatch, view::View, what_if::Trial},
     http::{
         app::{App, answer_json},
         body,
         path::Params,
         problem::Problem,
-        query::{outline_json, rule_source},
+        query::{forms, in_lines, outline_json, rule_source},
         wire,
     },
-    model::{name::Name, request::RuleSource},
+    model::name::Name,
     web::tell,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 const SAMPLE: usize = 8;
 /// Values that are offered.
 const VALUES: usize = 50;
+/// Segments whose counts are told at once: a page of the list.
+pub const NAMES_MAX: usize = 100;
 
 /// `POST /ui/ask/preview` `{"rule":…, "segment":…?}`: everything that the editor shows of a rule, as of one instant.
 pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -37,15 +39,17 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         let watch = Stopwatch::start();
         let view = app.db.view();
         let rule = view.parse_rule(&source)?;
-        let outline = view.outline(&rule, None)?;
+        let (outline, answer) = view.outline(&rule, None)?;
         let everyone = view.everyone().count();
-        let mut told = json!({
-            "text": outline.text, "json": outline.json, "nodes": outline_json(&outline),
-            "count": outline.count, "everyone": everyone, "share": tell::share(outline.count, everyone),
-            "sample": sample(&view, &source)?,
-        });
+        let mut told = forms(&rule);
+        told["lines"] = in_lines(&rule).into();
+        told["nodes"] = outline_json(&outline);
+        told["count"] = outline.count.into();
+        told["everyone"] = everyone.into();
+        told["share"] = tell::share(outline.count, everyone).into();
+        told["sample"] = sample(&view, &answer);
         if let Some(segment) = segment {
-            told["trial"] = trial(&view, &segment, &source)?;
+            told["trial"] = trial(&view.trial_of(&segment, &rule)?, view.lsn().0);
         }
         told["took_us"] = watch.elapsed_us().into();
         told["lsn"] = view.lsn().0.into();
@@ -55,8 +59,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> 
 }
 
 /// A few contacts for whom the rule holds, drawn evenly, with the name if there is one.
-fn sample(view: &View, source: &RuleSource) -> Result<Value, Problem> {
-    let answer = view.query(&view.parse_rule(source)?, None)?;
+fn sample(view: &View, answer: &Answer) -> Value {
     let shown = ["name", "email"].into_iter().filter_map(|name| Name::new(name).ok()).collect::<Vec<_>>();
     let contact = |key: Box<str>| {
         let record = view.contact(&key)?;
@@ -64,25 +67,38 @@ fn sample(view: &View, source: &RuleSource) -> Result<Value, Problem> {
         let about: Vec<String> = values.map(|(_, value)| wire::plain_text(value, None)).collect();
         Some(json!({"key": key, "about": about.join(" · ")}))
     };
-    Ok(answer.sample(SAMPLE, view.lsn().0).into_iter().filter_map(contact).collect())
+    answer.sample(SAMPLE, view.lsn().0).into_iter().filter_map(contact).collect()
 }
 
 /// What saving the rule would change.
-fn trial(view: &View, segment: &str, source: &RuleSource) -> Result<Value, Problem> {
-    let trials = view.trial(segment, source)?;
+fn trial(trials: &[Trial], seed: u64) -> Value {
     let figures = |trial: &Trial| {
         json!({
             "segment": trial.segment, "now": trial.now, "after": trial.after,
             "entering": trial.entering.count(), "leaving": trial.leaving.count(),
         })
     };
-    let Some((own, dependents)) = trials.split_first() else { return Ok(Value::Null) };
-    let seed = view.lsn().0;
+    let Some((own, dependents)) = trials.split_first() else { return Value::Null };
     let mut told = figures(own);
     told["samples"] =
         json!({"entering": own.entering.sample(SAMPLE, seed), "leaving": own.leaving.sample(SAMPLE, seed)});
     told["dependents"] = dependents.iter().map(figures).collect();
-    Ok(told)
+    told
+}
+
+/// `POST /ui/ask/counts` `{"names":[…]}`: how many contacts some segments hold now, in the order of the names; nothing
+/// for one that is not there.
+pub async fn counts(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let request = body::json(&headers, body).await?;
+    wire::only_members(&request, &["names"])?;
+    let names = wire::text_list(&request, "names")?.unwrap_or_default();
+    if names.len() > NAMES_MAX {
+        return Err(Problem::refused("too_many", format!("\"names\" has at most {NAMES_MAX} names")));
+    }
+    let view = app.db.view();
+    let counts: Vec<Option<u64>> = names.iter().map(|name| view.member_count(name).ok()).collect();
+    let told = json!({"counts": counts, "everyone": view.everyone().count(), "lsn": view.lsn().0});
+    Ok(answer_json(StatusCode::OK, &told))
 }
 
 /// `GET /ui/ask/values?property=&event=&q=`: values to complete with, those of the most contacts (or events) first;

@@ -21,6 +21,9 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("builder.js", SCRIPT, include_str!("assets/builder.js")),
     ("rows.js", SCRIPT, include_str!("assets/rows.js")),
     ("fields.js", SCRIPT, include_str!("assets/fields.js")),
+    ("figures.js", SCRIPT, include_str!("assets/figures.js")),
+    ("overlap.js", SCRIPT, include_str!("assets/overlap.js")),
+    ("svg.js", SCRIPT, include_str!("assets/svg.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";

@@ -1,5 +1,7 @@
 //! One contact: what is known of it, what it did, which segments hold it and why, what is due. And finding one.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::{extract::State, http::Uri, response::Response};
 
@@ -20,6 +22,8 @@ use crate::{
 
 /// Events of a timeline.
 const EVENTS: usize = 100;
+/// Segments that are shown of many; the others are found by a search.
+const SEGMENTS: usize = 100;
 /// Contacts that a search shows.
 const FOUND: usize = 50;
 /// Properties that a search looks into, as far as they are texts.
@@ -34,8 +38,19 @@ struct Deed {
 
 struct Membership {
     name: String,
-    path: String,
+    path: Option<String>,
     is_member: bool,
+}
+
+/// The segments of a contact that are shown.
+struct Memberships {
+    shown: Vec<Membership>,
+    /// How many match the search, shown or not.
+    found: usize,
+    /// How many hold the contact.
+    held: usize,
+    /// How many there are.
+    total: usize,
 }
 
 #[derive(Template)]
@@ -48,14 +63,14 @@ struct ContactPage {
     properties: Vec<(String, String)>,
     events: Vec<Deed>,
     event_count: String,
-    segments: Vec<Membership>,
-    held: usize,
+    segments: Memberships,
+    search: String,
 }
 
 /// A contact that a search found.
 struct Found {
     key: String,
-    path: String,
+    path: Option<String>,
     about: Vec<String>,
 }
 
@@ -73,24 +88,14 @@ struct ContactsPage {
 /// `GET /ui/contacts/{key}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
-    Params::read(&uri, &[])?;
+    let search = Params::read(&uri, &["q"])?.text("q").unwrap_or_default().trim().to_owned();
     body::blocking(move || {
         let view = app.db.view();
         let unknown = || Problem::not_found(format!("There is no contact \"{key}\"."));
         let record = view.contact(&key).ok_or_else(unknown)?;
         let (events, count) = view.events_of(&key, EVENTS).ok_or_else(unknown)?;
-        let holding = view.segments_of(&key).ok_or_else(unknown)?;
+        let segments = memberships(&view, &view.segments_of(&key).ok_or_else(unknown)?, &search);
         let zone = view.schema().zone();
-        let mut segments: Vec<Membership> = view
-            .segments()
-            .iter()
-            .map(|segment| Membership {
-                name: segment.name.to_string(),
-                path: tell::encoded(&segment.name),
-                is_member: holding.contains(&segment.name),
-            })
-            .collect();
-        segments.sort_by_key(|segment| (!segment.is_member, segment.name.to_lowercase()));
         let title = match record.values.iter().find(|(name, _)| name.as_str() == "name") {
             Some((_, Value::Text(text))) => text.to_string(),
             _ => key.clone(),
@@ -102,12 +107,27 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
             properties: properties(&view, &record),
             events: events.iter().map(|event| deed(event, &view, zone)).collect(),
             event_count: tell::grouped(count),
-            held: holding.len(),
             segments,
+            search,
             key: key.clone(),
         })
     })
     .await
+}
+
+/// The segments of a name with the search in it, those that hold the contact first.
+fn memberships(view: &View, holding: &[Box<str>], search: &str) -> Memberships {
+    let held: HashSet<&str> = holding.iter().map(|name| &**name).collect();
+    let (segments, wanted) = (view.segments(), search.to_lowercase());
+    let named = segments.iter().map(|segment| (&*segment.name, segment.name.to_lowercase()));
+    let mut found: Vec<_> = named.filter(|(_, folded)| folded.contains(&wanted)).collect();
+    found.sort_by(|(a, a_folded), (b, b_folded)| (!held.contains(a), a_folded).cmp(&(!held.contains(b), b_folded)));
+    let shown = found.iter().take(SEGMENTS).map(|(name, _)| Membership {
+        name: (*name).to_owned(),
+        path: tell::path(name),
+        is_member: held.contains(name),
+    });
+    Memberships { shown: shown.collect(), found: found.len(), held: held.len(), total: segments.len() }
 }
 
 fn properties(view: &View, record: &ContactRecord) -> Vec<(String, String)> {
@@ -154,7 +174,7 @@ pub async fn find(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
         };
         let found = records.iter().map(|record| Found {
             key: record.key.to_string(),
-            path: tell::encoded(&record.key),
+            path: tell::path(&record.key),
             about: searched.iter().map(|name| cell(record, name)).collect(),
         });
         let found: Vec<Found> = found.collect();

@@ -77,6 +77,7 @@ fn start(view: &View, edited: Option<&SegmentInfo>) -> Value {
         "schema": wire::schema_json(view.schema()),
         "segments": others.filter(|name| edited.is_none_or(|edited| edited.name != *name)).collect::<Vec<_>>(),
         "segment": edited.map(|segment| &segment.name),
+        "version": edited.map(|segment| segment.version),
     });
     // The order of the schema, which an object does not keep.
     start["order"] = view.schema().properties().map(|property| property.name.as_str()).collect();

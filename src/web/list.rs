@@ -1,4 +1,6 @@
-//! The list of segments: how many each holds, how it went, what it is.
+//! The list of segments, page by page: how many each holds, how it went, what it is.
+
+use std::cmp::Reverse;
 
 use askama::Template;
 use axum::{extract::State, http::Uri, response::Response};
@@ -8,6 +10,7 @@ use crate::{
     http::{app::App, body, path::Params, problem::Problem},
     web::{
         answer::{self, Frame},
+        ask::NAMES_MAX,
         chart, tell,
     },
 };
@@ -20,7 +23,7 @@ const SORTS: [(&str, &str); 4] = [("name", "Name"), ("-count", "Contacts"), ("ki
 /// One segment of the list.
 struct Row {
     name: String,
-    path: String,
+    path: Option<String>,
     description: String,
     kind: &'static str,
     count: u64,
@@ -43,16 +46,19 @@ struct ListPage {
     frame: Frame,
     headings: Vec<Heading>,
     search: String,
-    sort: &'static str,
     rows: Vec<Row>,
     total: usize,
-    seq: u64,
-    everyone: u64,
+    found: usize,
+    page: usize,
+    pages: usize,
+    before: String,
+    after: String,
 }
 
 /// `GET /ui/`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let params = Params::read(&uri, &["q", "sort"])?;
+    let params = Params::read(&uri, &["q", "sort", "page"])?;
+    let page = params.parsed::<usize>("page")?.unwrap_or(1);
     let search = params.text("q").unwrap_or_default().trim().to_owned();
     let sort = params.text("sort").and_then(|sort| SORTS.iter().find(|(word, _)| *word == sort));
     let sort = sort.map_or(SORTS[0].0, |(word, _)| word);
@@ -66,41 +72,43 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
             let description = segment.description.as_deref().unwrap_or_default();
             segment.name.to_lowercase().contains(&wanted) || description.to_lowercase().contains(&wanted)
         };
-        let mut found: Vec<(SegmentInfo, u64)> = Vec::new();
-        for segment in segments.into_iter().filter(is_found) {
-            let count = view.member_count(&segment.name)?;
-            found.push((segment, count));
-        }
-        found.sort_by_key(|(segment, _)| segment.name.to_lowercase());
+        let mut found: Vec<SegmentInfo> = segments.into_iter().filter(is_found).collect();
+        found.sort_by_cached_key(|segment| segment.name.to_lowercase());
         match sort {
-            "-count" => found.sort_by_key(|(_, count)| std::cmp::Reverse(*count)),
-            "kind" => found.sort_by_key(|(segment, _)| segment.rule.is_none()),
-            "-updated" => found.sort_by_key(|(segment, _)| std::cmp::Reverse(segment.updated)),
+            "-count" => found.sort_by_cached_key(|segment| Reverse(view.member_count(&segment.name).unwrap_or(0))),
+            "kind" => found.sort_by_key(|segment| segment.rule.is_none()),
+            "-updated" => found.sort_by_key(|segment| Reverse(segment.updated)),
             _ => {}
         }
-        let rows =
-            found.iter().map(|(segment, count)| row(&view, segment, *count, everyone)).collect::<Result<_, _>>()?;
+        let pages = found.len().div_ceil(NAMES_MAX).max(1);
+        let page = page.clamp(1, pages);
+        let shown = found.iter().skip((page - 1) * NAMES_MAX).take(NAMES_MAX);
+        let rows = shown.map(|segment| row(&view, segment, everyone)).collect::<Result<_, _>>()?;
+        let address = |page: usize| format!("?page={page}&sort={sort}&q={}", tell::encoded(&search));
         let headings = SORTS.iter().map(|(word, text)| Heading { word, text, is_chosen: *word == sort });
         answer::page(&ListPage {
             frame: Frame::of(&view),
             headings: headings.collect(),
+            before: address(page - 1),
+            after: address(page + 1),
+            found: found.len(),
             search,
-            sort,
             rows,
             total,
-            seq: view.feed_bounds().newest,
-            everyone,
+            page,
+            pages,
         })
     })
     .await
 }
 
-fn row(view: &View, segment: &SegmentInfo, count: u64, everyone: u64) -> Result<Row, Problem> {
+fn row(view: &View, segment: &SegmentInfo, everyone: u64) -> Result<Row, Problem> {
+    let count = view.member_count(&segment.name)?;
     let zone = view.schema().zone();
     let from = zone.day_of(view.now()).plus_days(1 - SPARK_DAYS);
     Ok(Row {
         name: segment.name.to_string(),
-        path: tell::encoded(&segment.name),
+        path: tell::path(&segment.name),
         description: segment.description.as_deref().unwrap_or_default().to_owned(),
         kind: if segment.rule.is_some() { "dynamic" } else { "static" },
         count,

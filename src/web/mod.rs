@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::http::{app::App, guard, problem, router_of};
+use crate::http::{app::App, caught, guard, problem, router_of};
 
 pub mod answer;
 pub mod ask;
@@ -20,6 +20,7 @@ pub mod chart;
 pub mod contact;
 pub mod edit;
 pub mod list;
+pub mod overlap;
 pub mod segment;
 pub mod tell;
 pub mod versions;
@@ -34,15 +35,17 @@ pub fn router(app: App) -> Router {
         .route("/ui/segments/{name}", get(segment::get))
         .route("/ui/segments/{name}/edit", get(edit::get))
         .route("/ui/segments/{name}/versions", get(versions::get))
+        .route("/ui/overlap", get(overlap::get))
         .route("/ui/contacts", get(contact::find))
         .route("/ui/contacts/{key}", get(contact::get))
         .route("/ui/assets/{file}", get(assets::get))
-        .route("/ui/{*rest}", get(answer::nothing_here))
-        .layer(from_fn(answer::finish));
+        .route("/ui/{*rest}", get(answer::nothing_here));
+    let pages = caught(pages).layer(from_fn(answer::finish));
     let questions = Router::new()
         .route("/ui/ask/preview", post(ask::preview))
         .route("/ui/ask/values", get(ask::values))
-        .layer(from_fn(guard::same_origin))
-        .layer(from_fn(problem::finish));
+        .route("/ui/ask/counts", post(ask::counts))
+        .layer(from_fn(guard::same_origin));
+    let questions = caught(questions).layer(from_fn(problem::finish));
     router_of(app.clone()).merge(pages.merge(questions).with_state(app))
 }

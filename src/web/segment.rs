@@ -5,6 +5,7 @@ use axum::{extract::State, http::Uri, response::Response};
 
 use crate::{
     db::{
+        browse::Dependent,
         feed::{FeedChange, FeedKind},
         outline::Outline,
         past::DayRecord,
@@ -58,7 +59,7 @@ struct Column {
 /// A member with its cells.
 struct Member {
     key: String,
-    path: String,
+    path: Option<String>,
     cells: Vec<String>,
 }
 
@@ -66,7 +67,7 @@ struct Member {
 struct Told {
     at: String,
     kind: &'static str,
-    contact: Option<(String, String)>,
+    contact: Option<(String, Option<String>)>,
     text: String,
     cause: &'static str,
 }
@@ -93,8 +94,8 @@ struct SegmentPage {
     count: u64,
     told_count: String,
     share: String,
-    everyone: u64,
     columns: Vec<Column>,
+    events: Vec<(String, String)>,
     fields: String,
     heads: Vec<String>,
     members: Vec<Member>,
@@ -105,24 +106,65 @@ struct SegmentPage {
     days: Vec<DayRecord>,
     changes: Vec<Told>,
     seq: u64,
-    dependents: Vec<(String, String)>,
+    dependents: Vec<Named>,
+}
+
+/// What names the segment in its rule; a suppression has no page.
+struct Named {
+    name: String,
+    path: Option<String>,
+    is_suppression: bool,
+}
+
+fn named(dependent: &Dependent) -> Named {
+    let (name, is_suppression) = (dependent.name.to_string(), dependent.is_suppression);
+    Named { path: if is_suppression { None } else { tell::path(&name) }, name, is_suppression }
+}
+
+/// Where a page of members begins. Most people look at the first and go: no view is kept for them. The second begins
+/// after a place, whatever the view; from there on all pages show one instant.
+enum Start {
+    First,
+    After(Place),
+    Listing(Cursor),
+}
+
+impl Start {
+    fn cursor(&self) -> Option<&Cursor> {
+        match self {
+            Start::Listing(cursor) => Some(cursor),
+            Start::First | Start::After(_) => None,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Start::First => None,
+            Start::After(place) => Some(*place),
+            Start::Listing(cursor) => Some(cursor.place),
+        }
+    }
 }
 
 /// `GET /ui/segments/{name}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     // A form sends a box once for each choice.
-    let params = Params::read_many(&uri, &["field", "fields", "after", "days"], &["field"])?;
+    let params = Params::read_many(&uri, &["field", "fields", "after", "from", "days"], &["field"])?;
     let days = params.parsed::<i64>("days")?.filter(|days| RANGES.contains(days)).unwrap_or(RANGES[1]);
     let asked: Vec<String> = match params.text("fields") {
         Some(list) => list.split(',').map(str::to_owned).collect(),
         None => params.texts("field").map(str::to_owned).collect(),
     };
-    let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
+    let start = match (params.text("after"), params.parsed("from")?) {
+        (Some(after), _) => Start::Listing(app.listings.resume(after)?),
+        (None, Some(place)) => Start::After(Place(place)),
+        (None, None) => Start::First,
+    };
     body::blocking(move || {
-        let view = app.view(cursor.as_ref());
+        let view = app.view(start.cursor());
         let segment = view.segment(&name).ok_or_else(|| unknown(&name))?;
-        answer::page(&segment_page(&app, &view, &segment, &asked, cursor.as_ref(), days)?)
+        answer::page(&segment_page(&app, &view, &segment, &asked, &start, days)?)
     })
     .await
 }
@@ -137,20 +179,21 @@ fn segment_page(
     view: &View,
     segment: &SegmentInfo,
     asked: &[String],
-    cursor: Option<&Cursor>,
+    start: &Start,
     range: i64,
 ) -> Result<SegmentPage, Problem> {
     let zone = view.schema().zone();
     let (name, everyone) = (&*segment.name, view.everyone().count());
     let count = view.member_count(name)?;
     let chosen = chosen_columns(view, asked);
-    let (members, next) = members(view, name, &chosen, cursor.map(|cursor| cursor.place))?;
+    let (members, next) = members(view, name, &chosen, start.place())?;
     let days = view.history(name, Some(zone.day_of(view.now()).plus_days(1 - range)), None)?;
     let columns = view.schema().properties().map(|property| Column {
         name: property.name.to_string(),
         label: tell::label(property.name.as_str()),
         is_chosen: chosen.contains(&property.name),
     });
+    let events = view.schema().events().map(|kind| (kind.name.to_string(), tell::label(kind.name.as_str())));
     let dependents = view.dependents(name)?;
     Ok(SegmentPage {
         frame: Frame::of(view),
@@ -166,19 +209,22 @@ fn segment_page(
         count,
         told_count: tell::grouped(count),
         share: tell::share(count, everyone),
-        everyone,
         columns: columns.collect(),
+        events: events.collect(),
         fields: chosen.iter().map(Name::as_str).collect::<Vec<_>>().join(","),
         heads: chosen.iter().map(|name| tell::label(name.as_str())).collect(),
         members,
-        next: next.map(|place| app.listings.next(view, place)),
-        is_later: cursor.is_some(),
+        next: next.map(|place| match start {
+            Start::First => format!("from={}", place.0),
+            Start::After(_) | Start::Listing(_) => format!("after={}", app.listings.next(view, place)),
+        }),
+        is_later: start.place().is_some(),
         ranges: RANGES.iter().map(|days| Range { days: *days, is_chosen: *days == range }).collect(),
         chart: chart::growth(&days),
         days: days.into_iter().rev().take(90).collect(),
         changes: view.newest_changes(name, CHANGES)?.iter().map(|change| told(change, zone)).collect(),
         seq: view.feed_bounds().newest,
-        dependents: dependents.iter().map(|name| (name.to_string(), tell::encoded(name))).collect(),
+        dependents: dependents.iter().map(named).collect(),
     })
 }
 
@@ -207,7 +253,7 @@ fn members(
             Some(tell::value(&found.1, ty, zone))
         };
         let cells = columns.iter().map(|column| cell(column).unwrap_or_default()).collect();
-        Member { key: record.key.to_string(), path: tell::encoded(&record.key), cells }
+        Member { key: record.key.to_string(), path: tell::path(&record.key), cells }
     };
     Ok((page.items.iter().map(member).collect(), page.next))
 }
@@ -217,13 +263,12 @@ pub fn parts(view: &View, segment: &SegmentInfo, everyone: u64) -> Result<Vec<Pa
     let Some(forms) = &segment.rule else { return Ok(Vec::new()) };
     let rule = view.parse_rule(&RuleSource::Json((&*forms.json).into()))?;
     let mut lines = Vec::new();
-    flatten(&view.outline(&rule, None)?, 0, everyone, &mut lines);
+    flatten(&view.outline(&rule, None)?.0, 0, everyone, &mut lines);
     Ok(lines)
 }
 
 fn flatten(node: &Outline, depth: usize, everyone: u64, lines: &mut Vec<Part>) {
-    let n = ["at_least", "at_most", "exactly"].into_iter().find_map(|word| node.json.get(word));
-    let n = n.map(ToString::to_string).unwrap_or_default();
+    let n = node.n.unwrap_or(0);
     let text = match node.kind {
         "and" => "all of".to_owned(),
         "or" => "any of".to_owned(),
@@ -232,12 +277,12 @@ fn flatten(node: &Outline, depth: usize, everyone: u64, lines: &mut Vec<Part>) {
         "at_least" => format!("at least {n} of"),
         "at_most" => format!("at most {n} of"),
         "exactly" => format!("exactly {n} of"),
-        _ => node.text.clone(),
+        _ => node.test.as_ref().map(|(text, _)| text.clone()).unwrap_or_default(),
     };
     lines.push(Part {
         depth: depth.min(8),
         text,
-        is_test: node.kind == "test",
+        is_test: node.test.is_some(),
         count: tell::grouped(node.count),
         share: tell::share(node.count, everyone),
     });
@@ -245,7 +290,7 @@ fn flatten(node: &Outline, depth: usize, everyone: u64, lines: &mut Vec<Part>) {
 }
 
 fn told(change: &FeedChange, zone: &Zone) -> Told {
-    let linked = |key: &Option<Box<str>>| key.as_deref().map(|key| (key.to_owned(), tell::encoded(key)));
+    let linked = |key: &Option<Box<str>>| key.as_deref().map(|key| (key.to_owned(), tell::path(key)));
     let (kind, contact, text) = match &change.kind {
         FeedKind::Entered(key) => ("entered", linked(key), "an erased contact".to_owned()),
         FeedKind::Left(key) => ("left", linked(key), "an erased contact".to_owned()),

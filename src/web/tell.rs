@@ -70,7 +70,13 @@ fn cents(amount: &str, decimals: usize) -> String {
     }
 }
 
-/// A name as part of a path.
+/// A name as part of the path of a page; nothing for `.` and `..`, which browsers take for steps between folders, also
+/// when they are encoded.
+pub fn path(name: &str) -> Option<String> {
+    (name != "." && name != "..").then(|| encoded(name))
+}
+
+/// A name as part of an address.
 pub fn encoded(name: &str) -> String {
     utf8_percent_encode(name, PATH).to_string()
 }

@@ -1,5 +1,7 @@
 //! The versions of a rule, newest first, each with what changed from the one before.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{extract::State, http::Uri, response::Response};
 use similar::{ChangeTag, TextDiff};
@@ -38,18 +40,28 @@ struct VersionsPage {
     name: String,
     path: String,
     versions: Vec<Version>,
+    older: Option<u32>,
+    is_later: bool,
 }
+
+/// Versions of a page.
+const VERSIONS: usize = 20;
+/// How long words are compared for one version; past it the rest is told as gone and come.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// `GET /ui/segments/{name}/versions`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
-    Params::read(&uri, &[])?;
+    let below = Params::read(&uri, &["before"])?.parsed::<u32>("before")?.unwrap_or(u32::MAX);
     body::blocking(move || {
         let view = app.db.view();
         let segment = view.segment(&name).ok_or_else(|| unknown(&name))?;
         let known = view.versions(&name).ok_or_else(|| unknown(&name))?;
-        let mut versions = Vec::with_capacity(known.len());
-        for (place, version) in known.iter().enumerate() {
+        // Numbers count up from the oldest, though the first may not be 1.
+        let end = known.partition_point(|version| version.version < below);
+        let start = end.saturating_sub(VERSIONS);
+        let mut versions = Vec::with_capacity(end - start);
+        for (place, version) in known.iter().enumerate().take(end).skip(start) {
             let before = place.checked_sub(1).map_or("", |before| &known[before].rule.text);
             versions.push(Version {
                 number: version.version,
@@ -59,8 +71,10 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
             });
         }
         versions.reverse();
-        let name = segment.name.to_string();
-        answer::page(&VersionsPage { frame: Frame::of(&view), path: tell::encoded(&name), name, versions })
+        let older = (start > 0).then(|| known[start].version);
+        let (is_later, name) = (end < known.len(), segment.name.to_string());
+        let (frame, path) = (Frame::of(&view), tell::encoded(&name));
+        answer::page(&VersionsPage { frame, path, name, versions, older, is_later })
     })
     .await
 }
@@ -72,7 +86,8 @@ fn whole(text: &str) -> Vec<Piece> {
 /// What changed, word by word.
 fn difference(before: &str, after: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let words = TextDiff::configure().algorithm(similar::Algorithm::Patience).diff_words(before, after);
+    let mut compare = TextDiff::configure();
+    let words = compare.algorithm(similar::Algorithm::Patience).timeout(PATIENCE).diff_words(before, after);
     for change in words.iter_all_changes() {
         let kind = match change.tag() {
             ChangeTag::Equal => "same",

@@ -69,6 +69,8 @@ fn pages_render_and_escape_what_people_wrote() {
     paths.push(format!("/ui/contacts?q={}", encoded("script")));
     paths.push(format!("/ui/?q={name}&sort=-count"));
     paths.push(format!("/ui/new?rule={name}&name={name}"));
+    paths.push(format!("/ui/overlap?segment={name}&segment=list&segment={name}"));
+    paths.push(format!("/ui/overlap?segment={}", encoded("<script>none")));
     paths.push("/ui/segments/List".to_owned());
     for path in &paths {
         let reply = page(&server, path);
@@ -91,6 +93,12 @@ fn pages_say_what_the_api_says() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let text = page(&server, &format!("/ui/overlap?segment={}&segment=list&segment=nothing", encoded(NASTY))).text;
+    assert!(
+        text.contains("href=\"/ui/overlap?segment=List\"") && text.contains("There is no segment “nothing”"),
+        "{text}"
+    );
+    assert!(text.contains("<option value=\"Users of it\">") && !text.contains("<option value=\"List\">"), "{text}");
     let text = page(&server, "/ui/contacts/u-1").text;
     for part in ["in 2 of 3", "2026-05-30 00:00 (to come)", "Lead score", "Conversation"] {
         assert!(text.contains(part), "{part}: {text}");
@@ -118,9 +126,12 @@ fn members_come_page_by_page_as_of_one_instant() {
         assert_eq!(next.is_some(), round < 2, "three pages");
         let Some(next) = next else { break };
         path = format!("/ui/segments/Many?{}", next.replace("&amp;", "&").replace("&#38;", "&"));
-        // Those who come later are not on the pages of a listing that has begun.
-        server.call("PUT", &format!("/v1/contacts/late-{round}"), json!({"lead_score": 1}));
-        assert!(!page(&server, &path).text.contains("/ui/contacts/late-"));
+        // A look at the first page keeps nothing; whoever turns pages stays at the instant of the second.
+        assert_eq!(path.contains("from="), round == 0, "{path}");
+        if round > 0 {
+            server.call("PUT", "/v1/contacts/late", json!({"lead_score": 1}));
+            assert!(!page(&server, &path).text.contains("/ui/contacts/late"));
+        }
     }
     // Newcomers are told in the live list of changes, never among these members.
     seen.sort_unstable();
@@ -160,6 +171,9 @@ fn the_root_leads_to_the_page_and_assets_are_asked_for_once() {
         "segment.js",
         "contact.js",
         "highlight.js",
+        "figures.js",
+        "overlap.js",
+        "svg.js",
     ]);
     for file in files {
         let path = format!("/ui/assets/{file}");
@@ -198,9 +212,123 @@ fn the_editor_hears_what_a_rule_means() {
     let wrong = server.call("POST", "/ui/ask/preview", json!({"rule": "Lead Scroe > 50"}));
     assert_eq!(wrong.status, 422);
     assert_eq!((&wrong.json()["rule"]["offset"], &wrong.json()["rule"]["length"]), (&json!(0), &json!(10)));
-    // The same counts stand in the API.
-    let explained = server.ok("POST", "/v1/query/explain", json!({"rule": rule}));
+    // The same counts stand in the API, for those who ask for them.
+    let explained = server.ok("POST", "/v1/query/explain", json!({"rule": rule, "nodes": true}));
     assert_eq!(explained["nodes"], told["nodes"]);
+    assert!(server.ok("POST", "/v1/query/explain", json!({"rule": rule})).get("nodes").is_none());
+    assert_eq!(server.call("POST", "/v1/query/explain", json!({"rule": rule, "nodes": 1})).status, 422);
+}
+
+#[test]
+fn every_part_of_a_rule_counts_what_it_counts_alone() {
+    let (_folder, server) = filled();
+    let tests = ["Lead Score > 50", "Country = \"US\"", "Has tag \"VIP\"", "Had conversation in last 7 days", "no one"];
+    let [a, b, c, d, none] = tests;
+    let rules = [
+        format!("({a} OR {b}) XOR NOT ({c} AND {d})"),
+        format!("at least 2 of ({a}, {b}, {d}) AND NOT at most 1 of ({a}, {a}, NOT {b})"),
+        format!("exactly 0 of ({a}, {none}) OR exactly 3 of ({a}, {b}, {c})"),
+        format!("at least 0 of ({none}) XOR at most 5 of ({a}) XOR at least 3 of ({a}, {b})"),
+        format!("NOT NOT {none}"),
+        "everyone".to_owned(),
+    ];
+    /// The rule of a node, put together again, and every node on the way.
+    fn rebuilt(node: &Value, nodes: &mut Vec<(Value, u64)>) -> Value {
+        let parts: Vec<Value> = node["children"].as_array().unwrap().iter().map(|part| rebuilt(part, nodes)).collect();
+        let rule = match node["kind"].as_str().unwrap() {
+            "test" => node["json"].clone(),
+            "not" => json!({"not": parts[0]}),
+            kind @ ("and" | "or" | "xor") => json!({kind: parts}),
+            kind => json!({kind: node["n"], "of": parts}),
+        };
+        nodes.push((rule.clone(), node["count"].as_u64().unwrap()));
+        rule
+    }
+    let mut counted = 0;
+    for rule in &rules {
+        let told = server.ok("POST", "/ui/ask/preview", json!({"rule": rule}));
+        let mut nodes = Vec::new();
+        assert_eq!(rebuilt(&told["nodes"], &mut nodes), told["json"], "{rule}");
+        for (part, count) in nodes {
+            let asked = server.ok("POST", "/v1/query", json!({"rule": part}));
+            assert_eq!(asked["count"].as_u64(), Some(count), "{part} of {rule}");
+            counted += 1;
+        }
+        // In lines it is the same rule.
+        assert_eq!(server.ok("POST", "/v1/rules/parse", json!({"rule": told["lines"]}))["json"], told["json"]);
+    }
+    assert!(counted > 35, "{counted} parts");
+}
+
+#[test]
+fn many_segments_come_in_pages_with_counts_for_those_seen() {
+    let (_folder, server) = filled();
+    for n in 0..130 {
+        let rule = if n == 125 { "everyone" } else { "no one" };
+        server.ok("POST", "/v1/segments", json!({"name": format!("Many {n:03}"), "rule": rule}));
+    }
+    let rows = |text: &str| text.matches("<tr data-name=").count();
+    let first = page(&server, "/ui/").text;
+    assert_eq!((rows(&first), first.matches("class=\"spark\"").count()), (100, 100));
+    assert!(first.contains("Page 1 of 2") && first.contains("rel=\"next\"") && !first.contains("rel=\"prev\""));
+    let second = page(&server, "/ui/?page=2&sort=name&q=").text;
+    assert!(rows(&second) == 33 && second.contains("data-name=\"Many 129\"") && second.contains("rel=\"prev\""));
+    assert_eq!(rows(&page(&server, "/ui/?page=99").text), 33, "past the end is the last");
+    assert!(page(&server, "/ui/?sort=-count").text.contains("data-name=\"Many 125\""), "sorted over all pages");
+    let found = page(&server, "/ui/?q=many+12").text;
+    assert!(rows(&found) == 10 && !found.contains("rel=\"next\""), "searched over all pages");
+    let told = server.ok("POST", "/ui/ask/counts", json!({"names": ["many 125", "nothing", "List"]}));
+    assert_eq!((&told["counts"], &told["everyone"]), (&json!([3, null, 1]), &json!(3)));
+    assert_eq!(server.call("POST", "/ui/ask/counts", json!({"names": vec!["x"; 101]})).status, 422);
+    // A contact shows those that hold it first, and finds others.
+    let contact = page(&server, "/ui/contacts/u-2").text;
+    assert!(contact.contains("in 2 of 133") && contact.matches("class=\"truth").count() == 100, "{contact}");
+    let in_first = contact.find("Many 125").unwrap();
+    assert!(contact.contains(" List</summary>") && in_first < contact.find("not in").unwrap());
+    let contact = page(&server, "/ui/contacts/u-2?q=many+12").text;
+    assert!(contact.matches("class=\"truth").count() == 10 && contact.contains("10 of 10 found"), "{contact}");
+}
+
+#[test]
+fn versions_come_twenty_at_a_time() {
+    let (_folder, server) = filled();
+    server.ok("POST", "/v1/segments", json!({"name": "Often", "rule": "Lead Score > 1"}));
+    for n in 2..=45 {
+        server.ok("PATCH", "/v1/segments/Often", json!({"rule": format!("Lead Score > {n}")}));
+    }
+    let numbers = |path: &str| -> Vec<u32> {
+        let text = page(&server, path).text;
+        let found = text.split("<h2>Version ").skip(1);
+        found.map(|rest| rest.split([' ', '<']).next().unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(numbers("/ui/segments/Often/versions"), (26..=45).rev().collect::<Vec<_>>());
+    assert_eq!(numbers("/ui/segments/Often/versions?before=26"), (6..=25).rev().collect::<Vec<_>>());
+    assert_eq!(numbers("/ui/segments/Often/versions?before=6"), [5, 4, 3, 2, 1]);
+    let text = page(&server, "/ui/segments/Often/versions?before=26").text;
+    assert!(
+        text.contains("<del>5</del>") && text.contains("versions?before=6\""),
+        "compared with the page before: {text}"
+    );
+    assert!(!page(&server, "/ui/segments/Often/versions?before=6").text.contains("Older"));
+}
+
+#[test]
+fn what_has_no_page_is_named_without_a_link() {
+    let (_folder, server) = filled();
+    let lines = "{\"key\":\".\",\"lead_score\":99}\n{\"key\":\"..\",\"lead_score\":99}\n";
+    server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines);
+    server.ok("POST", "/v1/segments", json!({"name": "..", "rule": "Lead Score = 99"}));
+    server.ok("POST", "/v1/segments", json!({"name": "Dots", "rule": {"segment": ".."}}));
+    server.ok("POST", "/v1/suppressions", json!({"name": "Quiet", "rule": {"segment": "Dots"}}));
+    for path in ["/ui/", "/ui/contacts", "/ui/segments/Dots", "/ui/contacts/u-1"] {
+        let text = page(&server, path).text;
+        for dead in ["/%2E\"", "/%2E%2E\"", "/.\"", "/..\"", "=\"%2E%2E\""] {
+            assert!(!text.contains(dead), "{path} leads to {dead}");
+        }
+        assert!(text.contains("..") && (path == "/ui/segments/Dots" || text.contains("no page: ")), "{path}: {text}");
+    }
+    let text = page(&server, "/ui/segments/Dots").text;
+    assert!(text.contains("suppression “Quiet”") && !text.contains("/ui/segments/Quiet"), "{text}");
 }
 
 #[test]
@@ -254,6 +382,11 @@ fn writes_that_another_site_sends_are_refused() {
             assert_eq!(send("POST", path, &[("content-type", media)], &body).status, 415, "{path} {media}");
         }
     }
+    // Bytes without a type can be sent from another site; of a browser they are no JSON, of a program they are.
+    for headers in [[("sec-fetch-site", "same-origin")], [("origin", "http://x")]] {
+        assert_eq!(send("POST", "/v1/query", &headers, br#"{"rule":"everyone"}"#).status, 415, "{headers:?}");
+    }
+    assert_eq!(send("POST", "/v1/query", &[], br#"{"rule":"everyone"}"#).status, 200);
     assert_eq!(send("GET", "/v1/segments/Forged", &[], b"").status, 404);
     let own = [json_type, ("sec-fetch-site", "same-origin"), ("origin", "http://x")];
     assert_eq!(send("POST", "/v1/segments", &own, &body).status, 201);

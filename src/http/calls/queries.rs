@@ -6,7 +6,9 @@ use crate::{
     http::{
         call::{Call, Chapter, JSON},
         query,
-        shape::{anything, asks, cursor, instant, list, named, nullable, object, said, text, whole, whole_of, word},
+        shape::{
+            anything, asks, cursor, flag, instant, list, named, nullable, object, said, text, whole, whole_of, word,
+        },
     },
     model::limits,
 };
@@ -46,7 +48,8 @@ fn ask() -> Call {
 }
 
 fn explain() -> Call {
-    let body = asks([("rule", named("Rule"))], [("as_of", nullable(text()))]);
+    let nodes = "Whether to tell the count of every part of the rule too; each predicate is then asked by itself.";
+    let body = asks([("rule", named("Rule"))], [("as_of", nullable(text())), ("nodes", nullable(said(flag(), nodes)))]);
     let shape = object(
         [
             ("count", whole()),
@@ -55,9 +58,8 @@ fn explain() -> Call {
             ("took_us", whole()),
             ("rule", text()),
             ("plan", named("PlanNode")),
-            ("nodes", named("RuleNode")),
         ],
-        [],
+        [("nodes", named("RuleNode"))],
     );
     let example = json!({
         "count": 1, "as_of": "2026-05-01T00:00:00Z", "lsn": 10, "took_us": 51, "rule": "lead_score > 50",
@@ -68,10 +70,10 @@ fn explain() -> Call {
     });
     Call::post("explainQuery", "/v1/query/explain", query::explain, "How a rule is answered")
         .says(
-            "`plan`: nodes with index, estimate, count and time, in the order chosen. `nodes`: the rule as it was \
-             written, each part with how many contacts it holds for alone.",
+            "`plan`: nodes with index, estimate, count and time, in the order chosen. With `nodes` also the rule as \
+             it was written, each part with how many contacts it holds for alone.",
         )
-        .takes(JSON, body, json!({"rule": RULE}))
+        .takes(JSON, body, json!({"rule": RULE, "nodes": true}))
         .answers(shape, example)
 }
 

@@ -39,7 +39,7 @@ export class Builder {
       return { ...group("and", [this.nodeOf(outline.children[0], true)]), negated: true };
     }
     const made = group(outline.kind, outline.children.map((child) => this.nodeOf(child, false)));
-    return { ...made, negated, n: outline.json[outline.kind] ?? 2 };
+    return { ...made, negated, n: outline.n ?? 2 };
   }
 
   /** The JSON form of what is complete; null if nothing is. */

@@ -10,26 +10,30 @@ export class Refused extends Error {
 }
 
 /** One call; gives the JSON of the answer. */
-export async function call(method, path, body, options = {}) {
+export async function call(method, path, body) {
   let answer;
+  let text;
   try {
     answer = await fetch(path, {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: options.signal,
     });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+    text = await answer.text();
+  } catch {
     throw new Refused(0, { detail: "The server does not answer. Is it running?" });
   }
-  const text = await answer.text();
   if (!answer.ok) {
     let problem = {};
     try { problem = JSON.parse(text); } catch { /* the status says enough */ }
     throw new Refused(answer.status, problem);
   }
-  return text === "" ? null : JSON.parse(text, exact);
+  if (text === "") return null;
+  try {
+    return JSON.parse(text, exact);
+  } catch {
+    throw new Refused(answer.status, { detail: "The server's answer broke off." });
+  }
 }
 
 /** Keeps the digits of numbers that this language would shorten, where the browser can. */
@@ -37,6 +41,9 @@ function exact(_, value, context) {
   const isShortened = typeof value === "number" && context?.source !== undefined && String(value) !== context.source;
   return isShortened && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
 }
+
+/** The digits of a number of an answer, which may be longer than a number of this language holds. */
+export const digits = (value) => (value && typeof value === "object" ? value.rawJSON : String(value));
 
 /** An element with attributes and children; texts are texts, never markup. */
 export function make(tag, attributes = {}, ...children) {
@@ -72,25 +79,95 @@ export function debounced(delay, run) {
   };
 }
 
-/** Runs once for all calls within a while, however many keep coming. */
-export function gathered(delay, run) {
-  let timer = null;
-  return () => { timer ??= setTimeout(() => { timer = null; run(); }, delay); };
+/** Runs one at a time: of the calls that come meanwhile only the last follows. */
+export function latest(run) {
+  let next = null;
+  let isRunning = false;
+  return async (...values) => {
+    next = values;
+    if (isRunning) return;
+    isRunning = true;
+    while (next) {
+      const now = next;
+      next = null;
+      try { await run(...now); } catch (error) { reportError(error); }
+    }
+    isRunning = false;
+  };
 }
 
-/** Follows the feed after an entry; `hear` gets each change. Connects again by itself. */
+/** Runs once for all calls within a while, however many keep coming, and never twice at a time. */
+export function gathered(delay, run) {
+  const turn = latest(run);
+  let timer = null;
+  return () => { timer ??= setTimeout(() => { timer = null; turn(); }, delay); };
+}
+
+/** Changes that are kept until they are drawn; of more only the newest. */
+const NEWS_MAX = 200;
+/** Milliseconds until a refused connection is tried again, at first and at most. */
+const RETRY = [1000, 30000];
+
+/**
+ * Follows the feed after an entry while the page is seen; `hear` gets the changes of a frame, oldest first. A browser
+ * opens few connections to a host, so a page that is not looked at holds none.
+ */
 export function follow(seq, segment, hear, standing = () => {}) {
-  const query = new URLSearchParams({ after: seq });
-  if (segment) query.set("segment", segment);
-  const source = new EventSource(`/v1/feed?${query}`);
-  for (const kind of ["entered", "left", "bulk"]) {
-    source.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
-  }
-  source.onopen = () => standing(true);
-  source.onerror = () => standing(false);
-  // The feed no longer reaches back to where this page was: it is made afresh.
-  source.addEventListener("gone", () => { source.close(); location.reload(); });
-  addEventListener("pagehide", () => source.close());
+  let [last, source, timer, wait, frame, news] = [seq, null, null, RETRY[0], null, []];
+  const address = (more) => `/v1/feed?${new URLSearchParams({ after: last, segment, ...more })}`;
+  const close = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+    standing(false);
+  };
+  const draw = () => {
+    frame = null;
+    const drawn = news;
+    news = [];
+    hear(drawn);
+  };
+  const open = () => {
+    if (source || document.hidden) return;
+    clearTimeout(timer);
+    const opened = new EventSource(address());
+    source = opened;
+    for (const kind of ["entered", "left", "bulk"]) {
+      opened.addEventListener(kind, (event) => {
+        last = event.lastEventId || last;
+        news.push(JSON.parse(event.data));
+        if (news.length > NEWS_MAX) news.shift();
+        frame ??= requestAnimationFrame(draw);
+      });
+    }
+    opened.onopen = () => { wait = RETRY[0]; standing(true); };
+    // A connection that breaks is opened again by the browser; one that was refused is not.
+    opened.onerror = () => {
+      standing(false);
+      if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
+      close();
+      again();
+    };
+    // The feed no longer reaches back to where this page was: it is made afresh.
+    opened.addEventListener("gone", () => { close(); location.reload(); });
+  };
+  const again = async () => {
+    const status = await fetch(address({ limit: 1 })).then((answer) => answer.status, () => 0);
+    if (status === 410 || status === 404) { location.reload(); return; }
+    timer = setTimeout(open, wait);
+    wait = Math.min(2 * wait, RETRY[1]);
+  };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
+}
+
+/** A contact, as a link to its page. */
+export function contactLink(key, attributes = {}) {
+  // Browsers take these for steps between folders, also when they are encoded.
+  if (key === "." || key === "..") return make("span", { title: "no page: browsers do not ask for this key" }, key);
+  return make("a", { href: `/ui/contacts/${encodeURIComponent(key)}`, ...attributes }, key);
 }
 
 /** Shows a number, and that it has changed. */

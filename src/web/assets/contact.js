@@ -1,5 +1,5 @@
 // One contact: opening a segment asks why it holds the contact, or why not.
-import { call, instant, make } from "./call.js";
+import { call, digits, instant, make } from "./call.js";
 import { paint } from "./highlight.js";
 
 const path = document.getElementById("contact").dataset.path;
@@ -57,8 +57,8 @@ function flatten(node, depth, lines) {
 }
 
 function shown(value) {
-  if (Array.isArray(value)) return value.join(", ");
+  if (Array.isArray(value)) return value.map(shown).join(", ");
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return `${instant(value)} UTC`;
-  return String(value);
+  return digits(value);
 }

@@ -1,5 +1,5 @@
 // The editor: the rule as conditions and as text, each following the other, and what the rule means while it is made.
-import { Refused, call, debounced, grouped, make } from "./call.js";
+import { Refused, call, contactLink, debounced, grouped, latest, make } from "./call.js";
 import { Builder } from "./builder.js";
 import { paint } from "./highlight.js";
 
@@ -8,22 +8,13 @@ const start = JSON.parse(form.dataset.start);
 const at = (id) => document.getElementById(id);
 const field = at("rule");
 let builder = null;
-let asking = null;
 /** The side that was edited and not answered yet. */
 let waiting = null;
-
-if (field) {
-  builder = new Builder(at("builder"), start, () => ask("builder"));
-  field.addEventListener("input", () => { show(); ask("text"); });
-  field.addEventListener("scroll", () => { at("overlay").scrollTop = field.scrollTop; });
-  // The overlay scrolls with the text and has its width.
-  new ResizeObserver(() => { at("overlay").scrollTop = field.scrollTop; }).observe(field);
-  // Enter in a field of the builder must not save what is half made.
-  at("builder").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") event.preventDefault(); });
-  show();
-  preview("text");
-}
-form.addEventListener("submit", save);
+/** Edits so far. An answer counts only if none has come since it was asked for. */
+let edits = 0;
+/** Whether the conditions would shorten a number of the rule. */
+let isTooLong = false;
+let isSaved = false;
 
 function show(from, to) {
   // A line end at the very end takes up a line only if something follows it.
@@ -32,49 +23,53 @@ function show(from, to) {
 }
 
 function ask(side) {
+  edits += 1;
   waiting = side;
+  hold(side);
   at("preview").classList.add("stale");
-  soon(side);
+  soon();
 }
-const soon = debounced(150, preview);
 
-/** Asks what the rule of one side means, and shows it on the other. */
-async function preview(side) {
-  asking?.abort();
-  asking = new AbortController();
+/** While one side waits for its answer the other shows what was before, and is not to be edited. */
+function hold(side) {
+  at("builder").inert = side === "text" || isTooLong;
+  field.readOnly = side === "builder";
+}
+
+/** Asks what the rule of the side that was edited means, and shows it on the other. */
+const preview = latest(async () => {
+  const [edit, side] = [edits, waiting ?? "text"];
   const rule = side === "text" ? field.value : builder.json();
   if (rule === null || (side === "text" && rule.trim() === "")) {
     if (side === "text") builder.clear(); else { builder.count(null); field.value = ""; show(); }
-    wrong(null);
-    at("builder").classList.remove("stale");
+    told(null);
+    return;
+  }
+  let answer;
+  try {
+    answer = await call("POST", "/ui/ask/preview", start.segment ? { rule, segment: start.segment } : { rule });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (edit !== edits) return;
+    hold(null);
+    wrong(error, side);
     nothing();
     return;
   }
-  const body = start.segment ? { rule, segment: start.segment } : { rule };
-  try {
-    const answer = await call("POST", "/ui/ask/preview", body, { signal: asking.signal });
-    if (side === "text") builder.load(answer.nodes);
-    else {
-      field.value = inLines(answer.nodes);
-      builder.count(answer.nodes);
-    }
-    wrong(null);
-    at("builder").classList.remove("stale");
-    told(answer);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    if (!(error instanceof Refused)) throw error;
-    wrong(error, side);
-    nothing();
+  if (edit !== edits) return;
+  if (side === "text") {
+    isTooLong = !JSON.rawJSON && /\d[\d._]{15,}/.test(answer.text);
+    if (isTooLong) builder.clear(); else builder.load(answer.nodes);
+  } else {
+    field.value = answer.lines;
+    builder.count(answer.nodes);
   }
-}
+  told(answer);
+});
+const soon = debounced(150, preview);
 
-/** The canonical text, a line for each part of the outermost group. */
-function inLines({ kind, text, children }) {
-  if (!["and", "or", "xor"].includes(kind)) return text;
-  const parts = children.map((part) => (["and", "or", "xor"].includes(part.kind) ? `(${part.text})` : part.text));
-  return parts.join(`\n${kind.toUpperCase()} `);
-}
+/** Says a thing to those who hear the page, once one pauses. */
+const say = debounced(1000, (text) => { at("spoken").textContent = text; });
 
 /** The place of a byte in a text. */
 function place(text, bytes) {
@@ -85,6 +80,7 @@ function place(text, bytes) {
 function wrong(error, side) {
   const problem = at("rule-problem");
   problem.replaceChildren();
+  if (error) say(error.message.split("\n")[0]);
   field.removeAttribute("aria-invalid");
   const rule = error?.problem?.rule;
   if (!error || !rule || side !== "text") {
@@ -122,17 +118,29 @@ function nothing() {
   for (const id of ["share", "trial", "sample", "took"]) at(id).replaceChildren();
 }
 
+/** Shows what the newest edit means; nothing for no rule. */
 function told(answer) {
   waiting = null;
-  show();
+  if (!answer) isTooLong = false;
+  hold(null);
+  wrong(null);
+  at("builder").classList.remove("stale");
+  const note = at("builder-note");
+  note.hidden = !isTooLong;
+  note.textContent = "This rule has a number with more digits than this browser keeps: it is edited as text.";
+  if (!answer) { nothing(); say(""); return; }
   at("preview").classList.remove("stale");
   at("count").textContent = grouped(answer.count);
   at("share").textContent = `contacts · ${answer.share} of ${grouped(answer.everyone)}`;
   at("took").textContent = `Counted exactly in ${(answer.took_us / 1000).toFixed(1)} ms.`;
-  const link = (key, about) => make("li", {}, make("a", { href: `/ui/contacts/${encodeURIComponent(key)}` }, key), make("span", { class: "dim" }, about));
+  say(`${grouped(answer.count)} contacts, ${answer.share} of all`);
+  const link = (key, about) => make("li", {}, contactLink(key, APART), make("span", { class: "dim" }, about));
   at("sample").replaceChildren(...(answer.sample.length ? [make("h3", {}, "For example"), make("ul", {}, answer.sample.map(({ key, about }) => link(key, about)))] : []));
   at("trial").replaceChildren(...(answer.trial ? difference(answer.trial) : []));
 }
+
+/** A link beside the work: what is not saved stays. */
+const APART = { target: "_blank", rel: "noopener" };
 
 /** What saving would change. */
 function difference(trial) {
@@ -142,7 +150,7 @@ function difference(trial) {
     shown.push(make("p", { class: "dim" }, `“${other.segment}” would go from ${grouped(other.now)} to ${grouped(other.after)}.`));
   }
   for (const [text, keys] of [["Entering", trial.samples.entering], ["Leaving", trial.samples.leaving]]) {
-    if (keys.length) shown.push(make("p", {}, `${text}: `, keys.map((key, place) => [place ? ", " : "", make("a", { href: `/ui/contacts/${encodeURIComponent(key)}` }, key)]).flat()));
+    if (keys.length) shown.push(make("p", {}, `${text}: `, keys.map((key, place) => [place ? ", " : "", contactLink(key, APART)]).flat()));
   }
   return shown;
 }
@@ -165,16 +173,39 @@ async function save(event) {
   button.disabled = true;
   problem.hidden = true;
   try {
-    const saved = start.segment === null
-      ? await call("POST", "/v1/segments", body)
-      : await call("PATCH", `/v1/segments/${form.dataset.path}`, changes(body));
-    location.assign(`/ui/segments/${encodeURIComponent(saved.name)}`);
+    if (start.segment === null) {
+      leave(await call("POST", "/v1/segments", body));
+    } else {
+      const changed = changes(body);
+      if (await isAgreed(changed)) leave(await call("PATCH", `/v1/segments/${form.dataset.path}`, changed));
+    }
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     refuse(error.message.split("\n")[0]);
-    button.disabled = false;
-    if (error.problem?.rule) wrong(error, "text");
+    if (error.problem.rule) wrong(error, "text");
+  } finally {
+    button.disabled = isSaved;
   }
+}
+
+function leave(saved) {
+  isSaved = true;
+  location.assign(`/ui/segments/${encodeURIComponent(saved.name)}`);
+}
+
+/** Whether what is to be saved was not changed by someone else since the page was opened, or may be written over. */
+async function isAgreed(changed) {
+  const now = await call("GET", `/v1/segments/${form.dataset.path}`);
+  const theirs = [];
+  if ("rule" in changed && now.version !== start.version) theirs.push([`Rule, version ${now.version}`, now.rule]);
+  if ("description" in changed && (now.description ?? "") !== at("description").defaultValue) theirs.push(["Description", now.description ?? "none"]);
+  if (theirs.length === 0) return true;
+  const box = at("moved");
+  at("theirs").replaceChildren(...theirs.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+  box.returnValue = "";
+  box.showModal();
+  await new Promise((resolve) => { box.addEventListener("close", resolve, { once: true }); });
+  return box.returnValue === "over";
 }
 
 /** What of a segment was changed here; the rest stays as it is by now. */
@@ -187,3 +218,26 @@ function changes(body) {
   }
   return kept;
 }
+
+/** Whether leaving would lose something. */
+function isDirty() {
+  if (isSaved) return false;
+  const isEdited = ["name", "description", "rule"].some((id) => at(id) && at(id).value !== at(id).defaultValue);
+  return isEdited || waiting !== null || (field !== null && at("builder").querySelector(".draft") !== null);
+}
+
+if (field) {
+  builder = new Builder(at("builder"), start, () => { if (!at("builder").inert) ask("builder"); });
+  field.addEventListener("input", () => { show(); ask("text"); });
+  field.addEventListener("scroll", () => { at("overlay").scrollTop = field.scrollTop; });
+  // The overlay scrolls with the text and has its width.
+  new ResizeObserver(() => { at("overlay").scrollTop = field.scrollTop; }).observe(field);
+  // Enter in a field of the builder must not save what is half made.
+  at("builder").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") event.preventDefault(); });
+  show();
+  // Conditions that do not show the rule yet must not take its place.
+  hold(field.value === "" ? null : "text");
+  preview();
+}
+form.addEventListener("submit", save);
+addEventListener("beforeunload", (event) => { if (isDirty()) event.preventDefault(); });

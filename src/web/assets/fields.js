@@ -1,5 +1,5 @@
 // Operators by type, and the fields in which their values are put.
-import { call, debounced, grouped, make } from "./call.js";
+import { call, debounced, digits, grouped, latest, make } from "./call.js";
 
 const TEXT = [
   ["eq", "is", "text"], ["ne", "is not", "text"], ["in", "is any of", "texts"], ["not_in", "is none of", "texts"],
@@ -42,34 +42,58 @@ export function operators(type) {
 export const UNITS = ["seconds", "minutes", "hours", "days", "weeks", "months", "years"];
 const PERIODS = ["today", "yesterday", "tomorrow", "this_week", "last_week", "next_week", "this_month", "last_month", "next_month", "this_year", "last_year", "next_year"];
 
-/** The digits of a number of the JSON form, which may be longer than a number of this language holds. */
-export const digits = (value) => (value && typeof value === "object" ? value.rawJSON : String(value));
-
 /** A number as the JSON form sends it, with every digit that was typed; null for what is none. */
 export function numeral(text) {
   const trimmed = text.trim();
   if (!/^-?\d+(\.\d+)?$/.test(trimmed)) return null;
   const plain = Number(trimmed);
-  return String(plain) === trimmed || !JSON.rawJSON ? plain : JSON.rawJSON(trimmed.replace(/^(-?)0+(?=\d)/, "$1"));
+  if (String(plain) === trimmed) return plain;
+  if (JSON.rawJSON) return JSON.rawJSON(trimmed.replace(/^(-?)0+(?=\d)/, "$1"));
+  // An older browser would shorten what has more digits than this.
+  return trimmed.replace(/\D/g, "").length <= 15 ? plain : null;
 }
 
 /** A box to choose from `[value, label]`. */
 export function choice(label, options, chosen, changed, attributes = {}) {
-  const list = options.map(([value, text]) => make("option", { value, selected: value === chosen }, text));
-  return make("select", { "aria-label": label, onchange: (event) => changed(event.target.value), ...attributes }, list);
+  const option = ([value, text]) => make("option", { value, selected: value === chosen }, text);
+  const box = make("select", { "aria-label": label, onchange: (event) => changed(event.target.value), ...attributes });
+  fill(box, options.length, () => options.map(option), () => options.filter(([value]) => value === chosen).map(option));
+  return box;
+}
+
+/** Options of a box that are made at once; of more, only the chosen one before the box is entered. */
+const OPTIONS_MAX = 200;
+
+/** Fills a box that has so many options. */
+export function fill(box, count, all, chosen) {
+  if (count <= OPTIONS_MAX) { box.append(...all()); return; }
+  box.append(...chosen());
+  let isFilled = false;
+  const enter = () => {
+    if (isFilled) return;
+    isFilled = true;
+    const { value } = box;
+    box.replaceChildren(...all());
+    box.value = value;
+  };
+  box.addEventListener("pointerdown", enter);
+  box.addEventListener("focus", enter);
 }
 
 let lists = 0;
+
+/** Offers values for what a field holds; the server looks through all of them, so one question at a time. */
+const complete = latest(async (offer, field, list) => {
+  const values = await offer(field.value).catch(() => []);
+  list.replaceChildren(...values.map(({ value: text, count }) => make("option", { value: text, label: `${text} (${grouped(count)})` })));
+});
 
 /** A field for a text that offers the values that are there, with their counts. */
 export function textField(label, value, changed, offer, attributes = {}) {
   const id = `offer-${(lists += 1)}`;
   const list = make("datalist", { id });
   const field = make("input", { type: "text", "aria-label": label, value: value ?? "", list: offer ? id : null, ...attributes });
-  const ask = debounced(120, async () => {
-    const values = await offer(field.value).catch(() => []);
-    list.replaceChildren(...values.map(({ value: text, count }) => make("option", { value: text, label: `${text} (${grouped(count)})` })));
-  });
+  const ask = debounced(120, () => complete(offer, field, list));
   if (offer) {
     field.addEventListener("focus", ask);
     field.addEventListener("input", ask);

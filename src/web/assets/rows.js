@@ -1,6 +1,6 @@
 // The rows of the builder: each a predicate. What a row cannot show with fields is shown as text, so nothing is lost.
-import { call, debounced, make } from "./call.js";
-import { choice, firstValue, fits, offers, operators, textField, valueField } from "./fields.js";
+import { Refused, call, debounced, latest, make } from "./call.js";
+import { choice, fill, firstValue, fits, offers, operators, textField, valueField } from "./fields.js";
 
 const FUNCTIONS = [["sum", "sum of"], ["count", "number of"], ["avg", "average of"], ["min", "least of"], ["max", "greatest of"], ["distinct", "distinct values of"]];
 const SIGNS = [["gt", ">"], ["ge", "≥"], ["lt", "<"], ["le", "≤"], ["eq", "="], ["ne", "≠"]];
@@ -168,10 +168,15 @@ function subjects(row, world, changed) {
   const group = (text, options) => make("optgroup", { label: text }, options.map(([value, name]) => make("option", { value, selected: value === chosen }, name)));
   const chosen = subjectWord(row);
   const others = [["d:", "Email domain"], ["a:", "Figure over events"], world.segments.length ? ["s:", "Segment"] : null, ["b:", "Random sample"], ["n:", "Everyone or no one"], ["t:", "As text"]];
-  return make("select", { "aria-label": "What the condition is about", "data-role": "subject", onchange: (event) => changed(event.target.value) },
-    group("Properties", world.order.map((name) => [`p:${name}`, label(name)])),
-    group("Events", world.events.map((name) => [`e:${name}`, label(name)])),
-    group("Other", others.filter(Boolean)));
+  const groups = [
+    ["Properties", world.order.map((name) => [`p:${name}`, label(name)])],
+    ["Events", world.events.map((name) => [`e:${name}`, label(name)])],
+    ["Other", others.filter(Boolean)],
+  ];
+  const box = make("select", { "aria-label": "What the condition is about", "data-role": "subject", onchange: (event) => changed(event.target.value) });
+  const part = (keep) => groups.map(([text, options]) => group(text, options.filter(keep))).filter((made) => made.children.length);
+  fill(box, world.order.length + world.events.length, () => part(() => true), () => part(([value]) => value === chosen));
+  return box;
 }
 
 function parts(row, world, changed, redraw) {
@@ -253,17 +258,22 @@ function whereParts(row, world, changed, redraw) {
 
 function textParts(row, changed) {
   const hint = make("span", { class: "hint", role: "status" });
-  const read = debounced(200, async (text) => {
+  const read = debounced(100, latest(async () => {
+    const { text } = row;
+    let [json, problem] = [null, ""];
     try {
-      row.json = (await call("POST", "/v1/rules/parse", { rule: text })).json;
-      hint.textContent = "";
+      if (text.trim() !== "") json = (await call("POST", "/v1/rules/parse", { rule: text })).json;
     } catch (error) {
-      row.json = null;
-      hint.textContent = text.trim() === "" ? "" : (error.problem?.rule?.message ?? error.message);
+      if (!(error instanceof Refused)) throw error;
+      problem = error.problem.rule?.message ?? error.message;
     }
+    // Typed on meanwhile, or not shown any more: the answer is about something else.
+    if (row.text !== text || !field.isConnected) return;
+    row.json = json;
+    hint.textContent = problem;
     changed();
-  });
-  const field = make("input", { type: "text", class: "text-row", "aria-label": "Condition as text", spellcheck: "false", value: row.text, placeholder: "first purchase in last 14 days", oninput: (event) => { row.text = event.target.value; row.json = null; read(row.text); } });
+  }));
+  const field = make("input", { type: "text", class: "text-row", "aria-label": "Condition as text", spellcheck: "false", value: row.text, placeholder: "first purchase in last 14 days", oninput: (event) => { row.text = event.target.value; row.json = null; changed(); read(); } });
   return [field, hint];
 }
 

@@ -1,5 +1,6 @@
 // One segment: what happens to it while one looks, what is to come, and the ways to change it.
-import { Refused, call, follow, gathered, grouped, instant, make, reveal, share, show } from "./call.js";
+import { Refused, call, contactLink, follow, gathered, grouped, instant, make, reveal, share, show } from "./call.js";
+import { figures } from "./figures.js";
 import { paintAll } from "./highlight.js";
 
 paintAll();
@@ -12,26 +13,28 @@ if (versions) startVersions(versions.dataset.path);
 function start({ name, path, seq }) {
   const feed = document.getElementById("feed");
   const live = document.getElementById("live");
-  const refresh = gathered(150, async () => {
+  const refresh = gathered(250, async () => {
     try {
-      const segment = await call("GET", `/v1/segments/${path}`);
-      const { count: everyone } = await call("POST", "/v1/query", { rule: { all: true } });
-      show(document.getElementById("count"), segment.count);
-      document.getElementById("share").textContent = share(segment.count, everyone);
-    } catch (error) {
+      const { counts: [count], everyone } = await call("POST", "/ui/ask/counts", { names: [name] });
       // Deleted or renamed by someone else: there is nothing to follow here.
-      if (error.status === 404) location.assign("/ui/"); else throw error;
+      if (count === null) { location.assign("/ui/"); return; }
+      show(document.getElementById("count"), count);
+      document.getElementById("share").textContent = share(count, everyone);
+    } catch (error) {
+      // The next change asks again.
+      if (!(error instanceof Refused)) throw error;
     }
   });
-  follow(seq, name, (change) => {
-    feed.prepend(told(change));
+  follow(seq, name, (changes) => {
+    feed.prepend(...changes.map(told).reverse());
     while (feed.children.length > 200) feed.lastElementChild.remove();
     document.getElementById("quiet").hidden = true;
     refresh();
   }, (stands) => { live.hidden = !stands; });
 
-  const forecast = document.getElementById("forecast");
-  if (forecast) lookAhead(forecast, path);
+  figures(path);
+  // A forecast takes as long as there is to happen, so it is made for those who ask.
+  document.getElementById("ahead")?.addEventListener("toggle", () => lookAhead(document.getElementById("forecast"), path), { once: true });
   dialog("freeze", "freezing", async () => {
     const frozen = await call("POST", `/v1/segments/${path}/freeze`, { name: document.getElementById("frozen-name").value });
     location.assign(`/ui/segments/${encodeURIComponent(frozen.name)}`);
@@ -49,7 +52,7 @@ function told(change) {
   const what = change.kind === "bulk"
     ? [`${grouped(change.entered)} entered, ${grouped(change.left)} left`]
     : change.contact === null ? [`an erased contact ${change.kind}`]
-      : [make("a", { href: `/ui/contacts/${encodeURIComponent(change.contact)}` }, change.contact), ` ${change.kind}`];
+      : [contactLink(change.contact), ` ${change.kind}`];
   return make("li", { class: `${change.kind} changed` }, make("span", { class: "sign", "aria-hidden": "true" }), make("span", {}, what, about));
 }
 
