@@ -4,7 +4,7 @@ import { paint } from "./highlight.js";
 
 const path = document.getElementById("contact").dataset.path;
 for (const details of document.querySelectorAll("details.why")) {
-  details.addEventListener("toggle", async () => {
+  const ask = async () => {
     if (!details.open || details.dataset.asked) return;
     details.dataset.asked = "yes";
     const place = details.querySelector(".because");
@@ -16,7 +16,10 @@ for (const details of document.querySelectorAll("details.why")) {
       delete details.dataset.asked;
       place.replaceChildren(make("p", { class: "problem" }, error.message), make("p", {}, link));
     }
-  });
+  };
+  details.addEventListener("toggle", ask);
+  // It may have been opened before this script was here.
+  ask();
 }
 
 function because(why) {

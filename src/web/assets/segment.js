@@ -34,7 +34,9 @@ function start({ name, path, seq }) {
 
   figures(path);
   // A forecast takes as long as there is to happen, so it is made for those who ask.
-  document.getElementById("ahead")?.addEventListener("toggle", () => lookAhead(document.getElementById("forecast"), path), { once: true });
+  const ahead = document.getElementById("ahead");
+  const look = () => lookAhead(document.getElementById("forecast"), path);
+  if (ahead?.open) look(); else ahead?.addEventListener("toggle", look, { once: true });
   dialog("freeze", "freezing", async () => {
     const frozen = await call("POST", `/v1/segments/${path}/freeze`, { name: document.getElementById("frozen-name").value });
     location.assign(`/ui/segments/${encodeURIComponent(frozen.name)}`);
