@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
@@ -14,8 +15,8 @@ use crate::{
         query::print,
         serve, show,
     },
-    db::{clock::Stopwatch, clock::system_now, database::Database, options::Options},
-    http::serve::Server,
+    db::{clock::Stopwatch, clock::system_now, database::Database, keys::Keyring, options::Options},
+    http::{app::App, serve::Server},
     model::{
         currency::Currency,
         name::{ContactKey, Name},
@@ -60,7 +61,8 @@ pub struct Demo {
 impl Demo {
     /// Makes the data, asks, and serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
-        let server = if self.no_serve { None } else { Some(serve::bind(self.listen)?) };
+        let keys = Keyring::open(&self.data)?;
+        let server = if self.no_serve { None } else { Some(serve::bind(self.listen, keys.is_keyed())?) };
         let folder = Options::folder(&self.data);
         let db = Database::open(folder)?;
         let found = db.status().contacts;
@@ -77,7 +79,7 @@ impl Demo {
         match server {
             Some(server) => {
                 print(&next_steps(&server, &self.data))?;
-                serve::serve(server, db)
+                serve::serve(server, App { keys: Arc::new(keys), ..App::new(db) })
             }
             None => Ok(db.close()?),
         }

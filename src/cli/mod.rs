@@ -14,6 +14,7 @@ pub mod demo;
 pub mod failure;
 pub mod generate;
 pub mod import;
+pub mod key;
 pub mod past;
 pub mod query;
 pub mod segment;
@@ -59,6 +60,8 @@ enum Command {
     Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
+    /// Make, list and revoke access keys.
+    Key(key::Keys),
     /// Write a snapshot, so that the next start is quick; or copy a data folder.
     Snapshot(admin::Snapshot),
     /// Check every file of a data folder for damage; changes nothing.
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Audience(audience) => audience.run(),
         Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),
+        Command::Key(key) => key.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),
         Command::Salvage(salvage) => salvage.run(),

@@ -1,13 +1,23 @@
 //! `throng serve`: a data folder over HTTP.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 
 use crate::{
     cli::{failure::Failure, target::Folder},
-    db::{database::Database, options::Upkeep},
-    http::serve::{ServeError, Server},
+    db::{keys::Keyring, options::Upkeep},
+    http::{
+        app::App,
+        serve::{ServeError, Server},
+        tracking_map::Mapping,
+    },
 };
 
 /// Where the server listens when nothing else is said.
@@ -21,6 +31,9 @@ pub struct Serve {
     /// The address to listen on; without keys only loopback is allowed. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", env = "THRONG_LISTEN", default_value = DEFAULT_ADDRESS)]
     listen: SocketAddr,
+    /// A file that says what becomes of tracking calls, as docs/TRACKING.md tells.
+    #[arg(long, value_name = "FILE", env = "THRONG_TRACKING")]
+    tracking: Option<PathBuf>,
     /// Keep so many megabytes on the disk to be given back when it is full; 0 for none, on a small disk less.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     ballast: u64,
@@ -41,7 +54,9 @@ pub struct Serve {
 impl Serve {
     /// Serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
-        let server = bind(self.listen)?;
+        let tracking = self.tracking.as_deref().map(mapping).transpose()?.unwrap_or_default();
+        let keys = Keyring::open(&self.folder.data)?;
+        let server = bind(self.listen, keys.is_keyed())?;
         let db = self.folder.open_with(self.upkeep())?;
         let status = db.status();
         eprintln!(
@@ -53,8 +68,16 @@ impl Serve {
             self.folder.data.display(),
             server.address(),
         );
-        serve(server, db)
+        let app = App { tracking: Arc::new(tracking), keys: Arc::new(keys), ..App::new(db) };
+        serve(server, app)
     }
+}
+
+/// Reads what becomes of tracking calls.
+fn mapping(file: &Path) -> Result<Mapping, Failure> {
+    let told = |what: String| Failure::caller(format!("{}: {what}", file.display()));
+    let text = fs::read(file).map_err(|error| told(error.to_string()))?;
+    Mapping::parse(&text).map_err(told)
 }
 
 impl Serve {
@@ -73,16 +96,17 @@ impl Serve {
 }
 
 /// Takes the address before the folder is opened, so that a taken one is told at once.
-pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
-    Server::bind(address).map_err(|error| match error {
+pub fn bind(address: SocketAddr, keyed: bool) -> Result<Server, Failure> {
+    Server::bind(address, keyed).map_err(|error| match error {
         ServeError::NotLoopback(_) => Failure::caller(error.to_string()),
         ServeError::Listen(..) | ServeError::Start(_) => Failure::operator(error.to_string()),
     })
 }
 
 /// Serves until told to stop, then closes the database.
-pub fn serve(server: Server, db: Database) -> Result<(), Failure> {
-    server.run(db.clone());
+pub fn serve(server: Server, app: App) -> Result<(), Failure> {
+    let db = app.db.clone();
+    server.run(app);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

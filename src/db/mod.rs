@@ -13,6 +13,8 @@ pub mod database;
 pub mod error;
 pub mod feed;
 pub mod keeper;
+#[cfg(feature = "server")]
+pub mod keys;
 pub mod open;
 pub mod options;
 pub mod past;

@@ -15,16 +15,18 @@ use crate::{
     db::{
         database::{Database, Once, Write},
         error::Error,
+        keys::Keyring,
         record::Written,
         view::View,
     },
     http::{
-        body,
+        access, body,
         import::{Summary, hashed, import_once},
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
         records::Kind,
+        tracking_map::Mapping,
     },
     model::{
         id::Lsn,
@@ -48,12 +50,16 @@ pub struct App {
     pub listings: Arc<Listings>,
     /// What was published, for those who wait.
     pub news: Arc<News>,
+    /// What tracking calls become.
+    pub tracking: Arc<Mapping>,
+    /// Who may call.
+    pub keys: Arc<Keyring>,
 }
 
 impl App {
     /// Serves a database.
     pub fn new(db: Database) -> App {
-        App { news: News::of(&db), db, listings: Arc::default() }
+        App { news: News::of(&db), db, listings: Arc::default(), tracking: Arc::default(), keys: Arc::default() }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.
@@ -66,7 +72,7 @@ impl App {
     /// Errors: those of the database; single refusals are among the results.
     pub async fn write(&self, requests: Vec<Request>, headers: &HeaderMap, uri: &Uri) -> Result<Written, Problem> {
         let once = once(&requests, "", headers, uri)?;
-        self.submit(Write { requests, once }).await
+        self.submit(Write { requests, once, by: access::by(headers) }).await
     }
 
     async fn submit(&self, write: Write) -> Result<Written, Problem> {
@@ -102,7 +108,7 @@ impl App {
     ) -> Result<Done, Problem> {
         let requests = vec![request];
         let once = once(&requests, part, headers, uri)?;
-        let Written { lsn, results, replayed } = self.submit(Write { requests, once }).await?;
+        let Written { lsn, results, replayed } = self.submit(Write { requests, once, by: access::by(headers) }).await?;
         match results.into_iter().next() {
             Some(Ok(applied)) => Ok(Done { applied, lsn, replayed }),
             Some(Err(refusal)) => Err(refusal.into()),

@@ -137,6 +137,13 @@ pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported(media.as_deref(), "application/json"));
     }
+    any_json(headers, body).await
+}
+
+/// Reads a whole body as JSON, whatever its media type is: browsers send beacons as plain text.
+///
+/// Errors: 400 malformed, 413, 415 for an encoding that is not taken, 422 nested too deeply.
+pub async fn any_json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     let bytes = bytes(headers, body).await?;
     if bytes.len() > PARSE_HERE_MAX { blocking(move || parse(&bytes)).await } else { parse(&bytes) }
 }

@@ -6,13 +6,14 @@
 
 use axum::{
     Router,
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{db::database::Database, http::app::App};
 
+pub mod access;
 pub mod app;
 pub mod audience;
 pub mod body;
@@ -38,6 +39,9 @@ pub mod segments;
 pub mod serve;
 pub mod suppressions;
 pub mod system;
+pub mod tracking;
+pub mod tracking_calls;
+pub mod tracking_map;
 pub mod what_if;
 pub mod why;
 pub mod wire;
@@ -91,6 +95,8 @@ pub fn router_of(app: App) -> Router {
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::ready))
         .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(app.clone(), access::check))
         .layer(from_fn(problem::finish))
+        .merge(tracking::routes())
         .with_state(app)
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +27,15 @@ const RESYNC: &str = "to start again, read the members of the segments that you 
 
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: &str = "x-request-id";
+
+/// What keeps browsers from making more of an answer than it is; a page says what it needs by itself.
+const SAFE: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::CACHE_CONTROL, "no-store"),
+];
 
 /// One thing that is wrong, at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +80,25 @@ pub struct Problem {
     pub kept: Option<FeedBounds>,
     /// As of which write it is, where it tells of the data.
     pub lsn: Option<Lsn>,
+    /// Whether it goes to an SDK, which reads `error`, `code` and `message`.
+    pub for_sdk: bool,
 }
 
 impl Problem {
     /// An error with a status, a word and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
-        Problem { status, code, detail, errors: Vec::new(), rule: None, retry_after: None, kept: None, lsn: None }
+        Problem {
+            status,
+            code,
+            detail,
+            errors: Vec::new(),
+            rule: None,
+            retry_after: None,
+            kept: None,
+            lsn: None,
+            for_sdk: false,
+        }
     }
 
     /// The same, as of a write.
@@ -111,6 +132,11 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["errors"] = self.errors.iter().map(Fault::to_json).collect();
+        }
+        if self.for_sdk {
+            body["error"] = body["title"].clone();
+            body["code"] = self.code.into();
+            body["message"] = body["detail"].clone();
         }
         if let Some(kept) = self.kept {
             body["oldest"] = kept.oldest.into();
@@ -226,6 +252,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
         if let Some(seconds) = problem.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"throng\""));
+        }
         if let Some(lsn) = problem.lsn {
             headers.insert(LSN, lsn.0.into());
         }
@@ -235,6 +264,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    for (name, value) in SAFE {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

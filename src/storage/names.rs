@@ -14,6 +14,10 @@ pub const SPARE: &str = "spare";
 pub const BALLAST: &str = "ballast";
 /// What a salvage left out; in the folder that it made.
 pub const REPORT: &str = "salvage-report.txt";
+/// The access keys: who may do what.
+pub const KEYS: &str = "keys";
+/// Held by the process that changes the access keys.
+pub const KEYS_LOCK: &str = "keys.lock";
 /// The ending of files that are not finished; they are removed on open.
 pub const TEMP: &str = ".tmp";
 /// The ending of saved torn tails.
@@ -34,6 +38,8 @@ pub enum FileName {
     Ballast,
     /// The report of the salvage that made the folder.
     Report,
+    /// The access keys, or the lock of whoever changes them.
+    Keys,
     /// A log file by its sequence number.
     Log(u32),
     /// A snapshot by its position.
@@ -65,6 +71,7 @@ pub fn parse_name(name: &str) -> FileName {
         SPARE => return FileName::Unfinished,
         BALLAST => return FileName::Ballast,
         REPORT => return FileName::Report,
+        KEYS | KEYS_LOCK => return FileName::Keys,
         _ => {}
     }
     if name.ends_with(TEMP) {

@@ -38,6 +38,7 @@ const KINDS: &[&str] = &[
     "refused",
     "unknown",
     "torn",
+    "visitor",
 ];
 /// Idempotency keys are kept as hashes alone.
 const NEVER: &[&str] = &["once"];
@@ -132,6 +133,12 @@ fn spread(server: &Server) {
         };
         let events = json!([event("purchase", "eventid", "label"), event("visit", "removedid", "removed")]);
         assert_eq!(once(server, "POST", "/v1/events", &once_key(n), &events), 200);
+    }
+    // Who was known by another key before.
+    for n in 0..20 {
+        let visitor = canary("visitor", n);
+        server.ok("POST", "/v1/track", json!({"anonymousId": visitor, "event": "visit"}));
+        server.ok("POST", "/v1/identify", json!({"anonymousId": visitor, "userId": key(n)}));
     }
 }
 

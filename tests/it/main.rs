@@ -1,5 +1,6 @@
 //! The one integration test binary.
 //!
+//! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
@@ -22,10 +23,12 @@
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `tracking`: what SDKs send, over a socket, as it was recorded.
 //! - `what_if`: previews, forecasts, reasons and the ways back, against what then happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod audience;
 mod cli;
 mod erasure;
@@ -49,4 +52,5 @@ mod rules;
 mod sqlite;
 mod support;
 mod time;
+mod tracking;
 mod what_if;
