@@ -84,8 +84,8 @@ pub struct Where {
     #[arg(long, value_name = "URL", env = "THRONG_URL")]
     pub url: Option<String>,
     /// The key to show to the server.
-    #[arg(long, value_name = "KEY", env = "THRONG_KEY", hide_env_values = true)]
-    pub key: Option<String>,
+    #[arg(long = "key", value_name = "KEY", env = "THRONG_KEY", hide_env_values = true)]
+    pub access_key: Option<String>,
     #[command(flatten)]
     /// How the folder is opened.
     pub folder: Folder,
@@ -130,7 +130,7 @@ impl Where {
     /// A client that shows the key, if there is one.
     fn agent(&self) -> Result<ureq::Agent, Failure> {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let Some(key) = &self.key else { return Ok(config.build().into()) };
+        let Some(key) = &self.access_key else { return Ok(config.build().into()) };
         let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| Failure::caller("the key holds what no key does"))?;
         value.set_sensitive(true);

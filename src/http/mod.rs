@@ -11,7 +11,10 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{db::database::Database, http::app::App};
+use crate::{
+    db::database::Database,
+    http::{app::App, problem::Problem},
+};
 
 pub mod access;
 pub mod app;
@@ -94,9 +97,15 @@ pub fn router_of(app: App) -> Router {
         .route("/v1/clock", get(system::clock).post(system::move_clock))
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::ready))
+        // By name, so that a key is asked for before it is told that there is nothing.
+        .fallback(nothing)
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(app.clone(), access::check))
         .layer(from_fn(problem::finish))
         .merge(tracking::routes())
         .with_state(app)
+}
+
+async fn nothing() -> Problem {
+    Problem::not_found("there is nothing at this path")
 }

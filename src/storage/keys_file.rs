@@ -39,7 +39,7 @@ pub fn edit_keys<T, E: From<StorageError>>(
         Lock::Taken(held) => held,
         Lock::Held(by) => {
             let cause = format!("process {} changes the keys at this moment", by.trim());
-            return Err(StorageError::new(StorageErrorKind::Locked, "changing", &dir.join(KEYS), cause).into());
+            return Err(StorageError::new(StorageErrorKind::Locked, "changing", dir.join(KEYS), cause).into());
         }
     };
     let (bytes, told) = edit(read_keys(disk, dir)?)?;

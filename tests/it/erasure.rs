@@ -134,12 +134,6 @@ fn spread(server: &Server) {
         let events = json!([event("purchase", "eventid", "label"), event("visit", "removedid", "removed")]);
         assert_eq!(once(server, "POST", "/v1/events", &once_key(n), &events), 200);
     }
-    // Who was known by another key before.
-    for n in 0..20 {
-        let visitor = canary("visitor", n);
-        server.ok("POST", "/v1/track", json!({"anonymousId": visitor, "event": "visit"}));
-        server.ok("POST", "/v1/identify", json!({"anonymousId": visitor, "userId": key(n)}));
-    }
 }
 
 /// Values that were replaced, events taken away, values that were refused, keys that were not known.
@@ -161,6 +155,12 @@ fn edit(server: &Server) {
             let wrong = json!({"created": canary("refused", n)});
             assert_eq!(once(server, "PATCH", &path, &format!("wrong {n}"), &wrong), 422);
         }
+    }
+    // Who was known by another key before.
+    for n in 0..20 {
+        let visitor = canary("visitor", n);
+        server.ok("POST", "/v1/track", json!({"anonymousId": visitor, "event": "visit"}));
+        server.ok("POST", "/v1/identify", json!({"anonymousId": visitor, "userId": key(n)}));
     }
     let keys: Vec<String> = (0..CANARIES).map(key).collect();
     server.ok("POST", "/v1/segments/list/members", json!({"add": keys}));

@@ -80,7 +80,8 @@ impl Server {
 
     /// One call with headers.
     pub fn with_headers(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
-        call(&self.agent, &self.url, method, path, headers, body).expect("the server answers")
+        call(&self.agent, &self.url, method, path, headers, body)
+            .unwrap_or_else(|| panic!("{method} {path}: the server does not answer"))
     }
 
     /// One call with a JSON body, or none for `Value::Null`.
