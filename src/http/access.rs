@@ -1,25 +1,16 @@
 //! Who may call: keys and their scopes, call by call; without keys everyone on this machine.
 
-use std::time::Duration;
-
 use axum::{
-    body::to_bytes,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use tokio::time::timeout;
-
 use crate::{
     db::keys::{Grant, Scope},
-    http::{app::App, problem::Problem},
+    http::{app::App, body, problem::Problem},
 };
-
-/// How much of the body of a call that is refused is read, and for how long. Units: bytes.
-const DRAINED_BYTES: usize = 64 << 10;
-const DRAINED_FOR: Duration = Duration::from_secs(1);
 
 /// The header under which handlers find the id of the caller's key.
 const BY: &str = "throng-by";
@@ -69,8 +60,7 @@ pub async fn check(State(app): State<App>, mut request: Request, next: Next) -> 
             next.run(request).await
         }
         Err(problem) => {
-            // A body that nobody reads ends the connection, and a client that sends its next call there hears nothing.
-            let _ = timeout(DRAINED_FOR, to_bytes(request.into_body(), DRAINED_BYTES)).await;
+            body::pass_over(request.into_body()).await;
             problem.into_response()
         }
     }

@@ -1,11 +1,15 @@
 //! Request bodies: whole JSON documents within a limit, and streams without one, both unpacked on the way.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     http::{HeaderMap, StatusCode, header},
 };
+use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -19,6 +23,9 @@ use crate::{
 
 /// Largest window that a zstd stream may ask for, as a power of two: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// How much of a body that is for nobody is read, and for how long. Units: bytes.
+const PASSED_OVER_BYTES: usize = 64 << 10;
+const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 /// A document that is parsed on the spot; a longer one is parsed on a thread that may take its time. Units: bytes.
 const PARSE_HERE_MAX: usize = 64 << 10;
 
@@ -127,6 +134,12 @@ async fn drain(mut stream: axum::body::BodyDataStream) {
             None => return,
         }
     }
+}
+
+/// Reads a small body that is for nobody. One that is left where it is ends the connection, and a client that sends its
+/// next call there hears nothing.
+pub async fn pass_over(body: Body) {
+    let _ = timeout(PASSED_OVER_FOR, to_bytes(body, PASSED_OVER_BYTES)).await;
 }
 
 /// Reads a whole JSON body.

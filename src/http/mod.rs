@@ -6,6 +6,7 @@
 
 use axum::{
     Router,
+    body::Body,
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
@@ -106,6 +107,7 @@ pub fn router_of(app: App) -> Router {
         .with_state(app)
 }
 
-async fn nothing() -> Problem {
+async fn nothing(body: Body) -> Problem {
+    body::pass_over(body).await;
     Problem::not_found("there is nothing at this path")
 }
