@@ -42,15 +42,19 @@
 //! - [`index`]: facts; keys, columns, dictionaries, postings, events, derived properties.
 //! - [`query`]: questions; a rule bound to a plan, evaluated chunk by chunk, asked of one contact, explained.
 //! - [`segment`]: standing answers; the book of saved rules and lists.
+//! - [`analytics`]: figures; funnels, rates, breakdowns, overlaps, the review of segments.
 //! - [`engine`]: the database as a value; what may refuse, what cannot fail, records, images, laws.
 //!
 //! Here is the waterline: nothing above it knows a file, a clock, a socket or async. One log gives one state.
 //!
 //! - [`storage`]: files; the log, snapshots, the manifest, the lock, recovery; what is in them is opaque to it.
 //! - [`db`]: the facade; one writer, views that never wait, the clock, checkpoints.
+//! - `webhook`: who outside is told of changes, signed and surely (feature `server`).
 //! - `http`: the API, one file a resource (feature `server`).
+//! - `web`: the page, rendered on the server (feature `server`).
 //! - `cli`: the subcommands and the generator of demonstration data (feature `server`).
 
+pub mod analytics;
 pub mod bitmap;
 #[cfg(feature = "server")]
 pub mod cli;
@@ -65,6 +69,10 @@ pub mod query;
 pub mod rule;
 pub mod segment;
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod web;
+#[cfg(feature = "server")]
+pub mod webhook;
 
 pub use crate::db::answer::Answer;
 pub use crate::db::database::Database;

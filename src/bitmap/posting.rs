@@ -299,6 +299,11 @@ impl Posting {
         few.chunks().map(|(key, chunk)| u64::from(chunk_ops::and_len(chunk, many.chunk(key)))).sum()
     }
 
+    /// How many ids of one chunk are in both.
+    pub fn and_len_of(&self, other: &Posting, chunk: usize) -> u32 {
+        chunk_ops::and_len(self.chunk(chunk), other.chunk(chunk))
+    }
+
     /// Ids in either.
     pub fn or(&self, other: &Posting) -> Posting {
         if self.is_same(other) || other.is_empty() {

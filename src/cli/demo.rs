@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use clap::Args;
@@ -13,10 +12,11 @@ use crate::{
         failure::Failure,
         generate::person::{Deed, Person, person},
         query::print,
-        serve, show,
+        serve::{self, Access},
+        show,
     },
     db::{clock::Stopwatch, clock::system_now, database::Database, keys::Keyring, options::Options},
-    http::{app::App, serve::Server},
+    http::{guard::Hosts, serve::Server, tracking_map::Mapping},
     model::{
         currency::Currency,
         name::{ContactKey, Name},
@@ -24,6 +24,7 @@ use crate::{
         request::{ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, WriteMode},
         time::Timestamp,
     },
+    webhook::{registry::Settings, target::Reach},
 };
 
 /// Records of one batch.
@@ -79,7 +80,9 @@ impl Demo {
         match server {
             Some(server) => {
                 print(&next_steps(&server, &self.data))?;
-                serve::serve(server, App { keys: Arc::new(keys), ..App::new(db) })
+                let webhooks = Settings { reach: Reach::Loopback, ..Settings::default() };
+                let access = Access { keys, hosts: Hosts::default() };
+                serve::serve(server, db, webhooks, access, Mapping::default())
             }
             None => Ok(db.close()?),
         }
@@ -193,7 +196,7 @@ fn next_steps(server: &Server, data: &Path) -> String {
     let data = data.display();
     let url = format!("http://{}", server.address());
     format!(
-        "\nServing on {url}. Try, in another terminal:\n\n  \
+        "\nServing on {url}. Open {url}/ in a browser, or try, in another terminal:\n\n  \
          curl {url}/v1/segments\n  \
          curl {url}/v1/query --json '{{\"rule\":\"Has tag VIP AND Purchased in last 30 days\",\"return\":\"keys\",\"limit\":5}}'\n  \
          curl {url}/v1/contacts/c0000042/segments\n  \

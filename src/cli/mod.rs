@@ -12,6 +12,7 @@ pub mod admin;
 pub mod audience;
 pub mod demo;
 pub mod failure;
+pub mod figures;
 pub mod generate;
 pub mod import;
 pub mod key;
@@ -23,6 +24,7 @@ pub mod show;
 pub mod suppression;
 pub mod target;
 pub mod watch;
+pub mod webhook;
 pub mod what_if;
 
 /// Throng: who is in it, how many, and why, exactly and at once.
@@ -52,7 +54,7 @@ enum Command {
     Import(import::Import),
     /// Ask a rule: a count, keys, contacts, a sample or its plan.
     Query(query::Query),
-    /// Save, list, read, change and delete segments; preview, forecast, explain.
+    /// Save, list, read, change and delete segments; preview, forecast, explain; figures and advice.
     Segment(segment::Segment),
     /// The audience of a send: segments in order of priority, without exclusions and suppressions.
     Audience(audience::Audience),
@@ -62,6 +64,8 @@ enum Command {
     Watch(watch::Watch),
     /// Make, list and revoke access keys.
     Key(key::Keys),
+    /// Tell addresses of yours who enters and who leaves: signed, in order, at least once.
+    Webhook(webhook::Webhook),
     /// Write a snapshot, so that the next start is quick; or copy a data folder.
     Snapshot(admin::Snapshot),
     /// Check every file of a data folder for damage; changes nothing.
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),
         Command::Key(key) => key.run(),
+        Command::Webhook(webhook) => webhook.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),
         Command::Salvage(salvage) => salvage.run(),

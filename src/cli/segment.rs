@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{
     failure::Failure,
-    past,
+    figures, past,
     query::{caret_source, pretty, print, rule_value},
     show,
     target::{Target, Where, encoded},
@@ -29,8 +29,18 @@ pub struct Segment {
 enum Action {
     /// List all segments with their counts.
     List(Plain),
-    /// Show one segment.
-    Show(Named),
+    /// Show one segment with its figures: growth, engagement, conversion.
+    Show(figures::Show),
+    /// Show how many each part of a segment's rule holds.
+    Funnel(Named),
+    /// Show a segment by the values of a property, with lift against everyone.
+    Breakdown(figures::Breakdown),
+    /// Show how segments overlap.
+    Overlap(figures::Overlap),
+    /// Show the recency-frequency-money grid of a segment or of everyone.
+    Rfm(figures::Rfm),
+    /// Review one segment or all: what is wrong or could be better, and what to do.
+    Review(figures::Review),
     /// Save a segment by a rule, or a static one by a list of keys.
     Create(Create),
     /// Change a segment's name, description or rule.
@@ -65,7 +75,7 @@ enum Action {
 
 /// What every command takes.
 #[derive(Args, Debug)]
-pub(super) struct Plain {
+pub struct Plain {
     /// Print JSON for programs.
     #[arg(long)]
     pub(super) json: bool,
@@ -165,10 +175,12 @@ impl Segment {
     pub fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::List(plain) => list(&plain),
-            Action::Show(named) => {
-                let (target, path) = named.open()?;
-                named.done(&target.json("GET", &path, None)?)
-            }
+            Action::Show(show) => show.run(),
+            Action::Funnel(named) => figures::funnel(&named),
+            Action::Breakdown(breakdown) => breakdown.run(),
+            Action::Overlap(overlap) => overlap.run(),
+            Action::Rfm(rfm) => rfm.run(),
+            Action::Review(review) => review.run(),
             Action::Create(create) => create.run(),
             Action::Update(update) => update.run(),
             Action::Delete(named) => {
@@ -305,7 +317,7 @@ fn list(plain: &Plain) -> Result<(), Failure> {
     print(&show::table(&["segment", "kind", "count", "rule"], rows.collect()))
 }
 
-fn described(segment: &Value) -> String {
+pub(super) fn described(segment: &Value) -> String {
     let text = |key: &str| segment[key].as_str().unwrap_or_default().to_owned();
     let mut rows = vec![
         vec!["segment".to_owned(), text("name")],

@@ -12,16 +12,31 @@ use clap::Args;
 
 use crate::{
     cli::{failure::Failure, target::Folder},
-    db::{keys::Keyring, options::Upkeep},
+    db::{database::Database, keys::Keyring, options::Upkeep},
     http::{
         app::App,
+        guard::Hosts,
         serve::{ServeError, Server},
         tracking_map::Mapping,
+    },
+    web,
+    webhook::{
+        plan::{Plan, parse_wait, parse_waits},
+        registry::Settings,
+        target::Reach,
     },
 };
 
 /// Where the server listens when nothing else is said.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7171";
+
+/// Who may call.
+pub struct Access {
+    /// The keys of the folder.
+    pub keys: Keyring,
+    /// Names of this machine that count while there are none.
+    pub hosts: Hosts,
+}
 
 /// Serve a data folder over HTTP until SIGTERM or SIGINT.
 #[derive(Args, Debug)]
@@ -31,6 +46,10 @@ pub struct Serve {
     /// The address to listen on; without keys only loopback is allowed. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", env = "THRONG_LISTEN", default_value = DEFAULT_ADDRESS)]
     listen: SocketAddr,
+    /// A name under which callers may reach a server without keys, besides those of loopback; may stand several times.
+    /// Whoever reaches it under that name may do everything.
+    #[arg(long, value_name = "NAME", env = "THRONG_ALLOW_HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
     /// A file that says what becomes of tracking calls, as docs/TRACKING.md tells.
     #[arg(long, value_name = "FILE", env = "THRONG_TRACKING")]
     tracking: Option<PathBuf>,
@@ -49,6 +68,8 @@ pub struct Serve {
     /// Read them no faster than so many megabytes a second.
     #[arg(long, value_name = "MB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     scrub_rate: u64,
+    #[command(flatten)]
+    webhooks: Delivery,
 }
 
 impl Serve {
@@ -68,8 +89,9 @@ impl Serve {
             self.folder.data.display(),
             server.address(),
         );
-        let app = App { tracking: Arc::new(tracking), keys: Arc::new(keys), ..App::new(db) };
-        serve(server, app)
+        eprintln!("the page is at http://{}/", server.address());
+        let access = Access { keys, hosts: Hosts::of(&self.allow_host) };
+        serve(server, db, self.webhooks.settings(), access, tracking)
     }
 }
 
@@ -95,6 +117,51 @@ impl Serve {
     }
 }
 
+/// How webhooks are told.
+#[derive(Args, Clone, Debug)]
+pub struct Delivery {
+    /// Where webhooks may go: "public" for the public network by https; "loopback" also to this machine, by http too;
+    /// "any" also to private networks.
+    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS", default_value = "loopback")]
+    webhook_targets: Reach,
+    /// The waits before each try while a receiver is in trouble.
+    #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h")]
+    webhook_retries: Waits,
+    /// The waits before each try of a message that a receiver refuses.
+    #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,20m,30m")]
+    webhook_refused_retries: Waits,
+    /// How long a call may take.
+    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "15s")]
+    webhook_timeout: Duration,
+    /// Disable a webhook to which nothing could be delivered for so long.
+    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "120h")]
+    webhook_disable_after: Duration,
+    /// Tell no webhooks: for a copy of a folder whose original tells them.
+    #[arg(long)]
+    no_webhooks: bool,
+}
+
+/// The waits of a retry plan; one argument.
+#[derive(Clone, Debug)]
+struct Waits(Vec<Duration>);
+
+fn waits(text: &str) -> Result<Waits, String> {
+    parse_waits(text).map(Waits)
+}
+
+impl Delivery {
+    fn settings(&self) -> Settings {
+        Settings {
+            plan: Plan { receiver: self.webhook_retries.0.clone(), message: self.webhook_refused_retries.0.clone() },
+            disable_after: self.webhook_disable_after,
+            timeout: self.webhook_timeout,
+            reach: self.webhook_targets,
+            own: None,
+            deliver: !self.no_webhooks,
+        }
+    }
+}
+
 /// Takes the address before the folder is opened, so that a taken one is told at once.
 pub fn bind(address: SocketAddr, keyed: bool) -> Result<Server, Failure> {
     Server::bind(address, keyed).map_err(|error| match error {
@@ -104,9 +171,20 @@ pub fn bind(address: SocketAddr, keyed: bool) -> Result<Server, Failure> {
 }
 
 /// Serves until told to stop, then closes the database.
-pub fn serve(server: Server, app: App) -> Result<(), Failure> {
-    let db = app.db.clone();
-    server.run(app);
+pub fn serve(
+    server: Server,
+    db: Database,
+    webhooks: Settings,
+    access: Access,
+    tracking: Mapping,
+) -> Result<(), Failure> {
+    let app = App {
+        tracking: Arc::new(tracking),
+        keys: Arc::new(access.keys),
+        hosts: Some(access.hosts),
+        ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
+    };
+    server.run(app, web::router);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

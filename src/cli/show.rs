@@ -58,6 +58,13 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.to_string()
 }
 
+/// Figures as a row of small bars, from zero to the greatest.
+pub fn sparkline(figures: &[u64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = figures.iter().copied().max().unwrap_or(0).max(1);
+    figures.iter().map(|figure| BARS[(u128::from(*figure) * 7 / u128::from(most)) as usize]).collect()
+}
+
 /// A bar over a known number of things, with the rate and the time left. Hidden when nobody watches.
 pub fn bar(total: u64, what: &str) -> ProgressBar {
     let template = format!("{{msg:<22}} {{bar:32}} {{human_pos}}/{{human_len}} {what}  {{per_sec}}  {{eta}} left");
@@ -87,6 +94,13 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");
         assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn sparklines_reach_from_zero_to_the_greatest() {
+        assert_eq!(sparkline(&[0, 4, 8, 7, u64::MAX / 2]), "▁▁▁▁█");
+        assert_eq!(sparkline(&[0, 1, 2, 3, 4, 5, 6, 7]), "▁▂▃▄▅▆▇█");
+        assert_eq!((sparkline(&[]), sparkline(&[0, 0])), (String::new(), "▁▁".to_owned()));
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Folder {
             ..Options::folder(&self.data)
         };
         let db = Database::open(options)?;
+        db.explain_lost_pages();
         db.on_fault(Box::new(|why| {
             eprintln!("error: {why}; nothing that was acknowledged is lost; the next start reads it from the log");
             std::process::exit(i32::from(FAULT));

@@ -25,6 +25,16 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// All of them.
+    pub const ALL: [AlarmKind; 6] = [
+        AlarmKind::ReadOnly,
+        AlarmKind::StorageLow,
+        AlarmKind::OperatorNeeded,
+        AlarmKind::SnapshotFailing,
+        AlarmKind::DamageFound,
+        AlarmKind::ErasureLate,
+    ];
+
     /// The word for programs.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,9 +1,12 @@
 //! An answer: a set of contacts at one view, told as keys, counts and records.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::ControlFlow,
+};
 
 use crate::{
-    bitmap::posting::Posting,
+    bitmap::{portable, posting::Posting},
     db::{
         record::{ContactRecord, Page, Place},
         view::View,
@@ -83,6 +86,17 @@ impl Answer {
                 return;
             }
         }
+    }
+
+    /// The ids of the contacts in Roaring's portable format. They mean something in this database alone, and there for
+    /// as long as it lasts: an id is never given again.
+    pub fn to_roaring(&self) -> Vec<u8> {
+        portable::to_roaring(&self.members)
+    }
+
+    /// The first key, in order of first sight, that is not among some.
+    pub fn first_key_not_in(&self, keys: &HashSet<&str>) -> Option<Box<str>> {
+        self.members.iter().map(|id| self.key(id)).find(|key| !keys.contains(key)).map(Into::into)
     }
 
     /// The two answers' common contacts. Both must be of one view.

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     db::{
         alarm::AlarmKind,
-        clock::Stopwatch,
+        clock::{Stopwatch, system_now},
         database::Submitted,
         error::Error,
         queue::{Capture, Job, Work},
@@ -31,6 +31,8 @@ pub(super) enum Manner {
     OnDemand,
     /// In the background, no faster than the options say.
     ByItself,
+    /// The same, and the log goes on in a new file, so that nothing of before is needed: some of it is damaged.
+    Afresh,
 }
 
 /// Writes a snapshot of what is published; waits for one that is on its way.
@@ -42,10 +44,15 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
         return Err(if shared.is_stored { Error::Closed } else { Error::InMemory });
     };
     let watch = Stopwatch::start();
-    let (info, lsn) = make(shared, &store, manner).inspect_err(|error| {
+    let (info, lsn, held_us) = make(shared, &store, manner).inspect_err(|error| {
+        shared.meters.snapshot_failures.add(1);
         if let Error::NoRoom(told) = error {
             let told = format!("a snapshot does not fit on the disk, and there is nothing left to give up: {told}");
             shared.alarms.raise(AlarmKind::OperatorNeeded, told);
+        }
+        if let Err(error) = store.whole() {
+            // The manifest or mapped memory is in doubt, and no write may follow.
+            shared.fail(&error);
         }
     })?;
     for over in [AlarmKind::OperatorNeeded, AlarmKind::SnapshotFailing] {
@@ -57,8 +64,12 @@ pub(super) fn take(shared: &Arc<Shared>, manner: Manner) -> Result<SnapshotInfo,
     settle(shared, &store);
     shared.keeper.snapshot_taken();
     shared.snapshot_bytes.store(info.bytes, Ordering::Relaxed);
+    shared.meters.snapshot.record(watch.elapsed());
+    shared.meters.snapshot_at_ms.set(u64::try_from(system_now().0).unwrap_or(0));
     shared.look_at_space(&store);
-    Ok(SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us() })
+    let taken = SnapshotInfo { lsn: info.lsn, bytes: info.bytes, took_us: watch.elapsed_us(), held_us };
+    *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    Ok(taken)
 }
 
 /// Ends an erasure that the live snapshot covers, once the files of before it are gone too; says whether none is left
@@ -84,8 +95,9 @@ pub(super) fn settle(shared: &Shared, store: &Store) -> bool {
     true
 }
 
-/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone.
-fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn), Error> {
+/// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone, and how
+/// many microseconds it held up the writer.
+fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn, u64), Error> {
     let capture = capture(shared, manner)?;
     let mut written = write(shared, store, &capture, manner);
     let space = store.space();
@@ -94,7 +106,7 @@ fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSn
         written = write(shared, store, &capture, manner);
     }
     let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;
-    Ok((info, capture.erased))
+    Ok((info, capture.erased, capture.held_us))
 }
 
 /// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
@@ -103,7 +115,7 @@ fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
     let (into, captured) = mpsc::sync_channel(1);
     let (sender, receiver) = mpsc::sync_channel(1);
     let done = Box::new(move |result| drop(sender.send(result)));
-    shared.push_patiently(Job { work: Work::Capture { roll: manner == Manner::OnDemand, into }, done });
+    shared.push_patiently(Job { work: Work::Capture { roll: manner != Manner::ByItself, into }, done });
     Submitted::new(receiver).wait()?;
     captured.try_recv().map_err(|_| Error::Closed)
 }
@@ -115,7 +127,7 @@ fn write(shared: &Arc<Shared>, store: &Store, capture: &Capture, manner: Manner)
         // In one step with the snapshot: a stop in between would leave traces that nobody remembers to remove.
         writer.set_alone();
     }
-    if manner == Manner::ByItself {
+    if manner != Manner::OnDemand {
         writer.set_pace(pace(shared));
     }
     if let Err(error) = state.encode(&mut writer) {

@@ -18,7 +18,8 @@ use crate::{
         time::Timestamp,
     },
     storage::{
-        sim_disk::{Fault, FaultKind, SimDisk},
+        sim_disk::SimDisk,
+        sim_ops::{Fault, FaultKind},
         test_bench::{Dice, on_all_cores},
     },
 };

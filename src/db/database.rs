@@ -6,11 +6,15 @@ use std::{
     thread::{self, ThreadId},
 };
 
+use bytes::Bytes;
+
 use crate::{
     db::{
         checkpoint::{self, Manner},
         error::Error,
-        keeper, open,
+        keeper,
+        meter::Meters,
+        open,
         options::Options,
         queue::{Job, Work},
         record::{DiskInfo, SnapshotInfo, Status, Written},
@@ -195,6 +199,13 @@ impl Database {
         *self.handle.shared.on_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
+    /// Should the medium lose a page of the snapshot that memory is mapped from, the process says so and ends with the
+    /// exit code of a damaged snapshot, and not by a bare signal. It sets a handler for the whole process, so it is for
+    /// programs, and the first call counts.
+    pub fn explain_lost_pages(&self) {
+        self.handle.shared.store().iter().for_each(|store| store.explain_lost_pages());
+    }
+
     /// Why the database only reads, if it does.
     pub fn failure(&self) -> Option<Error> {
         self.handle.shared.failure()
@@ -261,6 +272,41 @@ impl Database {
         Ok(store.export(dir)?.lsn)
     }
 
+    /// What [`Database::keep_webhooks`] kept last; `None` when that was nothing, and in memory alone.
+    ///
+    /// Errors: [`Error::Storage`]; [`Error::Closed`].
+    pub fn webhooks(&self) -> Result<Option<Bytes>, Error> {
+        let shared = &self.handle.shared;
+        match shared.store() {
+            Some(store) => Ok(store.webhooks()?),
+            None if shared.is_stored => Err(Error::Closed),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the webhooks in the folder, in one step and apart from the log; durable when this returns. In memory alone
+    /// nothing is kept. One caller at a time.
+    ///
+    /// Errors: [`Error::Storage`], [`Error::NoRoom`]: what was kept before then stays; [`Error::Closed`].
+    pub fn keep_webhooks(&self, body: &[u8]) -> Result<(), Error> {
+        let shared = &self.handle.shared;
+        match shared.store() {
+            Some(store) => Ok(store.keep_webhooks(body)?),
+            None if shared.is_stored => Err(Error::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// What was counted since it was opened.
+    pub fn meters(&self) -> &Meters {
+        &self.handle.shared.meters
+    }
+
+    /// What tells this database from any other: ids of contacts mean something in it alone.
+    pub fn identity(&self) -> [u8; 16] {
+        self.handle.shared.identity
+    }
+
     /// Figures about the database.
     pub fn status(&self) -> Status {
         let shared = &self.handle.shared;
@@ -278,6 +324,7 @@ impl Database {
             status.erasing = shared.erased.load(Ordering::Acquire) > 0;
             status.damaged = shared.last_damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status.scrubbed = *shared.last_scrub.lock().unwrap_or_else(PoisonError::into_inner);
+            status.last_snapshot = *shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(snapshot) = stored.snapshot {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }

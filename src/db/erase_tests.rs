@@ -15,7 +15,8 @@ use crate::{
     },
     storage::{
         disk::Disk,
-        sim_disk::{Fault, FaultKind, SimDisk},
+        sim_disk::SimDisk,
+        sim_ops::{Fault, FaultKind},
     },
 };
 

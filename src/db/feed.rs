@@ -108,6 +108,23 @@ impl Followed {
         Ok(followed)
     }
 
+    /// What was followed before, by the names and segments that [`Followed::names`] gave.
+    pub fn restored(names: Vec<(Box<str>, Vec<SegmentId>)>) -> Followed {
+        Followed { names }
+    }
+
+    /// The names that are followed, each with the segments found by it; none stands for every segment.
+    pub fn names(&self) -> &[(Box<str>, Vec<SegmentId>)] {
+        &self.names
+    }
+
+    /// What is followed, by the names that the segments have now.
+    pub fn shown(&self, view: &View) -> Vec<Box<str>> {
+        let book = &view.state().book;
+        let now = |ids: &[SegmentId]| ids.iter().find_map(|id| book.get(*id).map(|segment| segment.name.clone()));
+        self.names.iter().map(|(name, ids)| now(ids).unwrap_or_else(|| name.clone())).collect()
+    }
+
     /// Takes in segments that have got one of the names since.
     fn refresh(&mut self, view: &View) {
         for (name, ids) in &mut self.names {
@@ -180,7 +197,20 @@ impl View {
         Ok(FeedPage { changes, next, lsn: self.lsn() })
     }
 
-    fn told(&self, seq: u64, change: &Change) -> FeedChange {
+    /// One entry, if it is kept.
+    pub fn feed_entry(&self, seq: u64) -> Option<FeedChange> {
+        self.state().live.feed().get(seq).map(|change| self.told(seq, change))
+    }
+
+    /// Of whom an entry tells, if it is kept and tells of one.
+    pub fn feed_contact(&self, seq: u64) -> Option<ContactId> {
+        match self.state().live.feed().get(seq)?.what {
+            What::Entered(contact) | What::Left(contact) => Some(contact),
+            What::Bulk(..) => None,
+        }
+    }
+
+    pub(super) fn told(&self, seq: u64, change: &Change) -> FeedChange {
         let Change { at, lsn, segment, version, what, cause } = *change;
         let kind = match what {
             What::Entered(contact) => FeedKind::Entered(self.key_once(contact)),

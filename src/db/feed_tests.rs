@@ -18,6 +18,7 @@ use crate::{
     },
 };
 
+const DAY_MS: i64 = 86_400_000;
 const START: Timestamp = Timestamp(1_777_593_600_000); // 2026-05-01T00:00:00Z
 
 fn score(key: &str, score: i64) -> Request {
@@ -78,4 +79,36 @@ fn the_calendar_has_a_last_day() {
     assert_eq!(days.iter().map(|day| day.size).collect::<Vec<_>>(), [1]);
     let ahead = db.view().forecast("hot", 30, 3).unwrap();
     assert_eq!(ahead.iter().map(|day| (day.day, day.size)).collect::<Vec<_>>(), [(days[0].day, 1)]);
+}
+
+#[test]
+fn time_that_passes_at_once_is_told_as_if_step_by_step() {
+    let db = Database::open(Options::default().at(START)).unwrap();
+    for days in [1, 2, 3] {
+        let rule = RuleSource::Text(format!("created in last {days} days").into());
+        let (name, source) = (format!("Last {days}").into(), SegmentSource::Rule(rule));
+        db.write(Request::CreateSegment(SegmentCreate { name, description: None, source })).unwrap();
+    }
+    let created = |key: &str, ms| {
+        let at = Input::Text(START.plus_ms(ms).to_string().into());
+        let values = vec![(Name::new("created").unwrap(), at)];
+        Request::Contact(ContactWrite { key: ContactKey::new(key).unwrap(), mode: WriteMode::Merge, values })
+    };
+    db.write(vec![created("ann", -7), created("bob", -5)]).unwrap();
+    let newest = db.view().feed_bounds().newest;
+    db.move_clock(START.plus_ms(10 * DAY_MS)).unwrap();
+    let page = db.view().feed(newest, &mut Followed::all(), 100).unwrap();
+    let told: Vec<_> = page.changes.into_iter().map(|change| (change.at.0 - START.0, change.kind)).collect();
+    let left = |key: &str| FeedKind::Left(Some(key.into()));
+    let wanted = [1, 2, 3].map(|days| [(days * DAY_MS - 7, left("ann")), (days * DAY_MS - 5, left("bob"))]);
+    let wanted = wanted.concat();
+    let is_near = |told: &(i64, FeedKind), wanted: &(i64, FeedKind)| {
+        // A window holds what is exactly so old or not: a millisecond, as the contract says.
+        told.1 == wanted.1 && (0..=1).contains(&(told.0 - wanted.0))
+    };
+    assert!(told.len() == 6 && told.iter().zip(&wanted).all(|(told, wanted)| is_near(told, wanted)), "{told:?}");
+    for days in [1, 2, 3] {
+        assert_eq!(db.view().member_count(&format!("Last {days}")).unwrap(), 0);
+    }
+    db.view().check().unwrap();
 }

@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// What can wait a little does not begin before: a command that is over sooner makes no ballast, and no snapshot
 /// When a file that a scrub could not read is tried again.
 const SCRUB_RETRY: Duration = Duration::from_secs(60);
 /// When files of an erased contact that could not be removed are tried again.
 const TIDY_RETRY: Duration = Duration::from_secs(60);
+/// What can wait a little does not begin before: a command that is over sooner makes no ballast, and no snapshot
 /// because the last one is old.
 const AT_FIRST: Duration = Duration::from_secs(60);
 /// An erased contact must have left the files by then.
@@ -131,6 +131,8 @@ struct Upkeep {
     scrub: Option<Scrub>,
     /// A scrub found what a snapshot of the memory replaces.
     damaged: bool,
+    /// The writer takes nothing any more, so that no snapshot can be made.
+    is_over: bool,
 }
 
 /// Starts the keeper of a database with a folder.
@@ -146,6 +148,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
         scrub_at: Some(shared.options.upkeep.scrub_every).filter(|every| !every.is_zero()),
         scrub: None,
         damaged: false,
+        is_over: false,
     };
     shared.keeper.lock().running = true;
     let stopped = Stopped(Arc::clone(shared));
@@ -221,7 +224,7 @@ impl Upkeep {
     /// When a snapshot is to be taken.
     fn next_snapshot(&self, now: Duration) -> Option<Duration> {
         let (shared, options) = (&self.shared, &self.shared.options);
-        if shared.failure().is_some() {
+        if shared.failure().is_some() || self.is_over {
             return None;
         }
         let asked = (shared.keeper.is_asked() || self.damaged).then_some(now);
@@ -236,7 +239,8 @@ impl Upkeep {
 
     fn snapshot(&mut self, store: &Store) {
         let shared = &self.shared;
-        let done = checkpoint::take(shared, Manner::ByItself).and_then(|info| {
+        let manner = if self.damaged { Manner::Afresh } else { Manner::ByItself };
+        let done = checkpoint::take(shared, manner).and_then(|info| {
             if self.damaged {
                 store.forget_damaged()?;
             }
@@ -244,11 +248,12 @@ impl Upkeep {
         });
         match done {
             Ok(info) => {
-                tracing::info!(lsn = info.lsn.0, bytes = info.bytes, took_us = info.took_us, "snapshot written");
+                let (lsn, bytes, took_us, held_us) = (info.lsn.0, info.bytes, info.took_us, info.held_us);
+                tracing::info!(lsn, bytes, took_us, held_us, "snapshot written");
                 (self.failures, self.retry_at, self.no_room, self.damaged) = (0, None, false, false);
                 self.look_at = Some(shared.uptime().max(AT_FIRST));
             }
-            Err(Error::Closed) => {}
+            Err(Error::Closed) => self.is_over = true,
             Err(error) => self.failed(&error),
         }
     }
@@ -288,7 +293,8 @@ impl Upkeep {
             Scrubbed::Done => {
                 let (files, bytes, is_complete) = (scrub.files, scrub.bytes, scrub.is_complete());
                 tracing::info!(files, bytes, is_complete, "the files at rest were read again");
-                let is_whole = is_complete && !store.has_damage() && self.shared.failure().is_none();
+                let is_whole =
+                    is_complete && scrub.damaged == 0 && !store.has_damage() && self.shared.failure().is_none();
                 self.shared.scrubbed(is_whole);
                 if is_whole {
                     self.shared.alarms.clear(AlarmKind::DamageFound);
@@ -304,12 +310,13 @@ impl Upkeep {
         let told = before.into_iter().map(String::from).chain([damaged.error.to_string()]).collect::<Vec<_>>();
         shared.found_damage(damaged.error.to_string().into());
         shared.alarms.raise(AlarmKind::DamageFound, told.join("; "));
-        if damaged.snapshot.is_some() && damaged.snapshot == shared.mapped {
-            // What memory shows may be read from there at any moment, so it is no good copy either.
+        if damaged.in_memory {
+            // What memory shows is read from there and is bad, or may be at any moment, so it is no good copy either.
             let told = format!("the snapshot that memory is mapped from is damaged: {}", damaged.error);
             shared.fail_with(told.into());
         } else {
-            self.damaged = true;
+            // Damage of a file that only memory needed is over: memory has copies of its own of those parts.
+            self.damaged |= damaged.is_needed;
         }
     }
 }

@@ -169,21 +169,55 @@ fn damage_at_rest_is_found_told_and_healed_from_memory() {
     }
 }
 
-#[test]
-fn damage_under_mapped_memory_ends_writing() {
-    let (disk, options) = scrubbed(true);
+/// The live snapshot of such a database, and a way to damage it whatever it is called by then.
+fn live(disk: &SimDisk) -> (String, impl Fn(usize) + use<>) {
     let names = disk.names(Path::new("/data"));
-    let live = names.iter().rfind(|name| name.starts_with("snap-")).unwrap();
+    let live = names.into_iter().rfind(|name| name.starts_with("snap-")).unwrap();
+    let flip = disk.flipper(&Path::new("/data").join(&live));
+    (live, flip)
+}
+
+#[test]
+fn damage_under_mapped_memory_ends_writing_where_memory_cannot_be_saved() {
+    let (disk, options) = scrubbed(true);
+    disk.set_stubborn();
+    let (live, flip) = live(&disk);
     let db = Database::open_on(Arc::new(disk.clone()), options.clone()).unwrap();
-    flip(&disk, live, 300);
+    flip(300);
     until(|| db.failure().is_some());
     assert!(matches!(db.write(contact(1)), Err(Error::ReadOnly(_))));
     assert!(has_alarm(&db, AlarmKind::DamageFound) && has_alarm(&db, AlarmKind::ReadOnly));
     assert_eq!(db.view().everyone().count(), 60, "reading goes on");
-    assert!(disk.names(Path::new("/data")).contains(live), "nothing is removed");
+    assert!(disk.names(Path::new("/data")).contains(&live), "nothing is removed");
     drop(db);
     let Err(Error::Storage(error)) = Database::open_on(Arc::new(disk.clone()), options) else { panic!("it opened") };
     for part in [live.as_str(), "newest intact snapshot", "throng salvage --data \"/data\" --to NEW"] {
         assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn damage_under_mapped_memory_is_healed_where_memory_is_good() {
+    for is_named in [true, false] {
+        let (disk, options) = scrubbed(true);
+        let (live, flip) = live(&disk);
+        let db = Database::open_on(Arc::new(disk.clone()), options.clone()).unwrap();
+        if !is_named {
+            for n in 0..2 {
+                db.write(contact(n)).unwrap();
+                db.snapshot().unwrap();
+            }
+            assert!(!disk.names(Path::new("/data")).contains(&live));
+        }
+        flip(300);
+        until(|| db.status().damaged.is_some_and(|(_, told)| told.contains(&live)));
+        until(|| !has_alarm(&db, AlarmKind::DamageFound));
+        assert!(db.failure().is_none());
+        db.write(contact(61)).unwrap();
+        assert_eq!(verify_folder(&disk, Path::new("/data")).unwrap().damage, []);
+        drop(db);
+        let db = Database::open_on(Arc::new(disk.clone()), options).unwrap();
+        assert_eq!(db.view().everyone().count(), 61);
+        db.view().check().unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     db::{
-        clock::system_now,
+        clock::{Stopwatch, system_now},
         database::Write,
         error::Error,
         options::{ClockChoice, Options},
@@ -40,8 +40,6 @@ pub(super) struct Found {
     /// `None` in memory alone.
     pub(super) store: Option<Store>,
     pub(super) snapshot_bytes: u64,
-    /// The snapshot that memory is mapped from.
-    pub(super) mapped: Option<Lsn>,
     /// The last record that erased a contact.
     pub(super) erased: Option<Lsn>,
     /// When the first one did. Units: milliseconds before now, so never positive.
@@ -60,6 +58,7 @@ struct Recovered {
 
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
 pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writer, Error> {
+    let watch = Stopwatch::start();
     let recovered = match (&options.dir, disk) {
         (Some(dir), Some(disk)) => {
             recover(Arc::clone(&disk), dir, &options).map_err(|error| advise(&*disk, dir, error))?
@@ -77,6 +76,7 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
     }
     let mut writer = Writer { shared, log, logged: replayed_bytes, refused: None };
     catch_up(&mut writer)?;
+    writer.shared.meters.recovery_us.set(watch.elapsed_us());
     Ok(writer)
 }
 
@@ -95,7 +95,6 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
     };
     let mut found = Found {
         snapshot_bytes: opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes),
-        mapped: opened.snapshot.as_ref().filter(|_| options.mmap).map(Snapshot::lsn),
         ..Found::default()
     };
     let now = system_now();

@@ -18,7 +18,7 @@ const LAWS: &str = "db::image_tests::the_history_has_every_command_and_keeps_the
 const RETRY: &str = "db::database::tests::a_retried_write_is_answered_as_before";
 
 /// Which test catches which bug. `docs/TESTING.md` shows the same.
-const CAUGHT: [(Bug, &str); 30] = [
+const CAUGHT: [(Bug, &str); 37] = [
     (Bug::SkipLogSync, CUTS),
     (Bug::AckBeforeSync, CUTS),
     (Bug::RetrySync, FAILED_SYNC),
@@ -35,6 +35,8 @@ const CAUGHT: [(Bug, &str); 30] = [
     (Bug::IgnoreEvidence, "storage::damage_tests::evidence_of_vanished_data_is_refused"),
     (Bug::TrustCache, FAILED_SYNC),
     (Bug::TrustBlocks, SNAPSHOT),
+    (Bug::ForgetMapped, "storage::scrub_tests::the_mapped_snapshot_is_read_again_also_without_a_name"),
+    (Bug::TrustMemory, "storage::scrub_tests::memory_that_was_read_from_a_damaged_file_goes_into_no_snapshot"),
     (Bug::IgnoreLock, "storage::store_tests::real_files_round_trip_with_spares_made_on_a_thread"),
     (Bug::ReplayLate, TRIMMED),
     (Bug::HalfBatch, "db::database::crash_tests::a_kill_or_a_power_cut_after_any_write_loses_nothing_acknowledged"),
@@ -49,6 +51,11 @@ const CAUGHT: [(Bug, &str); 30] = [
     (Bug::MissFlip, LAWS),
     (Bug::IgnorePin, LAWS),
     (Bug::WindowEdge, "query::bounds::tests::windows_end_where_the_contract_says"),
+    (Bug::SkipLogScrub, "storage::scrub_tests::every_flip_at_rest_is_found_in_its_file"),
+    (Bug::ClimbAtOnce, "storage::space::tests::steps_are_taken_at_once_and_left_with_a_margin_and_patience"),
+    (Bug::WriteWhenLow, "db::database::space_tests::the_steps_refuse_what_they_say"),
+    (Bug::MarchOnce, "db::feed::tests::time_that_passes_at_once_is_told_as_if_step_by_step"),
+    (Bug::KeepOld, "engine::remembered::tests::outcomes_come_back_for_a_day"),
 ];
 
 /// Runs one test of this very program, with a bug planted or without.

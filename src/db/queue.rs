@@ -52,6 +52,8 @@ pub(super) struct Capture {
     pub(super) erased: Lsn,
     /// Since when something waited for this snapshot.
     pub(super) unsaved: Since,
+    /// How long it took the writer. Units: microseconds.
+    pub(super) held_us: u64,
 }
 
 /// An entry of the queue.

@@ -85,7 +85,7 @@ pub struct Written {
 }
 
 /// A snapshot that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotInfo {
     /// What it holds.
     pub lsn: Lsn,
@@ -93,6 +93,8 @@ pub struct SnapshotInfo {
     pub bytes: u64,
     /// How long it took. Units: microseconds.
     pub took_us: u64,
+    /// How long the writer was held up by it. Units: microseconds.
+    pub held_us: u64,
 }
 
 /// How much room there is on the disk.
@@ -137,6 +139,8 @@ pub struct Status {
     pub memory: Vec<(Box<str>, u64)>,
     /// What the last snapshot holds.
     pub snapshot_lsn: Lsn,
+    /// The last one that was taken since the start.
+    pub last_snapshot: Option<SnapshotInfo>,
     /// Its size. Units: bytes.
     pub snapshot_bytes: u64,
     /// The log. Units: bytes.

@@ -19,6 +19,7 @@ use crate::{
         salvage::{Discarded, SalvageOptions, Survey, survey},
         store::StoreOptions,
         transplant::found_at,
+        webhooks_file,
     },
 };
 
@@ -89,7 +90,7 @@ pub fn salvage_on(disk: Arc<dyn Disk>, dir: &Path, to: &Path, wish: SalvageWish)
         Err(_) => None,
     };
     let found = survey(&*disk, dir)?;
-    let (state, salvaged) = gather(&found, dir, wish)?;
+    let (state, mut salvaged) = gather(&found, dir, wish)?;
     let options = StoreOptions { file_bytes: found.log_file_bytes(), ..StoreOptions::default() };
     let store = found_at(Arc::clone(&disk), to, state.lsn, options)?;
     let mut writer = store.start_snapshot(state.lsn)?;
@@ -97,6 +98,11 @@ pub fn salvage_on(disk: Arc<dyn Disk>, dir: &Path, to: &Path, wish: SalvageWish)
         .encode(&mut writer)
         .map_err(|error| StorageError::new(StorageErrorKind::Io, "writing a snapshot to", to, error.what))?;
     writer.finish()?;
+    match webhooks_file::read(&*disk, dir, None) {
+        Ok(Some(webhooks)) => store.keep_webhooks(&webhooks)?,
+        Ok(None) => {}
+        Err(error) => salvaged.notes.push(error.to_string()),
+    }
     store.finish_founding(&salvaged.report())?;
     Ok(salvaged)
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use uuid::Uuid;
 
 use crate::{
     db::{
@@ -18,9 +19,11 @@ use crate::{
         database::{FaultHook, Listener},
         error::Error,
         keeper::Keeper,
+        meter::Meters,
         open::Found,
         options::{ClockChoice, Options},
         queue::{Job, Queue},
+        record::SnapshotInfo,
         since::Since,
         view::View,
     },
@@ -59,15 +62,19 @@ pub(super) struct Shared {
     pub(super) erasing: Since,
     /// Since when a write is in no snapshot.
     pub(super) unsaved: Since,
-    /// The snapshot that memory is mapped from.
-    pub(super) mapped: Option<Lsn>,
     pub(super) keeper: Keeper,
     pub(super) alarms: Alarms,
+    pub(super) meters: Meters,
+    /// What tells this database from any other, also from a salvaged one.
+    pub(super) identity: [u8; 16],
     /// What to do when the writer stops by a fault of the program.
     pub(super) on_fault: Mutex<Option<FaultHook>>,
     started: Stopwatch,
     /// The uptime at which the disk was last looked at. Units: milliseconds.
     looked: AtomicU64,
+    /// Held while the disk is looked at and what that changes is told.
+    looking: Mutex<()>,
+    pub(super) last_snapshot: Mutex<Option<SnapshotInfo>>,
     pub(super) last_scrub: Mutex<Option<(Timestamp, bool)>>,
     pub(super) last_damage: Mutex<Option<(Timestamp, Box<str>)>>,
     /// Who is told of what was published.
@@ -86,6 +93,7 @@ impl Shared {
             latest: ArcSwapOption::empty(),
             queue: Queue::default(),
             is_stored: found.store.is_some(),
+            identity: found.store.as_ref().map_or_else(|| *Uuid::new_v4().as_bytes(), Store::identity),
             store: Mutex::new(found.store),
             snapshotting: Mutex::new(()),
             snapshot_bytes: AtomicU64::new(found.snapshot_bytes),
@@ -93,12 +101,14 @@ impl Shared {
             covered: AtomicU64::new(0),
             erasing: Since::new(found.erasing),
             unsaved: Since::new(found.unsaved),
-            mapped: found.mapped,
             keeper: Keeper::default(),
             alarms: Alarms::default(),
+            meters: Meters::default(),
             on_fault: Mutex::default(),
             started: Stopwatch::start(),
             looked: AtomicU64::new(0),
+            looking: Mutex::default(),
+            last_snapshot: Mutex::default(),
             last_scrub: Mutex::default(),
             last_damage: Mutex::default(),
             listeners: Mutex::default(),
@@ -125,6 +135,8 @@ impl Shared {
 
     /// Asks the disk how much room there is, and tells when that changes what is written.
     pub(super) fn look_at_space(&self, store: &Store) -> Space {
+        // One look at a time, so that the alarm that is set last is that of the last step.
+        let _one_looks = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let (uptime, before) = (self.uptime(), store.space().step);
         self.looked.store(u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let space = store.look_at_space(uptime);
@@ -227,7 +239,7 @@ pub(super) fn told_low(space: &Space) -> String {
         SpaceStep::Ample => "everything is written",
         SpaceStep::Low => "everything is still written",
         SpaceStep::NoImports => "bulk imports are refused",
-        SpaceStep::DeletesOnly => "only erasures and deletions are written",
+        SpaceStep::DeletesOnly => "only erasures, deletions and suppressions are written",
     };
     let needed = space.below(space.step) / 4 * 5;
     format!("{free} bytes are free on the disk: {what} until {needed} are")

@@ -12,7 +12,10 @@ use crate::{
     },
     model::{
         name::{ContactKey, Name},
-        request::{ContactWrite, Input, Request, WriteMode},
+        request::{
+            ContactWrite, Input, MembersEdit, MembersMode, Request, SegmentCreate, SegmentSource, SuppressionWrite,
+            WriteMode,
+        },
         time::Timestamp,
     },
     storage::sim_disk::SimDisk,
@@ -50,6 +53,12 @@ fn contact(n: u64) -> Request {
     let text = Input::Text(format!("a text of some length, number {n}").into());
     let values = vec![(Name::new("company").unwrap(), text)];
     Request::Contact(ContactWrite { key: key(n), mode: WriteMode::Merge, values })
+}
+
+fn suppression(members: &[u64]) -> Request {
+    let source = SegmentSource::Members(members.iter().map(|n| key(*n)).collect());
+    let create = SegmentCreate { name: "unsubscribed".into(), description: None, source };
+    Request::Suppression(SuppressionWrite::Create(create, Vec::new()))
 }
 
 fn is_for_room(error: &Error) -> bool {
@@ -176,6 +185,13 @@ fn the_steps_refuse_what_they_say() {
     assert!(matches!(db.write(mixed), Err(Error::StorageLow(_))), "a batch is whole");
     assert!(db.write(Request::Erase(key(3))).unwrap().results[0].is_ok());
     assert!(!db.view().has_contact("contact-3"));
+    assert!(db.write(suppression(&[1])).unwrap().results[0].is_ok(), "who unsubscribes is never refused");
+    let edit =
+        |mode, n| MembersEdit { segment: "unsubscribed".into(), edits: vec![(mode, vec![key(n)])], create: false };
+    let suppress = |mode, n| db.write(Request::Suppression(SuppressionWrite::Edit(edit(mode, n))));
+    assert!(suppress(MembersMode::Add, 2).unwrap().results[0].is_ok());
+    assert!(matches!(suppress(MembersMode::Replace, 2), Err(Error::StorageLow(_))));
+    assert_eq!(db.view().suppressions()[0].count, 2);
     disk.set_size(None);
     until_taken(&db, &contact(3));
     let status = db.status();

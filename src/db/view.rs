@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    bitmap::posting::Posting,
+    bitmap::{portable, posting::Posting},
+    codec::damage::Damage,
     db::{
         answer::Answer,
         clock::Stopwatch,
@@ -164,6 +165,15 @@ impl View {
         ContactRecord { key: index.directory().key(contact).into(), values: fields.iter().filter_map(value).collect() }
     }
 
+    /// The contacts of a portable Roaring bitmap at the head of some bytes, how many of its ids are no contact, and how
+    /// many bytes it took.
+    ///
+    /// Errors: what is wrong with the bytes.
+    pub fn of_roaring(&self, bytes: &[u8]) -> Result<(Answer, u64, usize), Damage> {
+        let (members, unknown, read) = portable::within(bytes, self.state.index.live())?;
+        Ok((Answer::new(self.clone(), members), unknown, read))
+    }
+
     /// All segments in order of creation.
     pub fn segments(&self) -> Vec<SegmentInfo> {
         self.state.book.listed().map(|segment| told(segment)).collect()
@@ -266,6 +276,7 @@ impl View {
             zone: schema.zone().name().into(),
             memory: memory_by_name(memory, schema),
             snapshot_lsn: Lsn(0),
+            last_snapshot: None,
             snapshot_bytes: 0,
             disk: None,
             alarms: Vec::new(),

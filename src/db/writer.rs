@@ -154,6 +154,7 @@ impl Writer {
 
     /// Does everything of some entries with one sync.
     pub(super) fn group(&mut self, jobs: Vec<Job>) {
+        let watch = Stopwatch::start();
         let mut group = Group {
             state: State::clone(&self.shared.published.load()),
             frames: Vec::new(),
@@ -182,12 +183,20 @@ impl Writer {
             if planted(Bug::TellEarly) {
                 self.shared.tell_published();
             }
+            self.shared.meters.apply.record(watch.elapsed());
+            let watch = Stopwatch::start();
             if let Err(error) = self.append(&frames, is_urgent, !is_time) {
+                self.shared.meters.log_failures.add(1);
                 let error = self.failed(&error);
                 answers.into_iter().for_each(|(done, _)| done(Err(error.clone())));
                 return;
             }
-            self.logged += frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            let bytes = frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            self.logged += bytes;
+            let meters = &self.shared.meters;
+            meters.sync.record(watch.elapsed());
+            meters.batches.add(frames.len() as u64);
+            meters.logged_bytes.add(bytes);
             self.shared.published.store(Arc::new(state));
             let now = self.shared.uptime();
             let mut is_new = self.shared.unsaved.begin(now);
@@ -255,8 +264,8 @@ impl Writer {
             }
             return Ok(Written { lsn: kept.lsn, results: kept.results(), replayed: true });
         }
-        let is_urgent = write.requests.iter().all(Request::gives_room);
-        if group.space.step == SpaceStep::DeletesOnly && !is_urgent {
+        let is_urgent = write.requests.iter().all(Request::is_urgent);
+        if group.space.step == SpaceStep::DeletesOnly && !is_urgent && !planted(Bug::WriteWhenLow) {
             return Err(Error::StorageLow(told_low(&group.space).into()));
         }
         group.is_urgent &= is_urgent;
@@ -300,6 +309,7 @@ impl Writer {
 
     /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file.
     fn capture(&mut self, group: &Group, roll: bool, into: &SyncSender<Capture>) -> Result<Written, Error> {
+        let watch = Stopwatch::start();
         let erased = Lsn(self.shared.erased.load(Ordering::Acquire));
         if erased > Lsn(0) || roll {
             // A snapshot may be what makes room, so the ballast is there for its sake.
@@ -310,7 +320,8 @@ impl Writer {
             }
         }
         self.logged = 0;
-        let capture = Capture { state: self.shared.published.load_full(), erased, unsaved: self.shared.unsaved.end() };
+        let (state, unsaved) = (self.shared.published.load_full(), self.shared.unsaved.end());
+        let capture = Capture { state, erased, unsaved, held_us: watch.elapsed_us() };
         if let Err(TrySendError::Disconnected(capture) | TrySendError::Full(capture)) = into.try_send(capture) {
             self.shared.unsaved.restore(&capture.unsaved);
         }

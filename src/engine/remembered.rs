@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{
     id::Lsn,
+    planted::{Bug, planted},
     request::{Applied, REFUSAL_CODES, Refusal, RefusalKind},
     time::Timestamp,
 };
@@ -20,6 +21,8 @@ const DETAIL_ERASED: &str =
 const SHARDS: usize = 256;
 /// Outcomes of one part; beyond that the oldest goes.
 const SHARD_MAX: usize = 2_048;
+/// What the outcomes of one part may weigh; beyond that the oldest go, but never the newest. Units: bytes.
+const SHARD_BYTES_MAX: usize = 512 << 10;
 
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +78,21 @@ impl Remembered {
         runs.flat_map(|(count, outcome)| std::iter::repeat_with(|| result(outcome)).take(*count as usize)).collect()
     }
 
+    /// About how many bytes it takes. Units: bytes.
+    fn weight(&self) -> usize {
+        const BASE: usize = 96;
+        let run = |(_, outcome): &(u32, Outcome)| {
+            BASE + match outcome {
+                Outcome::Applied(Applied::Members { unknown }) => {
+                    unknown.iter().map(|key| 24 + key.as_str().len()).sum()
+                }
+                Outcome::Applied(_) => 0,
+                Outcome::Refused { code, pointer, detail, .. } => code.len() + pointer.len() + detail.len(),
+            }
+        };
+        BASE + self.results.iter().map(run).sum::<usize>()
+    }
+
     /// Whether the outcome spells a contact's key, or says in words why something was refused: these may spell any value.
     fn may_spell(&self, key: &str) -> bool {
         self.results.iter().any(|(_, outcome)| match outcome {
@@ -113,19 +131,28 @@ impl Memory {
     /// The outcome under a key, unless it is too old.
     pub fn find(&self, key: &str, now: Timestamp) -> Option<&Remembered> {
         let kept = self.shards.get(shard_of(key))?.get(key)?;
-        (now.0.saturating_sub(kept.at.0) < KEPT_MS).then_some(kept)
+        (now.0.saturating_sub(kept.at.0) < KEPT_MS || planted(Bug::KeepOld)).then_some(kept)
     }
 
-    /// Keeps an outcome, and forgets those that are too old or too many beside it.
+    /// Keeps an outcome, and forgets those that are too old, too many or too heavy beside it. With each one another part
+    /// is looked through for old ones, so that they are all gone some hundred calls later.
     pub fn keep(&mut self, key: &str, outcome: Remembered) {
         let shards = Arc::make_mut(&mut self.shards);
         shards.resize_with(SHARDS, Arc::default);
-        let shard = Arc::make_mut(&mut shards[shard_of(key)]);
-        let now = outcome.at.0;
-        shard.retain(|_, kept| now.saturating_sub(kept.at.0) < KEPT_MS);
-        if shard.len() >= SHARD_MAX {
+        let (now, own) = (outcome.at.0, shard_of(key));
+        let is_old = |kept: &Remembered| now.saturating_sub(kept.at.0) >= KEPT_MS;
+        for place in [own, outcome.lsn.0 as usize % SHARDS] {
+            if shards[place].values().any(is_old) {
+                Arc::make_mut(&mut shards[place]).retain(|_, kept| !is_old(kept));
+            }
+        }
+        let shard = Arc::make_mut(&mut shards[own]);
+        shard.remove(key);
+        let mut weight = outcome.weight() + shard.values().map(Remembered::weight).sum::<usize>();
+        while shard.len() >= SHARD_MAX || (weight > SHARD_BYTES_MAX && !shard.is_empty()) {
             let oldest = shard.iter().min_by_key(|(_, kept)| kept.lsn).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| shard.remove(&oldest));
+            let gone = oldest.and_then(|oldest| shard.remove(&oldest));
+            weight -= gone.map_or(0, |gone| gone.weight());
         }
         shard.insert(key.into(), outcome);
     }
@@ -206,8 +233,30 @@ mod tests {
             memory.keep(&format!("k{n}"), outcome(KEPT_MS + n, &[]));
         }
         let entries = memory.entries();
-        assert!(!entries.contains_key("old") || entries.len() == 1_001, "its shard was written to again");
-        assert_eq!(memory.find("old", Timestamp(KEPT_MS)), None);
+        assert_eq!((entries.len(), entries.contains_key("old")), (1_000, false));
+    }
+
+    #[test]
+    fn heavy_outcomes_push_out_the_oldest_but_never_the_newest() {
+        let unknown = |n: u64, keys: u64| -> Vec<ContactKey> {
+            (0..keys).map(|key| ContactKey::new(&format!("nobody-{n}-{key}-{}", "x".repeat(200))).unwrap()).collect()
+        };
+        let mut memory = Memory::default();
+        let kept = 2_000u64;
+        for n in 0..kept {
+            let unknown = unknown(n, 400);
+            memory.keep(&format!("k{n}"), outcome(n as i64, &[Ok(Applied::Members { unknown })]));
+            assert!(memory.find(&format!("k{n}"), Timestamp(n as i64)).is_some());
+        }
+        for shard in memory.shards.iter() {
+            assert!(shard.values().map(Remembered::weight).sum::<usize>() <= SHARD_BYTES_MAX);
+        }
+        let entries = memory.entries();
+        assert!((1_000..kept as usize).contains(&entries.len()), "{}", entries.len());
+        // One that is heavier than all may be stays until the next one of its part.
+        let unknown = unknown(kept, 4_000);
+        memory.keep("k0", outcome(kept as i64, &[Ok(Applied::Members { unknown })]));
+        assert!(memory.find("k0", Timestamp(kept as i64)).is_some());
     }
 
     #[test]

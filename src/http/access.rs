@@ -1,23 +1,44 @@
-//! Who may call: keys and their scopes, call by call; without keys everyone on this machine.
+//! Who may call: what each call wants of its caller, as the table of the calls says; keys and their scopes; without keys
+//! everyone on this machine.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
+    body::{Body, BodyDataStream, Bytes, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio_stream::Stream;
 
 use crate::{
-    db::keys::{Grant, Scope},
-    http::{app::App, body, problem::Problem},
+    db::keys::{Grant, Keyring, Scope},
+    http::{app::App, body, guard, problem::Problem},
 };
 
 /// The header under which handlers find the id of the caller's key.
 const BY: &str = "throng-by";
+/// How often it is looked whether the key of a call under way was revoked. With [`crate::db::keys`]' own half second
+/// such a call ends within one.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The id of the key that let a call pass.
 pub fn by(headers: &HeaderMap) -> Option<Box<str>> {
     headers.get(BY).and_then(|id| id.to_str().ok()).map(Into::into)
+}
+
+/// Notes the key that let a call pass.
+pub fn note(headers: &mut HeaderMap, grant: &Grant) {
+    if let Ok(id) = HeaderValue::from_str(&grant.id) {
+        headers.insert(BY, id);
+    }
 }
 
 /// What a call wants of its caller.
@@ -25,73 +46,186 @@ pub fn by(headers: &HeaderMap) -> Option<Box<str>> {
 pub enum Needs {
     /// Nothing: it tells nothing of the data.
     Nothing,
-    /// A key of a scope.
-    Scope(Scope),
+    /// Any key.
+    Key,
+    /// A key that may ask.
+    Read,
+    /// A key that may write.
+    Write,
+    /// A key that may operate the server.
+    Admin,
+    /// A key that may send tracking calls. It may stand in the body, so the handler looks at it; and a page of any
+    /// site may call.
+    Track,
 }
 
-/// What a call of a method and a path wants. Whatever is not named here wants a scope all the same.
-pub fn needs(method: &Method, path: &str) -> Needs {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let reads = *method == Method::GET || *method == Method::HEAD;
-    match parts.as_slice() {
-        ["healthz" | "readyz" | "openapi.json" | "docs" | "docs.css" | "docs.js"] if reads => Needs::Nothing,
-        ["v1", "webhooks" | "keys", ..] | ["v1", "snapshot"] => Needs::Scope(Scope::Admin),
-        ["v1", "clock"] if !reads => Needs::Scope(Scope::Admin),
-        // Questions that come in a body.
-        ["v1", "query" | "lookup" | "audience"]
-        | ["v1", "query", "explain"]
-        | ["v1", "rules", "parse"]
-        | ["v1", "segments", _, "preview"] => Needs::Scope(Scope::Read),
-        _ if reads => Needs::Scope(Scope::Read),
-        _ => Needs::Scope(Scope::Write),
+impl Needs {
+    /// The names of the scopes that do, for the document.
+    pub fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Needs::Nothing => &[],
+            Needs::Key => &["read", "write", "track", "admin"],
+            Needs::Read => &["read", "admin"],
+            Needs::Write => &["write", "admin"],
+            Needs::Admin => &["admin"],
+            Needs::Track => &["track", "write", "admin"],
+        }
+    }
+
+    fn suits(self, grant: &Grant) -> bool {
+        match self {
+            Needs::Nothing | Needs::Key => true,
+            Needs::Read => grant.allows(Scope::Read),
+            Needs::Write => grant.allows(Scope::Write),
+            Needs::Admin => grant.allows(Scope::Admin),
+            Needs::Track => grant.allows(Scope::Track) || grant.allows(Scope::Write),
+        }
     }
 }
 
-/// Lets a call pass, or answers 401 or 403.
-pub async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let needs = needs(request.method(), request.uri().path());
-    match judge(&app, needs, request.headers()) {
-        Ok(grant) => {
-            // What a caller says of itself counts for nothing.
-            request.headers_mut().remove(BY);
-            if let Some(id) = grant.and_then(|grant| HeaderValue::from_str(&grant.id).ok()) {
-                request.headers_mut().insert(BY, id);
-            }
-            next.run(request).await
+/// Where a call comes in.
+#[derive(Clone)]
+pub struct Door {
+    /// Whose keys.
+    pub app: App,
+    /// What is wanted.
+    pub needs: Needs,
+}
+
+/// By what a call came in, as long as it holds.
+struct Pass {
+    keys: Arc<Keyring>,
+    needs: Needs,
+    shown: Option<String>,
+}
+
+impl Pass {
+    fn holds(&self) -> bool {
+        match &self.shown {
+            Some(key) => self.keys.grant(key).is_some_and(|grant| self.needs.suits(&grant)),
+            None => !self.keys.is_keyed(),
         }
+    }
+
+    /// Waits until it holds no more.
+    async fn end(&self) {
+        while self.holds() {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// Lets a call pass, or answers 401 or 403. A call that only reads ends with its key, also while its answer is sent.
+pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    // What a caller says of itself counts for nothing.
+    request.headers_mut().remove(BY);
+    let pass = match door.judge(&mut request) {
+        Ok(Some(pass)) => pass,
+        Ok(None) => return next.run(request).await,
         Err(problem) => {
             body::pass_over(request.into_body()).await;
-            problem.into_response()
+            return problem.into_response();
         }
+    };
+    if !reads(request.method()) {
+        // Broken off, a write would leave its caller without knowing what became of it.
+        return watched(next.run(request).await, pass);
+    }
+    tokio::select! {
+        biased;
+        response = next.run(request) => watched(response, pass),
+        () = pass.end() => revoked().into_response(),
     }
 }
 
-fn judge(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Option<Grant>, Problem> {
-    if !app.keys.is_keyed() {
-        return of_this_machine(headers).map(|()| None);
-    }
-    let Needs::Scope(scope) = needs else { return Ok(None) };
-    let grant = granted(app, shown(headers).as_deref())?;
-    if grant.allows(scope) { Ok(Some(grant)) } else { Err(forbidden(&grant, scope.name())) }
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Whom a tracking call is from, by its headers or the key in its body or query; `None` without keys.
+impl Door {
+    /// What a call passes by, if it must be looked at again.
+    fn judge(&self, request: &mut Request) -> Result<Option<Pass>, Problem> {
+        let Some(hosts) = &self.app.hosts else { return Ok(None) };
+        let is_keyed = self.app.keys.is_keyed();
+        if !is_keyed {
+            hosts.admit(request.headers(), request.uri())?;
+        }
+        // Browsers also remember a key that was once typed in, and send it along.
+        let is_write = !reads(request.method()) && self.needs != Needs::Track;
+        if is_write && guard::is_foreign(request.headers(), request.uri()) {
+            let detail = "a write that a page of another site sends through a browser is refused";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail));
+        }
+        if matches!(self.needs, Needs::Nothing | Needs::Track) {
+            return Ok(None);
+        }
+        let shown = if is_keyed { Some(shown(request.headers())) } else { None };
+        if let Some(key) = &shown {
+            let grant = granted(&self.app, key.as_deref())?;
+            if !self.needs.suits(&grant) {
+                return Err(forbidden(&grant, self.needs));
+            }
+            note(request.headers_mut(), &grant);
+        }
+        Ok(Some(Pass { keys: Arc::clone(&self.app.keys), needs: self.needs, shown: shown.flatten() }))
+    }
+}
+
+/// An answer whose sending ends with the pass.
+fn watched(response: Response, pass: Pass) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        let mut tick = interval(LOOK_AGAIN);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Body::from_stream(Watched { stream: body.into_data_stream(), tick, pass, is_over: false })
+    })
+}
+
+struct Watched {
+    stream: BodyDataStream,
+    tick: Interval,
+    pass: Pass,
+    is_over: bool,
+}
+
+impl Stream for Watched {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        while self.tick.poll_tick(context).is_ready() {
+            if !self.pass.holds() {
+                // As an error, so that no one takes what came for all there is.
+                self.is_over = true;
+                return Poll::Ready(Some(Err(axum::Error::new(revoked().detail))));
+            }
+        }
+        Pin::new(&mut self.stream).poll_next(context)
+    }
+}
+
+/// Whom a tracking call is from, by its headers or by another key that it shows; `None` without keys.
 ///
 /// Errors: 401, 403.
 pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<Option<Grant>, Problem> {
     if !app.keys.is_keyed() {
         return Ok(None);
     }
-    let by_header = shown(headers).and_then(|key| app.keys.grant(&key));
     // Some SDKs authenticate to another party in the header and name the key in the body.
-    let grant = match by_header {
-        Some(grant) => grant,
-        None => granted(app, other.or(shown(headers).as_deref()))?,
-    };
-    if grant.allows(Scope::Track) || grant.allows(Scope::Write) {
-        return Ok(Some(grant));
+    let in_header = shown(headers);
+    let keys = [in_header.as_deref(), other];
+    let grants: Vec<Grant> = keys.into_iter().flatten().filter_map(|key| app.keys.grant(key)).collect();
+    if let Some(grant) = grants.iter().find(|grant| Needs::Track.suits(grant)) {
+        return Ok(Some(grant.clone()));
     }
-    Err(forbidden(&grant, "track or write"))
+    match grants.first() {
+        Some(grant) => Err(forbidden(grant, Needs::Track)),
+        None => granted(app, other.or(in_header.as_deref())).map(Some),
+    }
 }
 
 fn granted(app: &App, key: Option<&str>) -> Result<Grant, Problem> {
@@ -99,12 +233,17 @@ fn granted(app: &App, key: Option<&str>) -> Result<Grant, Problem> {
         let detail = "this server wants a key: \"Authorization: Bearer thr_…\", or Basic with the key as the user name";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_key", detail));
     };
-    let unknown = "the key is none of this server's, or was revoked";
-    app.keys.grant(key).ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "invalid_key", unknown))
+    app.keys.grant(key).ok_or_else(revoked)
 }
 
-fn forbidden(grant: &Grant, wanted: &str) -> Problem {
+fn revoked() -> Problem {
+    let detail = "the key is none of this server's, or was revoked";
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_key", detail)
+}
+
+fn forbidden(grant: &Grant, needs: Needs) -> Problem {
     let scopes: Vec<&str> = grant.scopes.iter().map(|scope| scope.name()).collect();
+    let wanted = needs.scopes().join(" or ");
     let detail = format!("this call wants a key of the scope {wanted}; the key {} has {}", grant.id, scopes.join(", "));
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
 }
@@ -147,32 +286,6 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Without keys whoever reaches the server is served, and web pages reach it through the browser of whoever opens them:
-/// by calling it from elsewhere, or under a name of their own that leads to this machine. Programs are not looked at.
-///
-/// Errors: 403 for a call from a page of another machine.
-pub fn of_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_browser = text(header::USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"));
-    let strange_host = text(header::HOST).is_some_and(|host| is_browser && !is_loopback(host));
-    let strange_origin =
-        text(header::ORIGIN).is_some_and(|origin| origin.split_once("://").is_none_or(|(_, host)| !is_loopback(host)));
-    if strange_host || strange_origin {
-        let detail = "without keys no web page of another machine may call; make a key with \"throng key create\"";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail));
-    }
-    Ok(())
-}
-
-/// Whether a host, with or without a port, is this machine by a name that no one else can give.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,24 +304,5 @@ mod tests {
         assert_eq!(of("Basic d2s").as_deref(), Some("wk"));
         assert_eq!(of("Basic d2s6c2VjcmV0").as_deref(), Some("wk"));
         assert_eq!((of("Basic *"), of("Digest x"), of("abc")), (None, None, None));
-    }
-
-    #[test]
-    fn what_is_of_this_machine() {
-        let judged = |pairs: &[(header::HeaderName, &str)]| {
-            let mut headers = HeaderMap::new();
-            pairs.iter().for_each(|(name, value)| drop(headers.insert(name, value.parse().unwrap())));
-            of_this_machine(&headers).is_ok()
-        };
-        let browser = (header::USER_AGENT, "Mozilla/5.0 (X11)");
-        assert!(judged(&[]) && judged(&[(header::HOST, "db.example")]));
-        for host in ["localhost:7171", "127.0.0.1", "[::1]:7171", "LOCALHOST"] {
-            assert!(judged(&[browser.clone(), (header::HOST, host)]), "{host}");
-        }
-        for host in ["db.example:7171", "127.0.0.1.db.example", "10.0.0.1", ""] {
-            assert!(!judged(&[browser.clone(), (header::HOST, host)]), "{host}");
-        }
-        assert!(judged(&[(header::ORIGIN, "http://localhost:3000")]));
-        assert!(!judged(&[(header::ORIGIN, "https://evil.example")]) && !judged(&[(header::ORIGIN, "null")]));
     }
 }

@@ -21,7 +21,9 @@ use crate::{
     },
     http::{
         access, body,
+        guard::Hosts,
         import::{Summary, hashed, import_once},
+        meter::Calls,
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
@@ -31,6 +33,10 @@ use crate::{
     model::{
         id::Lsn,
         request::{Applied, Request},
+    },
+    webhook::{
+        registry::{Settings, Webhooks},
+        target::Reach,
     },
 };
 
@@ -50,16 +56,37 @@ pub struct App {
     pub listings: Arc<Listings>,
     /// What was published, for those who wait.
     pub news: Arc<News>,
+    /// Who outside is told of it.
+    pub webhooks: Arc<Webhooks>,
+    /// What was called.
+    pub calls: Arc<Calls>,
     /// What tracking calls become.
     pub tracking: Arc<Mapping>,
     /// Who may call.
     pub keys: Arc<Keyring>,
+    /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
+    /// looked at.
+    pub hosts: Option<Hosts>,
 }
 
 impl App {
-    /// Serves a database.
+    /// Serves a database to this process alone: webhooks can be edited, and nobody is told.
     pub fn new(db: Database) -> App {
-        App { news: News::of(&db), db, listings: Arc::default(), tracking: Arc::default(), keys: Arc::default() }
+        App::with(db, Settings { reach: Reach::Loopback, deliver: false, ..Settings::default() })
+    }
+
+    /// The same; webhooks are told once they are started.
+    pub fn with(db: Database, settings: Settings) -> App {
+        App {
+            news: News::of(&db),
+            webhooks: Webhooks::open(&db, settings),
+            db,
+            listings: Arc::default(),
+            calls: Arc::default(),
+            tracking: Arc::default(),
+            keys: Arc::default(),
+            hosts: None,
+        }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.
@@ -75,7 +102,10 @@ impl App {
         self.submit(Write { requests, once, by: access::by(headers) }).await
     }
 
-    async fn submit(&self, write: Write) -> Result<Written, Problem> {
+    /// Submits one write.
+    ///
+    /// Errors: those of the database; single refusals are among the results.
+    pub async fn submit(&self, write: Write) -> Result<Written, Problem> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome: Result<Written, Error>| {
             // Nobody waits any more when the caller has hung up; the write stands all the same.
@@ -170,7 +200,10 @@ pub fn at_lsn(mut response: Response, lsn: Lsn) -> Response {
     response
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// The `Idempotency-Key` of a call.
+///
+/// Errors: 400 when it is too long or not printable.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };

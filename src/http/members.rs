@@ -1,5 +1,7 @@
 //! Audiences: the members of a segment, streamed as of one instant in constant memory.
 
+use std::io::{self, Write as _};
+
 use axum::{
     body::Body,
     extract::State,
@@ -10,6 +12,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
+#[cfg(feature = "columnar")]
+use crate::http::columnar::Sheet;
 use crate::{
     db::{
         answer::Answer,
@@ -21,7 +25,7 @@ use crate::{
         paging::{self, Cursor},
         path::{Params, part},
         problem::Problem,
-        wire,
+        roaring_list, wire,
     },
     model::{id::Lsn, name::Name, value::Value},
 };
@@ -30,8 +34,10 @@ use crate::{
 const BLOCK: usize = 4_096;
 /// Blocks that wait for a slow reader; past it the stream waits for the reader.
 const BLOCKS_WAITING: usize = 4;
+/// A block is sent once it is so long. Units: bytes.
+const PIPE_BYTES: usize = 128 << 10;
 
-/// How members are written.
+/// How lines of members are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// A JSON object a line.
@@ -50,15 +56,64 @@ impl Format {
     }
 }
 
+/// Files of typed columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columnar {
+    /// An Arrow IPC stream.
+    Arrow,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// How members are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Export {
+    /// As lines.
+    Lines(Format),
+    /// As columns.
+    Columns(Columnar),
+    /// As a bitmap of ids with their keys.
+    Roaring,
+}
+
+/// Every export: its word, its media type.
+const EXPORTS: [(&str, &str, Export); 5] = [
+    ("ndjson", "application/x-ndjson", Export::Lines(Format::Ndjson)),
+    ("csv", "text/csv", Export::Lines(Format::Csv)),
+    ("arrow", ARROW, Export::Columns(Columnar::Arrow)),
+    ("parquet", PARQUET, Export::Columns(Columnar::Parquet)),
+    ("roaring", roaring_list::MEDIA, Export::Roaring),
+];
+/// An Arrow IPC stream (registered with IANA).
+pub const ARROW: &str = "application/vnd.apache.arrow.stream";
+/// A Parquet file (registered with IANA).
+pub const PARQUET: &str = "application/vnd.apache.parquet";
+
+impl Export {
+    fn media(self) -> &'static str {
+        match self {
+            Export::Lines(format) => format.media(),
+            Export::Columns(Columnar::Arrow) => ARROW,
+            Export::Columns(Columnar::Parquet) => PARQUET,
+            Export::Roaring => roaring_list::MEDIA,
+        }
+    }
+}
+
 /// `GET /v1/segments/{name}/members`
 pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     let params = Params::read(&uri, &["format", "fields", "after", "limit", "at_lsn"])?;
-    let format = format(&params, &headers)?;
+    let export = export(&params, &headers)?;
     let limit = params.parsed::<u64>("limit")?.map(|n| paging::limit(Some(n))).transpose()?;
     let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     let fields = params.text("fields").map(field_names).transpose()?;
     let at_lsn = params.parsed::<u64>("at_lsn")?;
+    if export == Export::Roaring && (limit.is_some() || cursor.is_some() || fields.is_some()) {
+        let detail =
+            "a Roaring list is of everyone and has keys alone: it takes no \"after\", \"limit\" and \"fields\"";
+        return Err(Problem::refused("whole_list", detail));
+    }
     body::blocking(move || {
         let view = app.view(cursor.as_ref());
         let gone = |error| Problem::from(error).at(view.lsn());
@@ -75,38 +130,52 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
             }
         };
         let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
-        let table = Table { answer, told, fields, format };
-        Ok(match (limit, &cursor) {
-            (None, None) => table.stream(None),
-            (None, Some(cursor)) => table.stream(Some(cursor.place)),
+        let table = Table { answer, told, fields, export, identity: app.db.identity() };
+        match (limit, &cursor) {
+            (None, None) => Ok(table.stream(None)),
+            (None, Some(cursor)) => Ok(table.stream(Some(cursor.place))),
             (Some(limit), cursor) => table.page(&app, &uri, cursor.as_ref(), limit),
-        })
+        }
     })
     .await
 }
 
-/// What a call asks for: the format and the names of fields, if any.
+/// What a call asks for that gives lines alone: the format and the names of fields, if any.
 pub(super) fn shape(params: &Params, headers: &HeaderMap) -> Result<(Format, Option<Vec<Name>>), Problem> {
-    Ok((format(params, headers)?, params.text("fields").map(field_names).transpose()?))
+    let fields = params.text("fields").map(field_names).transpose()?;
+    match export(params, headers)? {
+        Export::Lines(format) => Ok((format, fields)),
+        Export::Columns(_) | Export::Roaring => Err(Problem::refused("bad_format", "\"format\" is ndjson or csv here")),
+    }
 }
 
 /// Everyone of an answer, streamed.
-pub(super) fn everyone(answer: Answer, fields: Option<Vec<Name>>, format: Format) -> Result<Response, Problem> {
+pub(super) fn everyone(app: &App, answer: Answer, params: &Params, headers: &HeaderMap) -> Result<Response, Problem> {
+    let (export, fields) = (export(params, headers)?, params.text("fields").map(field_names).transpose()?);
     let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
     let told = vec![("throng-lsn", answer.view().lsn().0)];
-    Ok(Table { answer, told, fields, format }.stream(None))
+    Ok(Table { answer, told, fields, export, identity: app.db.identity() }.stream(None))
 }
 
-fn format(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
-    match params.text("format") {
-        Some("ndjson") => Ok(Format::Ndjson),
-        Some("csv") => Ok(Format::Csv),
-        Some(other) => Err(Problem::refused("bad_format", format!("\"format\" is ndjson or csv, not \"{other}\""))),
+/// The export that `format` names; without it, the first that `Accept` does.
+fn export(params: &Params, headers: &HeaderMap) -> Result<Export, Problem> {
+    let export = match params.text("format") {
+        Some(word) => {
+            EXPORTS.into_iter().find(|(known, ..)| *known == word).map(|(.., export)| export).ok_or_else(|| {
+                let words = EXPORTS.map(|(word, ..)| word).join(", ");
+                Problem::refused("bad_format", format!("\"format\" is one of {words}, not \"{word}\""))
+            })?
+        }
         None => {
             let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-            Ok(if accept.starts_with("text/csv") { Format::Csv } else { Format::Ndjson })
+            let found = EXPORTS.into_iter().find(|(_, media, _)| accept.starts_with(media));
+            found.map_or(Export::Lines(Format::Ndjson), |(.., export)| export)
         }
+    };
+    if cfg!(not(feature = "columnar")) && matches!(export, Export::Columns(_)) {
+        return Err(Problem::refused("bad_format", "this program was built without Arrow and Parquet"));
     }
+    Ok(export)
 }
 
 fn field_names(list: &str) -> Result<Vec<Name>, Problem> {
@@ -133,12 +202,14 @@ pub(super) fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Nam
 }
 
 /// Members on their way out.
-struct Table {
-    answer: Answer,
+pub(super) struct Table {
+    pub(super) answer: Answer,
     /// What the headers tell beside the count.
     told: Vec<(&'static str, u64)>,
     fields: Option<Vec<Name>>,
-    format: Format,
+    export: Export,
+    /// The database's.
+    identity: [u8; 16],
 }
 
 impl Table {
@@ -146,10 +217,13 @@ impl Table {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::OK;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.media()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.export.media()));
         headers.insert("throng-count", HeaderValue::from(self.answer.count()));
         for (name, number) in &self.told {
             headers.insert(*name, HeaderValue::from(*number));
+        }
+        if let Ok(identity) = HeaderValue::from_str(&roaring_list::identity_text(self.identity)) {
+            headers.insert("throng-database", identity);
         }
         response
     }
@@ -157,26 +231,25 @@ impl Table {
     /// Everyone after a place, block by block.
     fn stream(self, from: Option<Place>) -> Response {
         let (sender, receiver) = mpsc::channel::<Bytes>(BLOCKS_WAITING);
-        let response = self.response(Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>)));
+        let body = Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>));
+        let mut response = self.response(body);
+        let ids = (self.export == Export::Roaring).then(|| self.answer.to_roaring());
+        if let Some(ids) = &ids {
+            response.headers_mut().insert("throng-roaring-bytes", HeaderValue::from(ids.len()));
+        }
         tokio::task::spawn_blocking(move || {
-            let mut place = from;
-            let mut block = self.header();
-            loop {
-                let next = self.write_block(&mut block, place, BLOCK);
-                // The reader has gone when nothing takes the block: then there is no one to write for.
-                if sender.blocking_send(std::mem::take(&mut block).into()).is_err() || next.is_none() {
-                    return;
-                }
-                place = next;
-            }
+            let pipe = Pipe { sender, waiting: ids.unwrap_or_default() };
+            // It fails when the reader has gone: then there is no one to write for.
+            let _ = self.write(pipe, from, None).and_then(|(mut pipe, _)| pipe.flush());
         });
         response
     }
 
     /// One page; the cursor of the next is in `Throng-Next` and in `Link`.
-    fn page(&self, app: &App, uri: &Uri, cursor: Option<&Cursor>, limit: usize) -> Response {
-        let mut block = self.header();
-        let next = self.write_block(&mut block, cursor.map(|cursor| cursor.place), limit);
+    fn page(&self, app: &App, uri: &Uri, cursor: Option<&Cursor>, limit: usize) -> Result<Response, Problem> {
+        let written = self.write(Vec::new(), cursor.map(|cursor| cursor.place), Some(limit));
+        let (block, next) =
+            written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
         let mut response = self.response(Body::from(block));
         if let Some(place) = next {
             let after = app.listings.next(self.answer.view(), place);
@@ -189,11 +262,57 @@ impl Table {
                 }
             }
         }
-        response
+        Ok(response)
     }
 
-    fn header(&self) -> Vec<u8> {
-        match self.format {
+    /// Writes up to `limit` members after a place, or all; gives the next place.
+    fn write<W: io::Write + Send>(
+        &self,
+        out: W,
+        after: Option<Place>,
+        limit: Option<usize>,
+    ) -> io::Result<(W, Option<Place>)> {
+        match self.export {
+            Export::Lines(format) => self.write_blocks(out, self.header(format), after, limit, |block, place, n| {
+                self.write_block(format, block, place, n)
+            }),
+            Export::Roaring => {
+                let head = roaring_list::head(self.identity, self.answer.view().lsn().0, self.answer.count());
+                self.write_blocks(out, head, after, limit, |block, place, n| {
+                    roaring_list::write_keys(block, &self.answer, place, n)
+                })
+            }
+            #[cfg(feature = "columnar")]
+            Export::Columns(kind) => {
+                let fields = self.fields.as_deref().unwrap_or_default();
+                let mut sheet = Sheet::begin(kind, self.answer.view().schema(), fields, out)?;
+                let next = in_blocks(after, limit, |place, n| sheet.block(self, place, n))?;
+                Ok((sheet.end()?, next))
+            }
+            #[cfg(not(feature = "columnar"))]
+            Export::Columns(_) => Err(io::Error::other("built without columns")),
+        }
+    }
+
+    fn write_blocks<W: io::Write + Send>(
+        &self,
+        mut out: W,
+        mut block: Vec<u8>,
+        after: Option<Place>,
+        limit: Option<usize>,
+        mut write: impl FnMut(&mut Vec<u8>, Option<Place>, usize) -> Option<Place>,
+    ) -> io::Result<(W, Option<Place>)> {
+        let next = in_blocks(after, limit, |place, n| {
+            let next = write(&mut block, place, n);
+            out.write_all(&block)?;
+            block.clear();
+            Ok(next)
+        })?;
+        Ok((out, next))
+    }
+
+    fn header(&self, format: Format) -> Vec<u8> {
+        match format {
             Format::Ndjson => Vec::new(),
             Format::Csv => {
                 let fields = self.fields.iter().flatten().map(Name::as_str);
@@ -203,12 +322,12 @@ impl Table {
     }
 
     /// Appends up to `limit` members after a place; gives the next place.
-    fn write_block(&self, out: &mut Vec<u8>, after: Option<Place>, limit: usize) -> Option<Place> {
+    fn write_block(&self, format: Format, out: &mut Vec<u8>, after: Option<Place>, limit: usize) -> Option<Place> {
         let schema = self.answer.view().schema();
         let Some(fields) = &self.fields else {
             let page = self.answer.keys(after, limit);
             for key in page.items {
-                match self.format {
+                match format {
                     Format::Ndjson => {
                         out.extend_from_slice(b"{\"key\":");
                         wire::write_text(out, &key);
@@ -221,7 +340,7 @@ impl Table {
         };
         let page = self.answer.contacts(after, limit, Some(fields));
         for record in &page.items {
-            match self.format {
+            match format {
                 Format::Ndjson => {
                     wire::write_contact(out, record, schema);
                     out.push(b'\n');
@@ -241,6 +360,48 @@ impl Table {
             }
         }
         page.next
+    }
+}
+
+/// Does work block by block until `limit` is reached or there is no next place, which it gives.
+fn in_blocks(
+    after: Option<Place>,
+    limit: Option<usize>,
+    mut work: impl FnMut(Option<Place>, usize) -> io::Result<Option<Place>>,
+) -> io::Result<Option<Place>> {
+    let (mut place, mut left) = (after, limit.unwrap_or(usize::MAX));
+    loop {
+        let n = left.min(BLOCK);
+        let next = work(place, n)?;
+        left -= n;
+        if next.is_none() || left == 0 {
+            return Ok(next);
+        }
+        place = next;
+    }
+}
+
+/// What is written goes to the reader in blocks; waits while it is slow.
+struct Pipe {
+    sender: mpsc::Sender<Bytes>,
+    waiting: Vec<u8>,
+}
+
+impl io::Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= PIPE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let block = std::mem::take(&mut self.waiting);
+        self.sender.blocking_send(block.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 

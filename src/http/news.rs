@@ -46,6 +46,11 @@ impl News {
         self.told.send_modify(|told| told.is_over = true);
     }
 
+    /// How many listen.
+    pub fn waiting(&self) -> usize {
+        WAITING_MAX - self.room.available_permits()
+    }
+
     /// Begins to listen.
     ///
     /// Errors: 503 when too many do.

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    db::{answer::Answer, clock::Stopwatch, record::PlanNode, view::View},
+    db::{answer::Answer, clock::Stopwatch, outline::Outline, record::PlanNode, view::View},
     http::{
         app::{App, answer_json, at_lsn},
         body,
@@ -146,6 +146,7 @@ pub async fn explain(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         let mut body = summary(&view, as_of, explained.count, watch);
         body["rule"] = rule::print(&parsed).into();
         body["plan"] = node_json(&explained);
+        body["nodes"] = outline_json(&view.outline(&parsed, as_of)?);
         Ok(answer_json(StatusCode::OK, &body))
     })
     .await
@@ -160,6 +161,17 @@ pub fn node_json(node: &PlanNode) -> Value {
         "count": node.count,
         "took_us": node.took_ns as f64 / 1_000.0,
         "children": node.children.iter().map(node_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A node of a rule as it was written, with its children in that order.
+pub fn outline_json(node: &Outline) -> Value {
+    json!({
+        "kind": node.kind,
+        "text": node.text,
+        "json": node.json,
+        "count": node.count,
+        "children": node.children.iter().map(outline_json).collect::<Vec<_>>(),
     })
 }
 

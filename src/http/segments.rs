@@ -18,7 +18,7 @@ use crate::{
         path::{Params, part},
         problem::Problem,
         query::rule_source,
-        wire,
+        roaring_list, wire,
     },
     model::{
         id::Lsn,
@@ -302,37 +302,39 @@ pub async fn edit_members(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let edit = members_edit(&uri, &headers, body).await?;
+    let (edit, unknown_ids) = members_edit(&app, &uri, &headers, body).await?;
     let segment = edit.segment.clone();
     let done = app.write_one(Request::EditMembers(edit), &headers, &uri).await?;
     let view = app.db.view();
-    Ok(edited(&done, view.lsn(), view.member_count(&segment).ok()))
+    Ok(edited(&done, view.lsn(), view.member_count(&segment).ok(), unknown_ids))
 }
 
 /// What became of an edit of a list or of pins, with the count as of a view, `null` if the segment is gone since.
-pub(super) fn edited(done: &Done, view: Lsn, count: Option<u64>) -> Response {
+pub(super) fn edited(done: &Done, view: Lsn, count: Option<u64>, unknown_ids: u64) -> Response {
     let unknown: Vec<&str> = match &done.applied {
         Applied::Members { unknown } => unknown.iter().map(ContactKey::as_str).collect(),
         _ => Vec::new(),
     };
-    let body = json!({"count": count, "unknown": unknown, "lsn": done.lsn.0});
+    let mut body = json!({"count": count, "unknown": unknown, "lsn": done.lsn.0});
+    if unknown_ids > 0 {
+        body["unknown_ids"] = unknown_ids.into();
+    }
     done.tell(at_lsn(answer_json(StatusCode::OK, &body), view))
 }
 
 /// The edit of a list or of pins that a call asks for. Of a key named twice, the last of clear, include and exclude
-/// counts, so that exclusion wins.
-pub(super) async fn members_edit(uri: &Uri, headers: &HeaderMap, body: Body) -> Result<MembersEdit, Problem> {
-    const MODES: [(MembersMode, &str); 5] = [
-        (MembersMode::Add, "add"),
-        (MembersMode::Remove, "remove"),
-        (MembersMode::Clear, "clear"),
-        (MembersMode::Include, "include"),
-        (MembersMode::Exclude, "exclude"),
-    ];
+/// counts, so that exclusion wins. Gives also how many ids of a bitmap are no contact.
+pub(super) async fn members_edit(
+    app: &App,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(MembersEdit, u64), Problem> {
     let segment: Box<str> = part(uri, 2)?.into();
-    let params = Params::read(uri, &["mode", "create"])?;
+    let params = Params::read(uri, &["mode", "create", "database"])?;
     let create = params.parsed("create")?.unwrap_or(false);
     let media = body::media_type(headers);
+    let mut unknown_ids = 0;
     let edits = match media.as_deref() {
         None | Some("application/json") => {
             let request = body::json(headers, body).await?;
@@ -344,25 +346,51 @@ pub(super) async fn members_edit(uri: &Uri, headers: &HeaderMap, body: Body) -> 
             listed
         }
         Some("text/plain" | "text/csv") => {
-            let mode = match params.text("mode") {
-                None => MembersMode::Add,
-                Some("replace") => MembersMode::Replace,
-                Some(word) => {
-                    MODES.into_iter().find(|(_, known)| *known == word).map(|(mode, _)| mode).ok_or_else(|| {
-                        let known = "add, remove, replace, include, exclude or clear";
-                        Problem::malformed(format!("\"mode\" is {known}, not \"{word}\""))
-                    })?
-                }
-            };
+            let mode = list_mode(&params)?;
             let bytes = body::bytes(headers, body).await?;
             vec![(mode, listed_keys(&bytes, media.as_deref() == Some("text/csv"))?)]
         }
-        other => return Err(body::unsupported(other, "application/json, text/csv, text/plain")),
+        Some(roaring_list::MEDIA | "application/octet-stream") => {
+            let mode = list_mode(&params)?;
+            let bytes = body::bytes(headers, body).await?;
+            let (app, database) = (app.clone(), params.text("database").map(str::to_owned));
+            let sent = body::blocking(move || {
+                roaring_list::read(&app.db.view(), app.db.identity(), database.as_deref(), &bytes)
+            });
+            let sent = sent.await?;
+            unknown_ids = sent.unknown;
+            vec![(mode, sent.keys)]
+        }
+        other => {
+            let taken = "application/json, text/csv, text/plain, application/vnd.roaring";
+            return Err(body::unsupported(other, taken));
+        }
     };
     // Taking away needs no contact made first.
     let makes = |mode: MembersMode| !matches!(mode, MembersMode::Remove | MembersMode::Clear);
     let create = create && edits.iter().any(|(mode, _)| makes(*mode));
-    Ok(MembersEdit { segment, edits, create })
+    Ok((MembersEdit { segment, edits, create }, unknown_ids))
+}
+
+/// What may be done with keys, in the order in which it is done, by the words for it.
+const MODES: [(MembersMode, &str); 5] = [
+    (MembersMode::Add, "add"),
+    (MembersMode::Remove, "remove"),
+    (MembersMode::Clear, "clear"),
+    (MembersMode::Include, "include"),
+    (MembersMode::Exclude, "exclude"),
+];
+
+/// What is done with a list that is not JSON.
+fn list_mode(params: &Params) -> Result<MembersMode, Problem> {
+    match params.text("mode") {
+        None => Ok(MembersMode::Add),
+        Some("replace") => Ok(MembersMode::Replace),
+        Some(word) => MODES.into_iter().find(|(_, known)| *known == word).map(|(mode, _)| mode).ok_or_else(|| {
+            let known = "add, remove, replace, include, exclude or clear";
+            Problem::malformed(format!("\"mode\" is {known}, not \"{word}\""))
+        }),
+    }
 }
 
 /// The keys of a text (one a line) or a CSV file (its first column; a header `key` is passed over).

@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::http::{self, app::App};
+use crate::http::app::App;
 
 /// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
 /// log must always find one.
@@ -73,15 +73,22 @@ impl Server {
         self.address
     }
 
-    /// Answers until SIGTERM or SIGINT; then finishes what is under way and returns.
-    pub fn run(self, app: App) {
-        let news = Arc::clone(&app.news);
+    /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
+    /// are those of the API and of what stands beside it.
+    pub fn run(self, app: App, routes: impl FnOnce(App) -> Router) {
+        let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
+        let telling = Arc::clone(&webhooks);
         let stop = async move {
             stop_signal().await;
             // Whoever waits for news would keep the server from stopping.
             news.end();
+            telling.end();
         };
-        self.runtime.block_on(accept(self.listener, http::router_of(app), stop));
+        self.runtime.block_on(async move {
+            webhooks.start();
+            accept(self.listener, routes(app), stop).await;
+            webhooks.stop().await;
+        });
         self.runtime.shutdown_timeout(DRAIN);
     }
 }

@@ -183,10 +183,9 @@ pub async fn delete(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
 pub async fn members(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     let params = Params::read(&uri, &["format", "fields"])?;
-    let (format, fields) = members::shape(&params, &headers)?;
     let view = app.db.view();
     found(&view, &name)?;
-    members::everyone(view.suppressed(&name)?, fields, format)
+    members::everyone(&app, view.suppressed(&name)?, &params, &headers)
 }
 
 /// `POST /v1/suppressions/{name}/members`
@@ -196,10 +195,10 @@ pub async fn edit_members(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let edit = segments::members_edit(&uri, &headers, body).await?;
+    let (edit, unknown_ids) = segments::members_edit(&app, &uri, &headers, body).await?;
     let name = edit.segment.clone();
     let request = Request::Suppression(SuppressionWrite::Edit(edit));
     let done = app.write_one(request, &headers, &uri).await?;
     let view = app.db.view();
-    Ok(segments::edited(&done, view.lsn(), found(&view, &name).ok().map(|known| known.count)))
+    Ok(segments::edited(&done, view.lsn(), found(&view, &name).ok().map(|known| known.count), unknown_ids))
 }

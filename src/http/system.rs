@@ -128,6 +128,10 @@ fn limits_json() -> Value {
         "forecast_days": limits::FORECAST_DAYS_MAX,
         "audience_groups": limits::AUDIENCE_GROUPS_MAX,
         "audience_parts": limits::AUDIENCE_PARTS_MAX,
+        "webhooks": limits::WEBHOOKS_MAX,
+        "webhook_url_bytes": limits::WEBHOOK_URL_BYTES_MAX,
+        "webhook_segments": limits::WEBHOOK_SEGMENTS_MAX,
+        "webhook_dead_letters": limits::WEBHOOK_DEAD_LETTERS_MAX,
     })
 }
 

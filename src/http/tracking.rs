@@ -1,46 +1,40 @@
 //! Customer-data tracking: the calls that existing SDKs send, as they send them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
-    middleware::from_fn,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use serde_json::json;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{Any, CorsLayer},
-};
+use tokio::{sync::Semaphore, time::timeout};
+use tower_http::cors::{Any, CorsLayer};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    db::keys::Scope,
+    db::{
+        database::{Once, Write},
+        keys::{Grant, Scope},
+    },
     http::{
         access,
-        app::{App, answer_json, marked},
-        body,
+        app::{App, answer_json, at_lsn, idempotency_key, marked},
+        body, guard,
+        import::hashed,
         json::Json,
         path::{part, query_value},
-        problem::{self, Fault, Problem},
+        problem::{Fault, Problem},
         tracking_calls::{Asked, Call, Reader},
     },
-    model::{id::Lsn, request::Applied},
+    model::{
+        id::Lsn,
+        limits,
+        request::{Applied, Refusal},
+    },
 };
 
-/// The paths of each call; each is answered with a slash at its end too.
-const CALLS: [(&[&str], Option<Call>); 7] = [
-    (&["/v1/identify", "/v1/i"], Some(Call::Identify)),
-    (&["/v1/track", "/v1/t"], Some(Call::Track)),
-    (&["/v1/page", "/v1/p"], Some(Call::Page)),
-    (&["/v1/screen", "/v1/s"], Some(Call::Screen)),
-    (&["/v1/group", "/v1/g"], Some(Call::Group)),
-    (&["/v1/alias", "/v1/a"], Some(Call::Alias)),
-    (&["/v1/batch", "/v1/import", "/v1/b", "/beacon/v1/batch"], None),
-];
 /// Headers that a browser may send from any page; the last three are those of browser SDKs.
 const HEADERS: [HeaderName; 7] = [
     header::AUTHORIZATION,
@@ -54,73 +48,129 @@ const HEADERS: [HeaderName; 7] = [
 /// How long a browser may go on without asking again. Units: seconds.
 const CORS_AGE: u64 = 86_400;
 
-/// The routes of the tracking calls; a page of any origin may make them.
-pub fn routes() -> Router<App> {
-    let mut router = Router::new().route("/v1/projects/{key}/settings", get(settings));
-    for (paths, call) in CALLS {
-        let door = move |State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body| {
-            receive(app, call, uri, headers, body)
-        };
-        for path in paths {
-            router = router.route(path, post(door)).route(&format!("{path}/"), post(door));
-        }
-    }
-    let cors = CorsLayer::new()
+/// Bodies of callers who showed no key outside of them that are read at once; each may be so large and take so long.
+/// SDKs that put their key into the body send by far smaller ones.
+static STRANGERS: Semaphore = Semaphore::const_new(64);
+const STRANGER_BYTES: usize = 4 << 20;
+const STRANGER_WAIT: Duration = Duration::from_secs(10);
+/// A body from which on reading its calls takes a thread that may take its time. Units: bytes.
+const READ_HERE_MAX: usize = 64 << 10;
+
+/// What lets a page of any origin make a call.
+pub fn any_origin() -> CorsLayer {
+    CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(HEADERS)
-        .max_age(std::time::Duration::from_secs(CORS_AGE));
-    router.layer(CatchPanicLayer::new()).layer(from_fn(problem::finish)).layer(cors)
+        .max_age(Duration::from_secs(CORS_AGE))
 }
 
-async fn receive(app: App, call: Option<Call>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+/// Takes what one kind of call says, or without `call` a batch.
+pub async fn receive(app: App, call: Option<Call>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
     match taken(app, call, uri, headers, body).await {
         Ok(response) => response,
         Err(problem) => Problem { for_sdk: true, ..problem }.into_response(),
     }
 }
 
-async fn taken(app: App, call: Option<Call>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn taken(
+    app: App,
+    call: Option<Call>,
+    uri: Uri,
+    mut headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let verbose = query_value(&uri, "verbose").is_some_and(|verbose| verbose == "true");
-    let body = body::any_json(&headers, body).await?;
-    let key = match body.get("writeKey") {
-        Some(Json::Text(key)) => Some(key.clone()),
-        _ => query_value(&uri, "writeKey"),
-    };
-    let grant = access::tracking(&app, &headers, key.as_deref())?;
-    // Neither a key that stands in web pages nor a page that anyone may have made gives up users.
-    let merges_users = match grant {
+    let (grant, bytes) = granted(&app, &uri, &headers, body).await?;
+    grant.iter().for_each(|grant| access::note(&mut headers, grant));
+    // Neither a key that stands in web pages nor a page that anyone may have made is believed everything.
+    let trusted = match &grant {
         Some(grant) => grant.allows(Scope::Write),
-        None => access::of_this_machine(&headers).is_ok(),
+        None => !guard::is_foreign(&headers, &uri),
     };
+    let once = once(grant.as_ref(), trusted, &uri, &headers, &bytes)?;
+    let here = call.is_some() && bytes.len() <= READ_HERE_MAX;
     let (asked, lsn) = {
         let app = app.clone();
         let read = move || {
+            let body = body::parse(&bytes)?;
             let view = app.db.view();
-            let reader = Reader { mapping: &app.tracking, schema: view.schema(), received: view.now(), merges_users };
+            let reader = Reader { mapping: &app.tracking, schema: view.schema(), received: view.now(), trusted };
             let asked = reader.read(call, &body).map_err(Problem::malformed)?;
             Ok((asked, view.lsn()))
         };
-        if call.is_some() { read()? } else { body::blocking(read).await? }
+        if here { read()? } else { body::blocking(read).await? }
     };
-    let Asked { requests, places, faults, calls } = asked;
-    let mut told = Told { calls, lsn, outcomes: BTreeMap::new(), replayed: false };
+    let Asked { kinds, requests, places, faults, calls } = asked;
+    let mut told = Told { calls, lsn, outcomes: BTreeMap::new(), replayed: false, trusted };
     faults.into_iter().for_each(|fault| told.refuse(fault));
+    let by = access::by(&headers);
+    if !kinds.is_empty() {
+        // By itself, as it is there the first time alone, and a retry must be the same write. One that cannot be
+        // declared shows in its events.
+        app.submit(Write { requests: kinds, once: None, by: by.clone() }).await?;
+    }
     if !requests.is_empty() {
-        let written = app.write(requests, &headers, &uri).await?;
+        let written = app.submit(Write { requests, once, by }).await?;
         (told.lsn, told.replayed) = (written.lsn, written.replayed);
         for (result, place) in written.results.into_iter().zip(places) {
             match result {
                 Ok(Applied::Duplicate) => drop(told.outcomes.entry(place).or_insert(Outcome::Duplicate)),
                 Ok(_) => {}
-                Err(refusal) => {
-                    let crate::model::request::Refusal { pointer, code, detail, .. } = refusal;
+                Err(Refusal { pointer, code, detail, .. }) => {
                     told.refuse(Fault { line: Some(place), pointer, code, detail });
                 }
             }
         }
     }
     Ok(told.answer(verbose))
+}
+
+/// Whom a call is from, and its body: the key is asked for before more than a little is read.
+async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(Option<Grant>, Vec<u8>), Problem> {
+    let in_query = query_value(uri, "writeKey");
+    let refused = match access::tracking(app, headers, in_query.as_deref()) {
+        Ok(grant) => return Ok((grant, body::bytes(headers, body).await?)),
+        Err(problem) => problem,
+    };
+    let read = async {
+        let _room = STRANGERS.acquire().await.expect("the semaphore is never closed");
+        body::bytes_within(headers, body, STRANGER_BYTES).await
+    };
+    let bytes = match timeout(STRANGER_WAIT, read).await {
+        Ok(bytes) => bytes?,
+        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly")),
+    };
+    let (bytes, key) = body::blocking(move || {
+        let key = match body::parse(&bytes).ok().as_ref().and_then(|body| body.get("writeKey")) {
+            Some(Json::Text(key)) => Some(key.clone()),
+            _ => None,
+        };
+        Ok((bytes, key))
+    })
+    .await?;
+    match key {
+        Some(key) => Ok((access::tracking(app, headers, Some(&key))?, bytes)),
+        None => Err(refused),
+    }
+}
+
+/// How a retry is told: by who sends it and what is sent. What is made of that depends on the moment, and the names of
+/// other calls' retries are not for everyone to take.
+fn once(
+    grant: Option<&Grant>,
+    trusted: bool,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<Once>, Problem> {
+    let Some(key) = idempotency_key(headers)? else { return Ok(None) };
+    let mut digest = Xxh3::new();
+    digest.update(uri.path().as_bytes());
+    digest.update(b"\n");
+    digest.update(body);
+    let who = grant.map_or("", |grant| &grant.id);
+    Ok(Some(Once { key: hashed(&format!("tracking\n{who}\n{trusted}\n{key}")), digest: digest.digest() }))
 }
 
 /// What became of a call that was not simply taken.
@@ -135,12 +185,12 @@ struct Told {
     lsn: Lsn,
     outcomes: BTreeMap<u64, Outcome>,
     replayed: bool,
+    trusted: bool,
 }
 
 impl Told {
     fn refuse(&mut self, fault: Fault) {
-        // The kind of a view that could not be declared shows in the view itself.
-        if let Some(place) = fault.line.filter(|place| *place > 0) {
+        if let Some(place) = fault.line {
             self.outcomes.insert(place, Outcome::Refused(fault));
         }
     }
@@ -154,16 +204,18 @@ impl Told {
         let mut body = json!({"success": true});
         if verbose {
             let errors = self.outcomes.values().filter_map(|outcome| match outcome {
-                Outcome::Refused(fault) => Some(fault.to_json()),
+                Outcome::Refused(fault) if self.trusted => Some(fault.to_json()),
+                // A key that stands in web pages is not told what is declared.
+                Outcome::Refused(fault) => Some(Fault { detail: String::new(), ..fault.clone() }.to_json()),
                 Outcome::Duplicate => None,
             });
             body["accepted"] = accepted.into();
             body["duplicates"] = duplicates.into();
             body["rejected"] = rejected.into();
-            body["errors"] = errors.take(crate::model::limits::IMPORT_ERRORS_TOLD_MAX).collect();
+            body["errors"] = errors.take(limits::IMPORT_ERRORS_TOLD_MAX).collect();
             body["lsn"] = self.lsn.0.into();
         }
-        let mut response = crate::http::app::at_lsn(answer_json(StatusCode::OK, &body), self.lsn);
+        let mut response = at_lsn(answer_json(StatusCode::OK, &body), self.lsn);
         for (name, count) in
             [("throng-accepted", accepted), ("throng-duplicates", duplicates), ("throng-rejected", rejected)]
         {
@@ -174,11 +226,12 @@ impl Told {
 }
 
 /// `GET /v1/projects/{key}/settings`: what a browser or mobile SDK asks before it sends anything.
-async fn settings(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn settings(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
     access::tracking(&app, &HeaderMap::new(), Some(&key))?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text("host").unwrap_or_default();
+    // HTTP/2 names the host in the address instead.
+    let host = text("host").or(uri.authority().map(|host| host.as_str())).unwrap_or_default();
     let protocol = text("x-forwarded-proto").filter(|protocol| *protocol == "https").unwrap_or("http");
     let body = json!({
         "integrations": {
@@ -203,7 +256,7 @@ async fn settings(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
         "remotePlugins": [],
         "consentSettings": null,
     });
-    let mut response = answer_json(StatusCode::OK, &body);
+    let mut response = at_lsn(answer_json(StatusCode::OK, &body), app.db.view().lsn());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

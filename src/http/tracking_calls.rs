@@ -54,9 +54,11 @@ impl Call {
 /// What a body asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// In order.
+    /// Declarations of kinds of events that are not there yet.
+    pub kinds: Vec<Request>,
+    /// In order. They depend on the body and the mapping alone, but for their instants.
     pub requests: Vec<Request>,
-    /// The call behind each request, from 1; 0 for what no call asked for itself.
+    /// The call behind each request, from 1.
     pub places: Vec<u64>,
     /// What is wrong with the others, by call.
     pub faults: Vec<Fault>,
@@ -72,8 +74,9 @@ pub struct Reader<'a> {
     pub schema: &'a Schema,
     /// When the body came.
     pub received: Timestamp,
-    /// Whether an alias may give up a contact that is no anonymous one.
-    pub merges_users: bool,
+    /// Whether whoever sends it may do what a key that stands in web pages may not: an alias may give up a contact that
+    /// is no anonymous one.
+    pub trusted: bool,
 }
 
 /// What is said once for all calls of a body.
@@ -139,8 +142,7 @@ impl Reader<'_> {
         match self.requests(call, body, envelope, names) {
             Ok(requests) => {
                 if let Some(kind) = self.undeclared_view(call, &requests, asked) {
-                    asked.requests.push(kind);
-                    asked.places.push(0);
+                    asked.kinds.push(kind);
                 }
                 asked.places.extend(requests.iter().map(|_| asked.calls));
                 asked.requests.extend(requests);
@@ -201,7 +203,7 @@ impl Reader<'_> {
         let mut given_up = Vec::new();
         given_up.extend(self.mapping.anonymous_key(&previous));
         let is_anonymous = self.mapping.anonymous.as_deref().is_some_and(|prefix| previous.starts_with(prefix));
-        if is_anonymous || self.merges_users {
+        if is_anonymous || self.trusted {
             given_up.push(previous);
         }
         let mut requests = Vec::new();
@@ -312,7 +314,7 @@ impl Reader<'_> {
             return None;
         };
         let is_it = |request: &Request| matches!(request, Request::Schema(patch) if patch.events[0].0 == *event);
-        if self.schema.event(event.as_str()).is_some() || asked.requests.iter().any(is_it) {
+        if self.schema.event(event.as_str()).is_some() || asked.kinds.iter().any(is_it) {
             return None;
         }
         let label = Name::new("name").expect("a well-formed name");

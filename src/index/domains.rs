@@ -69,6 +69,26 @@ impl Domains {
         self.rows.insert_all(pairs);
     }
 
+    /// The code of a folded domain.
+    pub fn code(&self, folded: &str) -> Option<u32> {
+        self.lexicon.find_exact(folded)
+    }
+
+    /// One more than the highest code of a domain.
+    pub fn code_end(&self) -> u32 {
+        self.lexicon.code_end()
+    }
+
+    /// The domain of a code, folded.
+    pub fn text(&self, code: u32) -> &str {
+        self.lexicon.get(code)
+    }
+
+    /// The contacts of a code.
+    pub fn rows_of(&self, code: u32) -> Rows<'_> {
+        self.rows.get(code)
+    }
+
     /// Every domain with the number of its contacts.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.lexicon.iter().map(|(code, domain)| (domain, self.rows.get(code).len()))

@@ -32,6 +32,7 @@ mod derive_tests;
 pub mod derive_total;
 pub mod dictionary;
 pub mod directory;
+pub mod distinct;
 pub mod domains;
 pub mod event_group;
 pub mod event_ids;

@@ -265,6 +265,11 @@ impl TextIndex {
         self.domains.as_ref().map_or(0, |domains| domains.rows(folded).len())
     }
 
+    /// The contacts by domain, of emails.
+    pub fn domains(&self) -> Option<&Domains> {
+        self.domains.as_ref()
+    }
+
     /// Every distinct text with its contacts, in order of code. For breakdowns.
     pub fn breakdown(&self) -> impl Iterator<Item = (&str, Posting)> {
         self.lexicon.iter().map(|(code, text)| (text, self.rows.get(code).to_posting()))

@@ -72,6 +72,24 @@ pub struct Length {
 }
 
 impl Length {
+    /// Reads `30d`, `12h`, `2 weeks`: a number and a unit, as a word or as `s`, `min`, `h`, `d`, `w`, `mo`, `y`.
+    pub fn parse(text: &str) -> Option<Length> {
+        let text = text.trim();
+        let (number, word) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let word = word.trim_start().to_ascii_lowercase();
+        let short = [
+            ("s", Unit::Second),
+            ("min", Unit::Minute),
+            ("h", Unit::Hour),
+            ("d", Unit::Day),
+            ("w", Unit::Week),
+            ("mo", Unit::Month),
+            ("y", Unit::Year),
+        ];
+        let found = short.into_iter().find(|(short, _)| *short == word).map(|(_, unit)| unit);
+        Some(Length { n: number.parse().ok()?, unit: found.or_else(|| Unit::of_word(&word))? })
+    }
+
     /// The exact length in milliseconds, or `None` when it holds months or years.
     pub fn exact_ms(self) -> Option<i64> {
         self.unit.exact_ms().map(|unit| unit.saturating_mul(i64::from(self.n)))

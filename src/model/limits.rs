@@ -58,3 +58,21 @@ pub const FORECAST_DAYS_MAX: u32 = 366;
 pub const AUDIENCE_GROUPS_MAX: usize = 1_000;
 /// Parts that one audience is split into.
 pub const AUDIENCE_PARTS_MAX: usize = 1_000;
+/// Webhooks: each has a task and a connection of its own.
+pub const WEBHOOKS_MAX: usize = 64;
+/// Bytes of the address of a webhook.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+/// Segments that one webhook names; without names it is told of all.
+pub const WEBHOOK_SEGMENTS_MAX: usize = 1_000;
+/// Old secrets of one webhook that still sign.
+pub const WEBHOOK_OLD_SECRETS_MAX: usize = 4;
+/// Dead letters of one webhook; past it the oldest go, and are counted.
+pub const WEBHOOK_DEAD_LETTERS_MAX: usize = 1_000;
+/// Replays of one webhook that wait: enough for all of its dead letters.
+pub const WEBHOOK_REPLAYS_MAX: usize = 1_100;
+/// Characters of the description of a webhook.
+pub const WEBHOOK_DESCRIPTION_BYTES_MAX: usize = 1_000;
+/// Values that one breakdown tells one by one; the rest are summed up.
+pub const BREAKDOWN_VALUES_MAX: usize = 1_000;
+/// Segments of one overlap: 20 make 190 pairs.
+pub const OVERLAP_SEGMENTS_MAX: usize = 20;

@@ -36,6 +36,10 @@ pub enum Bug {
     TrustCache,
     /// The blocks of a snapshot are not verified when it is opened.
     TrustBlocks,
+    /// A scrub does not look at the mapped snapshot once its name is gone.
+    ForgetMapped,
+    /// Memory that is mapped from a damaged snapshot is believed.
+    TrustMemory,
     /// The lock of another process is passed over.
     IgnoreLock,
     /// Replay begins one position too late.
@@ -64,6 +68,16 @@ pub enum Bug {
     IgnorePin,
     /// A window that moves with the clock begins a millisecond late.
     WindowEdge,
+    /// A scrub reads log files and does not look at what is in them.
+    SkipLogScrub,
+    /// A step of the disk-space ladder is left as soon as there is a little more room.
+    ClimbAtOnce,
+    /// Every write is taken on the last step of the ladder.
+    WriteWhenLow,
+    /// Where time passes over several instants of a contact, only the first is looked at.
+    MarchOnce,
+    /// A remembered outcome is answered with for ever.
+    KeepOld,
 }
 
 /// Whether a bug is planted: never.
@@ -93,7 +107,7 @@ pub fn planted(bug: Bug) -> bool {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 30] = [
+    pub(crate) const ALL: [Bug; 37] = [
         Bug::SkipLogSync,
         Bug::AckBeforeSync,
         Bug::RetrySync,
@@ -110,6 +124,8 @@ impl Bug {
         Bug::IgnoreEvidence,
         Bug::TrustCache,
         Bug::TrustBlocks,
+        Bug::ForgetMapped,
+        Bug::TrustMemory,
         Bug::IgnoreLock,
         Bug::ReplayLate,
         Bug::HalfBatch,
@@ -124,5 +140,10 @@ impl Bug {
         Bug::MissFlip,
         Bug::IgnorePin,
         Bug::WindowEdge,
+        Bug::SkipLogScrub,
+        Bug::ClimbAtOnce,
+        Bug::WriteWhenLow,
+        Bug::MarchOnce,
+        Bug::KeepOld,
     ];
 }

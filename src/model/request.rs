@@ -261,24 +261,27 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether it takes something away, or only lets time pass: what is still written with the last of the room.
-    pub fn gives_room(&self) -> bool {
-        let removes = |edit: &MembersEdit| edit.edits.iter().all(|(mode, _)| *mode == MembersMode::Remove);
+    /// Whether it takes something away, keeps somebody from being written to, or only lets time pass: what is still
+    /// written with the last of the room.
+    pub fn is_urgent(&self) -> bool {
+        use MembersMode::{Add, Exclude, Include, Remove};
+        let only = |edit: &MembersEdit, modes: &[MembersMode]| edit.edits.iter().all(|(mode, _)| modes.contains(mode));
         match self {
             Request::Erase(_)
             | Request::RemoveEvent(_)
             | Request::DeleteSegment(_)
-            | Request::Suppression(SuppressionWrite::Delete(_))
+            | Request::Suppression(SuppressionWrite::Delete(_) | SuppressionWrite::Create(..))
             | Request::Tick(_)
             | Request::Found(_) => true,
-            Request::EditMembers(edit) | Request::Suppression(SuppressionWrite::Edit(edit)) => removes(edit),
+            Request::EditMembers(edit) => only(edit, &[Remove, Exclude]),
+            Request::Suppression(SuppressionWrite::Edit(edit)) => only(edit, &[Remove, Add, Include]),
             Request::Contact(_)
             | Request::Merge(_)
             | Request::Event(_)
             | Request::Schema(_)
             | Request::CreateSegment(_)
             | Request::UpdateSegment(_)
-            | Request::Suppression(SuppressionWrite::Create(..) | SuppressionWrite::Update(..)) => false,
+            | Request::Suppression(SuppressionWrite::Update(..)) => false,
         }
     }
 }

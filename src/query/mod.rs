@@ -31,6 +31,7 @@ pub mod probe;
 pub mod quick;
 pub mod read;
 pub mod reader;
+pub mod sense;
 pub mod sieve;
 pub mod spans;
 pub mod standing;

@@ -117,6 +117,11 @@ impl Texts {
         Texts { case_sensitive, texts }
     }
 
+    /// Whether case counts.
+    pub fn is_case_sensitive(&self) -> bool {
+        self.case_sensitive
+    }
+
     /// The spellings.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|(_, text)| &**text)

@@ -1,7 +1,7 @@
 //! Defining: segments made, changed and deleted; lists and pins edited; contacts erased; schemas changed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     num::NonZero,
     sync::{Arc, Mutex},
     thread,
@@ -22,6 +22,7 @@ use crate::{
         feed::{Change, Feed, Lists, What},
         formula::{Formula, Parts},
         history::History,
+        holders::Holders,
         live::{Facts, Kept, Live, Moment, Predicate, Readers},
         panel::Panel,
         saved::Body,
@@ -46,6 +47,7 @@ impl Live {
         for (id, Record { since, history }) in records {
             live.kept.set(id.0, Some(Kept { since, history, ..Kept::default() }));
         }
+        live.make_predicates(facts, as_of);
         for segment in facts.book.iter() {
             live.bind(facts, segment.id, as_of);
         }
@@ -56,27 +58,23 @@ impl Live {
         // Each rank hangs on those below it alone.
         for run in order.chunk_by(|a, b| a.0 == b.0) {
             for (id, members) in live.all_afresh(facts, run) {
-                let kept = live.kept.get_mut(id.0, Kept::default);
-                if kept.is_listed {
-                    members.chunks().for_each(|(at, chunk)| live.holders.set(id, at, chunk));
-                }
-                kept.members = members;
+                live.kept.get_mut(id.0, Kept::default).members = members;
             }
         }
+        live.holders = Holders::restored(facts.index.chunk_count(), &live.listed(), &live);
         live
+    }
+
+    /// The segments that are no suppressions, ascending.
+    fn listed(&self) -> Vec<SegmentId> {
+        let mut listed = Vec::new();
+        self.kept.each(&mut |id, kept| listed.extend(kept.is_listed.then_some(SegmentId(id))));
+        listed
     }
 
     /// The members of segments, which do not name each other, by their formulas and the sets that they are made of.
     fn all_afresh(&self, facts: Facts<'_>, segments: &[(u32, SegmentId)]) -> Vec<(SegmentId, Posting)> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        thread::scope(|scope| {
-            let part = |part: &[(u32, SegmentId)]| -> Vec<(SegmentId, Posting)> {
-                part.iter().map(|(_, id)| (*id, self.members_afresh(facts, *id))).collect()
-            };
-            let parts: Vec<_> =
-                segments.chunks(segments.len().div_ceil(threads)).map(|ids| scope.spawn(move || part(ids))).collect();
-            parts.into_iter().flat_map(|part| part.join().expect("no evaluation panics")).collect()
-        })
+        in_parts(segments, |(_, id)| (*id, self.members_afresh(facts, *id)))
     }
 
     fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
@@ -117,8 +115,11 @@ impl Live {
         if let Some(formula) = &kept.formula {
             self.let_go(id, formula.parts());
         }
-        kept.members.chunks().for_each(|(at, _)| self.holders.set(id, at, &Chunk::EMPTY));
+        if kept.is_listed {
+            kept.members.chunks().for_each(|(at, members)| self.holders.loosen(id, at, members));
+        }
         self.kept.set(id.0, None);
+        self.catch_up();
         self.index_readers();
     }
 
@@ -278,25 +279,51 @@ impl Live {
         if let Some(place) = self.places.get(rule) {
             return *place;
         }
-        let place = self.next_place;
-        self.next_place += 1;
+        let predicate = self.predicate_afresh(facts, rule, now);
+        self.put_predicate(rule, predicate)
+    }
+
+    fn predicate_afresh(&self, facts: Facts<'_>, rule: &Rule, now: Timestamp) -> Predicate {
         let standing = stand(rule, facts.schema, now);
-        let predicate = Predicate {
-            is_timed: standing.is_timed(),
+        let is_timed = standing.is_timed();
+        Predicate {
+            is_timed,
             truth: standing.evaluate(facts.index),
             of_nobody: standing.holds_of_nobody(facts.index),
+            agenda: if is_timed { self.agenda(facts, &standing) } else { Agenda::default() },
             standing: Arc::new(Mutex::new(standing)),
             users: Arc::default(),
-            agenda: Agenda::default(),
             wake: None,
-        };
-        let is_timed = predicate.is_timed;
+        }
+    }
+
+    fn put_predicate(&mut self, rule: &Rule, predicate: Predicate) -> u32 {
+        let place = self.next_place;
+        self.next_place += 1;
         self.predicates.set(place, Some(predicate));
         Arc::make_mut(&mut self.places).insert(rule.clone(), place);
-        if is_timed {
-            self.refill(facts, place, now);
-        }
+        self.set_wake(place);
         place
+    }
+
+    /// Makes the predicates of all rules, several at a time.
+    fn make_predicates(&mut self, facts: Facts<'_>, now: Timestamp) {
+        let (mut known, mut rules) = (HashSet::new(), Vec::new());
+        for segment in facts.book.iter() {
+            if let Body::Dynamic(dynamic) = &segment.body {
+                let mut note = |rule: &Rule| {
+                    if known.insert(rule.clone()) {
+                        rules.push(rule.clone());
+                    }
+                    0
+                };
+                Formula::of(&dynamic.rule, &mut note, &|_| None);
+            }
+        }
+        let made = in_parts(&rules, |rule| self.predicate_afresh(facts, rule, now));
+        for (rule, predicate) in rules.iter().zip(made) {
+            self.put_predicate(rule, predicate);
+        }
     }
 
     /// Finds the ranks of all segments, and who holds a contact of whom nothing is known.
@@ -389,18 +416,26 @@ impl Live {
             if !self.everywhere(facts, segment.id).is_empty() {
                 return told("its members are not what its rule and pins say");
             }
-            let told_of = |chunk: usize| self.holders.chunk(segment.id, chunk);
-            let listed = |chunk: usize| if segment.is_listed() { members.chunk(chunk) } else { &Chunk::EMPTY };
-            if (0..facts.index.chunk_count()).any(|chunk| told_of(chunk) != listed(chunk)) {
-                return told("who it holds is not found by contact");
-            }
             let since = self.kept.get(segment.id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
             if !members.and_not(&since).is_empty() {
                 return told("not every member's entry is known");
             }
         }
+        if !self.holders.agree(facts.index.chunk_count(), &self.listed(), self) {
+            return Err("the segments that hold a contact are not those that it is a member of".into());
+        }
         Ok(())
     }
+}
+
+/// What `f` makes of items, in their order, on all cores.
+pub(super) fn in_parts<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(threads).max(1));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(|| part.iter().map(&f).collect::<Vec<R>>())).collect();
+        parts.into_iter().flat_map(|part| part.join().expect("no evaluation panics")).collect()
+    })
 }
 
 fn stand(rule: &Rule, schema: &Arc<Schema>, now: Timestamp) -> Standing {

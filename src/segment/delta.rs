@@ -1,7 +1,5 @@
 //! What changed of a segment's members in one go, and how the feed, the history and `since` learn of it.
 
-use std::collections::BTreeSet;
-
 use crate::{
     bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
     model::id::{ContactId, SegmentId},
@@ -61,12 +59,6 @@ impl Delta {
         }
         self.entered.sort_unstable();
         self.left.sort_unstable();
-    }
-
-    /// The chunks of those who entered or left.
-    pub(super) fn touched(&self) -> BTreeSet<usize> {
-        let singly = self.entered.iter().chain(&self.left).map(|contact| *contact as usize / CHUNK);
-        singly.chain(self.chunks.iter().map(|change| change.chunk)).collect()
     }
 
     /// Makes the change.

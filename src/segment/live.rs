@@ -199,6 +199,20 @@ impl Live {
         self.wakes.first().map(|(at, _)| at)
     }
 
+    /// A part of a saved rule as logic over the sets that are kept; `None` when a predicate of it is not kept.
+    pub fn formula_of(&self, book: &Book, part: &Rule) -> Option<Formula> {
+        let mut is_whole = true;
+        let mut place = |predicate: &Rule| match self.places.get(predicate) {
+            Some(place) => *place,
+            None => {
+                is_whole = false;
+                0
+            }
+        };
+        let formula = Formula::of(part, &mut place, &|name| book.find(name).map(|segment| segment.id));
+        is_whole.then_some(formula)
+    }
+
     /// Chooses other ways to the answers, which stay the same; tests try them all.
     pub fn tune(&mut self, tuning: Tuning) {
         self.tuning = tuning;
@@ -206,7 +220,7 @@ impl Live {
 
     /// The segments that hold a contact, in order of creation.
     pub fn segments_of(&self, contact: ContactId) -> Vec<SegmentId> {
-        self.holders.of(contact)
+        self.holders.of(contact, self)
     }
 
     /// Whether no write can change a membership: no rule is kept.

@@ -12,6 +12,7 @@ use crate::{
         planted::{Bug, planted},
         time::Timestamp,
     },
+    query::standing::Standing,
     segment::{
         agenda::{Agenda, Look},
         delta::Delta,
@@ -160,14 +161,20 @@ impl Live {
 
     /// Finds the next entries of a predicate's agenda, after an instant.
     pub(super) fn refill(&mut self, facts: Facts<'_>, place: u32, now: Timestamp) {
-        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
-        let predicate = self.predicate_mut(place);
+        let Some(predicate) = self.predicates.get(place) else { return };
         let mut standing = predicate.standing();
         standing.set_now(now);
-        let (entries, horizon) = standing.upcoming(facts.index, size);
+        let agenda = self.agenda(facts, &standing);
         drop(standing);
-        predicate.agenda = Agenda::new(&entries, horizon, size);
+        self.predicate_mut(place).agenda = agenda;
         self.set_wake(place);
+    }
+
+    /// The next entries of a predicate's agenda, after its instant.
+    pub(super) fn agenda(&self, facts: Facts<'_>, standing: &Standing) -> Agenda {
+        let size = Agenda::size(facts.index.live().len(), self.tuning.looks);
+        let (entries, horizon) = standing.upcoming(facts.index, size);
+        Agenda::new(&entries, horizon, size)
     }
 
     /// Brings a predicate's entry among the wakes in line with its agenda.
@@ -329,6 +336,7 @@ impl Live {
             }
             deltas.insert(segment, delta);
         }
+        self.catch_up();
         for (segment, delta) in deltas {
             self.tell(facts, segment, delta, moment, first == Some(segment));
         }
@@ -337,10 +345,21 @@ impl Live {
     /// Makes a change of a segment's members.
     pub(super) fn change_members(&mut self, segment: SegmentId, delta: &Delta) {
         let kept = self.kept.get_mut(segment.0, Default::default);
-        let touched = if kept.is_listed { delta.touched() } else { BTreeSet::new() };
-        touched.iter().for_each(|chunk| self.holders.let_go(segment, *chunk));
+        if kept.is_listed {
+            delta.entered.iter().for_each(|contact| self.holders.change(segment, *contact, true));
+            delta.left.iter().for_each(|contact| self.holders.change(segment, *contact, false));
+            for chunk in delta.chunks.iter().map(|change| change.chunk) {
+                self.holders.loosen(segment, chunk, kept.members.chunk(chunk));
+            }
+        }
         delta.apply(&mut kept.members);
-        touched.iter().for_each(|chunk| self.holders.set(segment, *chunk, kept.members.chunk(*chunk)));
+    }
+
+    /// Brings what is told of a contact in line with the members of segments.
+    pub(super) fn catch_up(&mut self) {
+        let mut holders = std::mem::take(&mut self.holders);
+        holders.catch_up(self);
+        self.holders = holders;
     }
 
     /// The panel of those in whom something flipped, and the chunks that have so many of them that they are answered

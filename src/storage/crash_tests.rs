@@ -3,17 +3,20 @@
 use std::io::ErrorKind;
 
 use crate::storage::error::StorageErrorKind;
-use crate::storage::sim_disk::{Fault, FaultKind, SimDisk};
+use crate::storage::sim_disk::SimDisk;
+use crate::storage::sim_ops::{Fault, FaultKind};
 use crate::storage::test_bench::{
     Dice, Reached, Run, STEPS, Step, append, asked, check, check_prefix, on_all_cores, open, recovered,
 };
 
-use Step::{Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start, Trim};
+use Step::{Alone, Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start};
 
 const DEAD: FaultKind = FaultKind::Error(ErrorKind::Other);
 
-/// Up to so many changes that were not synced, every subset of them is tried; of more, as many random ones.
-const ALL_SUBSETS_OF: usize = 6;
+/// Up to so many changes that were not synced, every subset of them is tried; of more, random ones.
+const ALL_SUBSETS_OF: usize = 10;
+/// Of more changes than that, so many.
+const RANDOM_SUBSETS: usize = 256;
 
 /// Workloads that once found a fault or are good at it.
 const WORKLOADS: [&[Step]; 8] = [
@@ -23,7 +26,7 @@ const WORKLOADS: [&[Step]; 8] = [
     &[Append(2), Roll, Append(1), Roll, Roll, Append(1), Reopen],
     &[Append(2), Snapshot, Append(2), Snapshot, Append(12), Snapshot, Append(1)],
     &[Append(4), Drop, Append(4), Snapshot, Drop, Append(1), Drop],
-    &[Append(9), Roll, Append(9), Snapshot, Trim, Append(1), Roll, Start, Append(1), Finish, Forget, Append(3)],
+    &[Append(9), Roll, Append(9), Snapshot, Alone, Append(1), Roll, Start, Append(1), Finish, Forget, Append(3)],
     &[Snapshot, Append(1), Start, Append(2), Roll, Finish, Snapshot, Reopen, Append(1), Snapshot, Reopen],
 ];
 
@@ -54,7 +57,7 @@ fn moments(steps: &[Step]) -> Vec<(SimDisk, Reached)> {
 /// Cuts the power at a moment: every subset of what was not synced survives once, and some in parts. How many cuts.
 fn cut_every_way(disk: &SimDisk, reached: Reached, dice: &mut Dice, what: &dyn Fn() -> String) -> u64 {
     let unsynced = disk.unsynced().min(ALL_SUBSETS_OF + 1);
-    let subsets = if unsynced > ALL_SUBSETS_OF { 1 << ALL_SUBSETS_OF } else { 1 << unsynced };
+    let subsets = if unsynced > ALL_SUBSETS_OF { RANDOM_SUBSETS } else { 1 << unsynced };
     let torn = if unsynced == 0 { 0 } else { 2 };
     for number in 0..subsets + torn {
         let cut = disk.fork();

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io;
 
-use bytes::Bytes;
-
 use crate::storage::disk::DiskFile;
+use crate::storage::mmap::Map;
 use crate::storage::real_disk::{RealFile, read_some};
 
 /// Reads around the cache begin and end at multiples of this, and go to memory that does. Units: bytes.
@@ -80,7 +79,7 @@ impl DiskFile for DirectFile {
         self.plain.drop_cache()
     }
 
-    fn map(&self) -> io::Result<Bytes> {
+    fn map(&self) -> io::Result<Map> {
         self.plain.map()
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::codec::aligned::AlignedBuffer;
+use crate::storage::mmap::Map;
 
 /// A folder on some medium.
 pub trait Disk: Send + Sync {
@@ -68,7 +69,7 @@ pub trait DiskFile: Send + Sync {
     /// Asks the system to forget its clean copies, so that the next read comes from the medium.
     fn drop_cache(&self) -> io::Result<()>;
     /// The whole file as memory that is read in on first touch.
-    fn map(&self) -> io::Result<Bytes>;
+    fn map(&self) -> io::Result<Map>;
 }
 
 /// Reads exactly `buffer.len()` bytes; the end of the file before that is an error.

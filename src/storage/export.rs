@@ -6,10 +6,12 @@ use std::sync::PoisonError;
 use crate::model::id::Lsn;
 use crate::storage::disk::{read_exact_at, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::lock::check_mode;
 use crate::storage::manifest::{CleanEnd, Manifest};
 use crate::storage::names::{log_name, snapshot_name};
 use crate::storage::store::Store;
 use crate::storage::verify::verify_folder;
+use crate::storage::webhooks_file;
 
 /// What was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +35,15 @@ pub(crate) fn export_folder(store: &Store, to: &Path) -> Result<Exported, Storag
 fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
     let disk = store.disk();
     disk.create_dir(to).map_err(|error| StorageError::io("creating", to, &error))?;
+    check_mode(disk, to)?;
     let there = disk.list(to).map_err(|error| StorageError::io("listing", to, &error))?;
     if let Some(name) = there.first() {
         let cause = format!("the folder to copy to must be empty, but holds {name:?}");
         return Err(StorageError::new(StorageErrorKind::Config, "copying to", to, cause));
     }
     let _none_removed = store.shared.copying.read().unwrap_or_else(PoisonError::into_inner);
+    // Read first: a place in the feed that is told may lag behind the log, and never leads.
+    let webhooks = store.webhooks()?;
     let manifest = store.manifest();
     let position = store.position().clone();
     let mut exported = Exported { lsn: Lsn(position.last), files: 0, bytes: 0 };
@@ -52,6 +57,11 @@ fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
             oldest = oldest.or(Some(file.sequence));
             copy_file(store, to, &log_name(file.sequence), file.end, 0o600, &mut exported)?;
         }
+    }
+    if let Some(webhooks) = webhooks {
+        webhooks_file::write(disk, to, &manifest.identity, &webhooks)?;
+        exported.files += 1;
+        exported.bytes += webhooks.len() as u64;
     }
     let newest = position.files.last().expect("the log has a file");
     disk.sync_dir(to).map_err(|error| StorageError::io("syncing", to, &error))?;

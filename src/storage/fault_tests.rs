@@ -3,10 +3,11 @@
 
 use std::io::ErrorKind;
 
-use crate::storage::sim_disk::{Fault, FaultKind, SimDisk};
+use crate::storage::sim_disk::SimDisk;
+use crate::storage::sim_ops::{Fault, FaultKind};
 use crate::storage::test_bench::{Dice, STEPS, Step, asked, calls_of, check, on_all_cores, run};
 
-use Step::{Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start, Trim};
+use Step::{Alone, Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start};
 
 /// The numbers of Linux, which the errors of the simulated disk bear: EIO, ENOSPC, EDQUOT, EINTR, EMFILE, EROFS and
 /// ENOENT; then a write or read of half of what was asked; and an error of what was done all the same.
@@ -30,7 +31,7 @@ const SCENARIOS: [&[Step]; 8] = [
     &[Append(1), Roll, Start, Append(3), Roll, Append(14), Append(14), Roll, Append(1)],
     &[Append(3), Start, Append(14), Finish, Append(1), Start, Append(1), Seal, Finish, Append(1), Snapshot],
     &[Append(1), Snapshot, Append(1), Snapshot, Append(1), Start, Append(1), Finish, Append(1)],
-    &[Append(14), Snapshot, Append(14), Start, Finish, Trim, Append(3), Forget, Append(1), Snapshot, Forget],
+    &[Append(14), Snapshot, Append(14), Start, Finish, Alone, Append(3), Forget, Append(1), Snapshot, Forget],
     &[Append(3), Start, Append(1), Finish, Reopen, Append(1), Snapshot, Reopen, Append(1), Reopen],
 ];
 

@@ -29,6 +29,8 @@ pub enum HeadKind {
     Snapshot,
     /// The manifest.
     Manifest,
+    /// The webhooks.
+    Webhooks,
 }
 
 impl HeadKind {
@@ -38,13 +40,14 @@ impl HeadKind {
             HeadKind::Log => *b"\x89THL\r\n\x1a\n",
             HeadKind::Snapshot => *b"\x89THS\r\n\x1a\n",
             HeadKind::Manifest => *b"\x89THM\r\n\x1a\n",
+            HeadKind::Webhooks => *b"\x89THW\r\n\x1a\n",
         }
     }
 
     /// Bytes of the head, its checksum included.
     pub const fn size(self) -> usize {
         match self {
-            HeadKind::Log | HeadKind::Snapshot => HEAD_BYTES,
+            HeadKind::Log | HeadKind::Snapshot | HeadKind::Webhooks => HEAD_BYTES,
             HeadKind::Manifest => MANIFEST_BYTES,
         }
     }
@@ -53,7 +56,7 @@ impl HeadKind {
         match self {
             HeadKind::Log => StorageErrorKind::CorruptLog,
             HeadKind::Snapshot => StorageErrorKind::CorruptSnapshot,
-            HeadKind::Manifest => StorageErrorKind::Config,
+            HeadKind::Manifest | HeadKind::Webhooks => StorageErrorKind::Config,
         }
     }
 
@@ -62,6 +65,7 @@ impl HeadKind {
             HeadKind::Log => "log file",
             HeadKind::Snapshot => "snapshot",
             HeadKind::Manifest => "manifest",
+            HeadKind::Webhooks => "file of webhooks",
         }
     }
 }
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn heads_check_out_and_every_flip_is_seen() {
-        for kind in [HeadKind::Log, HeadKind::Snapshot, HeadKind::Manifest] {
+        for kind in [HeadKind::Log, HeadKind::Snapshot, HeadKind::Manifest, HeadKind::Webhooks] {
             let head = finish_head(kind, start_head(kind, &[7; 16]));
             assert_eq!(head.len(), kind.size());
             assert_eq!(check_head(kind, Path::new("f"), &head), Ok([7; 16]));

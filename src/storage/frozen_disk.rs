@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::codec::aligned::aligned_copy;
 use crate::storage::disk::{Disk, DiskFile, Lock};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::mmap::Map;
 use crate::storage::names::{FileName, TEMP, parse_name};
 use crate::storage::sim_disk::SimDisk;
 use crate::storage::store::{Store, StoreOptions};
@@ -175,7 +176,7 @@ impl DiskFile for FrozenFile {
         Ok(())
     }
 
-    fn map(&self) -> io::Result<Bytes> {
-        Ok(aligned_copy(&self.0))
+    fn map(&self) -> io::Result<Map> {
+        Ok(Map::of_memory(aligned_copy(&self.0)))
     }
 }

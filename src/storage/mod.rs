@@ -32,6 +32,8 @@ pub mod status;
 pub mod store;
 pub mod transplant;
 pub mod verify;
+pub mod watch;
+pub mod webhooks_file;
 
 #[cfg(test)]
 mod crash_tests;

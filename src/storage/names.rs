@@ -18,6 +18,8 @@ pub const REPORT: &str = "salvage-report.txt";
 pub const KEYS: &str = "keys";
 /// Held by the process that changes the access keys.
 pub const KEYS_LOCK: &str = "keys.lock";
+/// The webhooks and how far each was told.
+pub const WEBHOOKS: &str = "webhooks";
 /// The ending of files that are not finished; they are removed on open.
 pub const TEMP: &str = ".tmp";
 /// The ending of saved torn tails.
@@ -40,6 +42,8 @@ pub enum FileName {
     Report,
     /// The access keys, or the lock of whoever changes them.
     Keys,
+    /// The webhooks.
+    Webhooks,
     /// A log file by its sequence number.
     Log(u32),
     /// A snapshot by its position.
@@ -72,6 +76,7 @@ pub fn parse_name(name: &str) -> FileName {
         BALLAST => return FileName::Ballast,
         REPORT => return FileName::Report,
         KEYS | KEYS_LOCK => return FileName::Keys,
+        WEBHOOKS => return FileName::Webhooks,
         _ => {}
     }
     if name.ends_with(TEMP) {

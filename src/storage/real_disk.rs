@@ -4,12 +4,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
-
 #[cfg(target_os = "linux")]
 use crate::storage::direct_file::DirectFile;
 use crate::storage::disk::{Disk, DiskFile, Lock, preallocate, write_all_at};
-use crate::storage::mmap::map_file;
+use crate::storage::mmap::{Map, map_file};
 
 /// Files of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -193,7 +191,7 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
-    fn map(&self) -> io::Result<Bytes> {
+    fn map(&self) -> io::Result<Map> {
         map_file(&self.file)
     }
 }

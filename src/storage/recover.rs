@@ -19,6 +19,7 @@ use crate::storage::names::{BALLAST, FileName, MANIFEST, TEMP, log_name, parse_n
 use crate::storage::snapshot_reader::{Snapshot, snapshot_damage};
 use crate::storage::space::Ladder;
 use crate::storage::store::{LogFile, Manifests, Opened, Position, Shared, Store, StoreOptions};
+use crate::storage::watch::Watch;
 
 /// What opening had to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
         (current.snapshot, current.previous) = (published.previous, None);
     }
     let snapshot = open_snapshot(&*disk, dir, &current, options.mmap)?;
+    let watch = snapshot.as_ref().map(|snapshot| Watch::of(&*disk, snapshot)).transpose();
+    let watch = watch.map_err(|error| StorageError::io("opening a snapshot in", dir, &error))?.flatten();
     let base = current.snapshot.map_or(0, |snapshot| snapshot.lsn.0);
     let logs = survey_logs(&*disk, dir, &names, &current, base)?;
     let (before, last) = check_logs(&*disk, &logs, base)?;
@@ -93,6 +96,7 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let mut shared = new_shared(disk, dir, options, manifests, position, lock);
     shared.failed = Mutex::new(last.failed);
     shared.ladder = Mutex::new(Ladder::new(ballast, current.snapshot.map(|live| live.bytes)));
+    shared.watch = Mutex::new(watch.map(Arc::new));
     let store = Store { shared: Arc::new(shared) };
     let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
     Ok(Opened { store, log, snapshot, recovery })
@@ -117,6 +121,7 @@ pub(crate) fn new_shared(
         failed: Mutex::default(),
         ladder: Mutex::default(),
         damaged: Mutex::default(),
+        watch: Mutex::default(),
         untidy: AtomicU64::new(0),
         snapshot_busy: Arc::new(AtomicBool::new(false)),
         placing: Mutex::new(()),

@@ -9,35 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use crate::codec::aligned::aligned_copy;
 use crate::storage::disk::{Disk, DiskFile, Lock, preallocate};
-use crate::storage::sim_ops::{Call, Contents, DataOp, EINTR, INTERRUPTIONS, NameOp, Plan};
-
-/// How a call fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// It returns the error and did nothing, or half of a write.
-    Error(io::ErrorKind),
-    /// It returns the error although it was done.
-    ErrorAfter(io::ErrorKind),
-    /// As [`FaultKind::Error`], with an error number of the operating system.
-    Os(i32),
-    /// A read or write does only half of what was asked, and says so; other calls are not disturbed.
-    Short,
-}
-
-/// Which call fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The number of the call, from 0.
-    pub at: u64,
-    /// All later calls fail, too; of interruptions, which nothing makes endless, the next few.
-    pub sticky: bool,
-    /// How.
-    pub kind: FaultKind,
-}
+use crate::storage::mmap::Map;
+use crate::storage::sim_ops::{Call, Contents, DataOp, EINTR, Fault, FaultKind, INTERRUPTIONS, NameOp, Plan};
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Default)]
@@ -62,6 +37,8 @@ struct State {
     recorded: Option<Vec<State>>,
     fault: Option<Fault>,
     entropy: u64,
+    /// Memory that is mapped cannot be made the process's own.
+    stubborn: bool,
     /// How many bytes all files together may have.
     size: Option<u64>,
 }
@@ -182,6 +159,22 @@ impl SimDisk {
     /// How many bytes all files together have.
     pub fn used(&self) -> u64 {
         self.state().used()
+    }
+
+    /// From here on mapped memory cannot be made the process's own, as on a system that does not offer it.
+    pub fn set_stubborn(&self) {
+        self.state().stubborn = true;
+    }
+
+    /// Flips a bit of the file that has a name now, whatever it is called later: gives a way to do it.
+    pub fn flipper(&self, path: &Path) -> impl Fn(usize) + use<> {
+        let (disk, file) = (self.clone(), self.state().live.get(path).copied());
+        move |at| {
+            let mut state = disk.state();
+            let contents = file.map(|file| &mut state.files[file]).expect("the file was there");
+            Arc::make_mut(&mut contents.live)[at] ^= 1 << (at % 8);
+            contents.durable = Arc::clone(&contents.live);
+        }
     }
 
     /// Changes the permission bits of a folder.
@@ -482,8 +475,10 @@ impl DiskFile for SimFile {
         })
     }
 
-    fn map(&self) -> io::Result<Bytes> {
-        self.call(Call::Look, |contents, _| Ok(aligned_copy(&contents.live)))
+    fn map(&self) -> io::Result<Map> {
+        let stubborn = self.disk.state().stubborn;
+        let of = if stubborn { Map::of_stubborn_memory } else { Map::of_memory };
+        self.call(Call::Look, |contents, _| Ok(of(aligned_copy(&contents.live))))
     }
 }
 

@@ -13,6 +13,30 @@ pub(super) enum Call {
     Sync,
 }
 
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It returns the error and did nothing, or half of a write.
+    Error(io::ErrorKind),
+    /// It returns the error although it was done.
+    ErrorAfter(io::ErrorKind),
+    /// As [`FaultKind::Error`], with an error number of the operating system.
+    Os(i32),
+    /// A read or write does only half of what was asked, and says so; other calls are not disturbed.
+    Short,
+}
+
+/// Which call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The number of the call, from 0.
+    pub at: u64,
+    /// All later calls fail, too; of interruptions, which nothing makes endless, the next few.
+    pub sticky: bool,
+    /// How.
+    pub kind: FaultKind,
+}
+
 /// What a call has to do about a planned fault.
 pub(super) enum Plan {
     Go,

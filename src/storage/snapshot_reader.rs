@@ -17,6 +17,7 @@ use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, DiskFile, read_exact_at, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, HeadKind, Identity, check_head, finish_head, identity_text, start_head};
+use crate::storage::mmap::Map;
 use crate::storage::status::SnapshotInfo;
 
 /// Bytes under one checksum.
@@ -184,7 +185,9 @@ pub struct Snapshot {
     path: PathBuf,
     info: SnapshotInfo,
     bytes: Bytes,
-    sections: Arc<BTreeMap<String, Place>>,
+    /// The same bytes, if they are those of a mapped file.
+    map: Option<Map>,
+    footer: Arc<Footer>,
 }
 
 impl Snapshot {
@@ -198,7 +201,11 @@ impl Snapshot {
     ) -> Result<Snapshot, StorageError> {
         let failed = |error: io::Error| missing_or_io(path, &error);
         let file = disk.open(path).map_err(failed)?;
-        let bytes = if mapped { file.map() } else { read_whole(&*file) }.map_err(failed)?;
+        let map = mapped.then(|| file.map()).transpose().map_err(failed)?;
+        let bytes = match &map {
+            Some(map) => map.bytes(),
+            None => read_whole(&*file).map_err(failed)?,
+        };
         check_snapshot_head(path, &bytes, identity, lsn)?;
         let footer = Footer::decode(bytes.len() as u64, &mut |offset, len| {
             let at = usize::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -211,7 +218,7 @@ impl Snapshot {
             return Err(block_damage(path, block));
         }
         let info = SnapshotInfo { lsn, bytes: bytes.len() as u64, total: footer.total() };
-        Ok(Snapshot { path: path.to_owned(), info, bytes, sections: Arc::new(footer.sections) })
+        Ok(Snapshot { path: path.to_owned(), info, bytes, map, footer: Arc::new(footer) })
     }
 
     /// Verifies a snapshot without keeping it in memory, from the medium and not from the system's copies.
@@ -256,22 +263,32 @@ impl Snapshot {
     pub fn info(&self) -> SnapshotInfo {
         self.info
     }
+
+    /// Its memory, if that is a mapped file.
+    pub(crate) fn map(&self) -> Option<&Map> {
+        self.map.as_ref()
+    }
+
+    /// What is in it and the checksums of its blocks.
+    pub(crate) fn footer(&self) -> Arc<Footer> {
+        Arc::clone(&self.footer)
+    }
 }
 
 impl SectionSource for Snapshot {
     fn section(&self, name: &str) -> Result<Bytes, Damage> {
         let missing = || Damage::new(format!("section {name:?} is missing"));
-        let place = self.sections.get(name).ok_or_else(missing)?;
+        let place = self.footer.sections.get(name).ok_or_else(missing)?;
         let start = place.offset as usize;
         Ok(self.bytes.slice(start..start + place.len as usize))
     }
 
     fn has(&self, name: &str) -> bool {
-        self.sections.contains_key(name)
+        self.footer.sections.contains_key(name)
     }
 
     fn names(&self) -> Vec<String> {
-        self.sections.keys().cloned().collect()
+        self.footer.sections.keys().cloned().collect()
     }
 }
 
@@ -344,6 +361,11 @@ fn first_bad_of_all(body: &[u8], blocks: &[u64]) -> Option<usize> {
     })
 }
 
+/// Whether a block of the body is what the footer says.
+pub(crate) fn is_good_block(footer: &Footer, block: usize, bytes: &[u8]) -> bool {
+    footer.blocks.get(block) == Some(&crc64(bytes))
+}
+
 fn first_bad_block(bytes: &[u8], blocks: &[u64]) -> Option<usize> {
     bytes.chunks(BLOCK_BYTES).zip(blocks).position(|(block, &stored)| crc64(block) != stored)
 }
@@ -373,7 +395,8 @@ fn footer_error(path: &Path, size: u64, error: FooterError) -> StorageError {
     }
 }
 
-fn block_damage(path: &Path, block: usize) -> StorageError {
+/// Damage of a block of the body.
+pub(crate) fn block_damage(path: &Path, block: usize) -> StorageError {
     let offset = block as u64 * BLOCK_BYTES as u64;
     snapshot_damage(path, format!("the checksum of block {block} does not hold")).at(offset)
 }

@@ -111,6 +111,7 @@ impl SnapshotWriter {
             let cause = "what was read back is not what was written";
             return Err(StorageError::new(StorageErrorKind::CorruptSnapshot, "verifying", &self.temp, cause));
         }
+        self.store.check_memory(pace)?;
         self.store.publish_snapshot(info, self.alone, &mut |name: &Path| {
             rename(disk, &self.temp, name)?;
             let dir = self.store.dir();

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::model::planted::{Bug, planted};
 use crate::storage::error::StorageError;
 use crate::storage::manifest::{remove_if_there, rename};
 use crate::storage::names::{BALLAST, TEMP};
@@ -24,7 +25,7 @@ pub enum SpaceStep {
     Low,
     /// Less than two units: no bulk imports.
     NoImports,
-    /// Less than one unit: only what erases or deletes is written.
+    /// Less than one unit: only what erases, deletes or suppresses is written.
     DeletesOnly,
 }
 
@@ -122,7 +123,7 @@ impl Ladder {
             (self.step, self.better_since) = (worst, None);
         } else if better < self.step {
             let since = *self.better_since.get_or_insert(now);
-            if now.saturating_sub(since) >= patience {
+            if now.saturating_sub(since) >= patience || planted(Bug::ClimbAtOnce) {
                 (self.step, self.better_since) = (better, None);
             }
         } else {

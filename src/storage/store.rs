@@ -22,6 +22,7 @@ use crate::storage::snapshot_reader::Snapshot;
 use crate::storage::snapshot_writer::SnapshotWriter;
 use crate::storage::space::Ladder;
 use crate::storage::status::{SnapshotInfo, StorageStatus};
+use crate::storage::watch::Watch;
 
 /// How to open a data folder.
 #[derive(Clone, Debug)]
@@ -156,6 +157,8 @@ pub(crate) struct Shared {
     pub(crate) damaged: Mutex<BTreeSet<String>>,
     /// How many removals of files that are no longer needed were wanted since the last that left none.
     pub(crate) untidy: AtomicU64,
+    /// The snapshot that memory is mapped from, while memory uses it.
+    pub(crate) watch: Mutex<Option<Arc<Watch>>>,
     pub(crate) snapshot_busy: Arc<AtomicBool>,
     /// Held while a snapshot gets its name and its place in the manifest, and while files are removed: between the
     /// two a snapshot would look like a leftover.
@@ -235,6 +238,7 @@ impl Store {
         if is_there && live == Some(info) && locked(&self.shared.damaged).contains(&name) {
             // One state has one image: the good copy takes the place of the damaged one.
             place(&self.dir().join(&name))?;
+            self.watch().filter(|watch| watch.info == info).inspect(|watch| watch.lose_name());
             locked(&self.shared.damaged).remove(&name);
         }
         if is_there && !alone {
@@ -261,19 +265,6 @@ impl Store {
         drop(placing);
         self.collect();
         Ok(live.filter(|_| is_there).unwrap_or(info))
-    }
-
-    /// Removes log files that hold nothing after `up_to` and that no kept snapshot needs; returns how many.
-    pub fn trim(&self, up_to: Lsn) -> Result<u64, StorageError> {
-        let current = locked(&self.shared.manifests).current;
-        let kept = current.previous.or(current.snapshot).map_or(0, |snapshot| snapshot.lsn.0);
-        let needed = self.position().file_of(up_to.0.min(kept).saturating_add(1));
-        if needed <= current.oldest_log {
-            return Ok(0);
-        }
-        self.publish(&mut |manifest| manifest.oldest_log = manifest.oldest_log.max(needed))?;
-        self.collect();
-        Ok(u64::from(needed - current.oldest_log))
     }
 
     /// Gives up the spare snapshot, the log files only it needs and the torn tails cut off these; returns the first
@@ -311,6 +302,11 @@ impl Store {
             _ => false,
         });
         Ok(())
+    }
+
+    /// Fails with the first failure of log, manifest or mapped memory, once there was one.
+    pub fn whole(&self) -> Result<(), StorageError> {
+        self.check_failed()
     }
 
     /// Whether a scrub found damage that is still in the folder.
@@ -430,6 +426,7 @@ impl Store {
         let oldest = manifest.oldest_log;
         self.position().files.retain(|file| file.sequence >= oldest);
         let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
+        self.watch().filter(|watch| !kept.contains(&Some(watch.info.lsn))).inspect(|watch| watch.lose_name());
         let removed = self.remove_where(&mut |name| match name {
             FileName::Log(sequence) | FileName::Torn(sequence) => sequence < oldest,
             FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),

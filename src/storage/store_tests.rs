@@ -63,22 +63,6 @@ fn files_roll_and_snapshots_let_old_ones_go() {
 }
 
 #[test]
-fn trim_takes_what_the_first_snapshot_covers() {
-    let disk = SimDisk::new();
-    let mut opened = open(&disk).unwrap();
-    for _ in 0..10 {
-        append(&mut opened, 5).unwrap();
-    }
-    assert_eq!(opened.store.trim(Lsn(50)), Ok(0), "without a snapshot everything is needed");
-    snapshot(&opened.store).unwrap();
-    let files = opened.store.status().log_files;
-    let removed = opened.store.trim(Lsn(50)).unwrap();
-    assert!(removed > 0 && opened.store.status().log_files == files - removed);
-    drop(opened);
-    assert_eq!(recovered(&open(&disk).unwrap()).unwrap(), 50);
-}
-
-#[test]
 fn long_payloads_span_frames() {
     let disk = SimDisk::new();
     let mut opened = open(&disk).unwrap();

@@ -131,8 +131,8 @@ pub(crate) enum Step {
     Finish,
     /// Gives up what only the spare snapshot needs.
     Forget,
-    /// Trims what the snapshots do not need.
-    Trim,
+    /// Goes on in a new file and writes a snapshot that takes everything before it along, as after an erasure.
+    Alone,
     /// Closes and opens again.
     Reopen,
     /// Drops everything without closing, and opens again.
@@ -150,7 +150,7 @@ pub(crate) const STEPS: [Step; 12] = [
     Step::Start,
     Step::Finish,
     Step::Forget,
-    Step::Trim,
+    Step::Alone,
     Step::Reopen,
     Step::Drop,
 ];
@@ -189,7 +189,7 @@ impl Run {
         let Ok(current) = &mut self.opened else { return false };
         if !self.reached.failed {
             self.reached.checkpointing =
-                matches!(step, Step::Snapshot | Step::Start | Step::Finish) || self.writer.is_some();
+                matches!(step, Step::Snapshot | Step::Alone | Step::Start | Step::Finish) || self.writer.is_some();
         }
         let latched = current.log.failed().cloned();
         let done = match step {
@@ -214,7 +214,10 @@ impl Run {
             },
             Step::Finish => self.writer.take().map_or(Ok(()), finish_snapshot),
             Step::Forget => current.store.forget_previous().map(drop),
-            Step::Trim => current.store.trim(current.log.last()).map(|_| ()),
+            Step::Alone => current.log.roll().and_then(|()| start_snapshot(&current.store)).and_then(|mut writer| {
+                writer.set_alone();
+                finish_snapshot(writer)
+            }),
             Step::Reopen | Step::Drop => self.reopen(step == Step::Reopen),
         };
         if let Ok(current) = &self.opened {

@@ -7,7 +7,7 @@ use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::HEAD_BYTES;
-use crate::storage::lock::lock_folder;
+use crate::storage::lock::{check_mode, lock_folder};
 use crate::storage::log::make_spare;
 use crate::storage::log_file::LogHead;
 use crate::storage::manifest::{CleanEnd, Manifest, rename};
@@ -18,9 +18,10 @@ use crate::storage::store::{LogFile, Manifests, Position, Store, StoreOptions};
 /// Makes an empty folder ready for a snapshot of a position; without one it is no database. Its identity is new, so
 /// that no file of the old one passes there.
 ///
-/// Errors: a folder that is not empty; failed file calls.
+/// Errors: a folder that is not empty, or that others may write to; failed file calls.
 pub fn found_at(disk: Arc<dyn Disk>, dir: &Path, lsn: Lsn, options: StoreOptions) -> Result<Store, StorageError> {
     disk.create_dir(dir).map_err(|error| StorageError::io("creating", dir, &error))?;
+    check_mode(&*disk, dir)?;
     let there = disk.list(dir).map_err(|error| StorageError::io("listing", dir, &error))?;
     if let Some(name) = there.first() {
         let cause = format!("the new folder must be empty, but holds {name:?}");

@@ -11,6 +11,7 @@ use crate::storage::manifest::Manifest;
 use crate::storage::names::{FileName, MANIFEST, log_name, parse_name};
 use crate::storage::recover::{Surveyed, check_link};
 use crate::storage::snapshot_reader::{Snapshot, snapshot_damage};
+use crate::storage::webhooks_file;
 
 /// What a folder holds and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,6 +208,12 @@ impl Verifier<'_> {
         for name in names {
             let note = match parse_name(name) {
                 FileName::Log(_) | FileName::Snapshot(_) => continue,
+                FileName::Webhooks => {
+                    if let Err(error) = webhooks_file::read(self.disk, &self.report.dir, self.identity.as_ref()) {
+                        self.report.damage.push(error);
+                    }
+                    "the webhooks, and how far each was told"
+                }
                 FileName::Manifest if name == MANIFEST => "the manifest",
                 FileName::Manifest => "the manifest before",
                 FileName::Lock => "the lock",

@@ -225,3 +225,49 @@ fn help_and_completions_are_there() {
         assert!(ok(folder.path(), &["completions", shell]).contains("throng"));
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_write_to_takes_no_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = filled();
+    let at = folder.path();
+    for command in ["salvage", "snapshot"] {
+        fs::create_dir(at.join(command)).unwrap();
+        fs::set_permissions(at.join(command), PermissionsExt::from_mode(0o777)).unwrap();
+        let told = fails(at, &[command, "--to", command], 7);
+        assert!(told.contains("mode 0777") && told.contains("chmod 700"), "{told}");
+        assert_eq!(fs::read_dir(at.join(command)).unwrap().count(), 0, "nothing was written");
+        fs::set_permissions(at.join(command), PermissionsExt::from_mode(0o700)).unwrap();
+        ok(at, &[command, "--to", command]);
+    }
+}
+
+#[test]
+fn a_folder_of_a_newer_version_has_an_exit_code_of_its_own() {
+    let folder = filled();
+    let at = folder.path();
+    let manifest = at.join("throng-data/MANIFEST");
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes[8] += 1;
+    // Its checksum is right, so it is no damage.
+    let checksum = throng::codec::checksum::crc32c(&bytes[..124]);
+    bytes[124..].copy_from_slice(&checksum.to_le_bytes());
+    fs::write(&manifest, &bytes).unwrap();
+    let before = listing(&at.join("throng-data"));
+    for command in [&["query", "everyone"][..], &["status"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let told = fails(at, command, 4);
+        assert!(told.contains("format version 2; this program reads version 1"), "{told}");
+    }
+    bytes[124] ^= 1;
+    fs::write(&manifest, &bytes).unwrap();
+    assert_ne!(throng(at, &["status"]).status.code(), Some(4), "damage is not taken for a newer version");
+    assert_eq!(listing(&at.join("throng-data")), before);
+}
+
+fn listing(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}

@@ -4,17 +4,18 @@
 //! Each kind of text has a rare letter that no other has, so that also its folded form and every trigram with the letter
 //! are seen. The hashes by which keys and texts are found are looked for too.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use memchr::memmem;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::support::{server::Server, spelling};
+use crate::support::{long::asked, server::Server, spelling};
 
 const CLOCK: &str = "2026-05-01T00:00:00Z";
-/// Contacts to be erased, and others that stay.
-const CANARIES: usize = 300;
+/// Contacts to be erased; `THRONG_CANARIES` asks for more.
+static CANARIES: LazyLock<usize> = LazyLock::new(|| asked("THRONG_CANARIES", 300) as usize);
+/// Contacts that stay.
 const OTHERS: usize = 300;
 
 /// Every kind of text that comes with a contact.
@@ -118,15 +119,15 @@ fn spread(server: &Server) {
             "email": format!("p{n}@plain.example"), "city": "Paris", "lead_score": n});
         lines += &format!("{contact}\n");
     }
-    for n in 0..CANARIES {
+    for n in 0..*CANARIES {
         let contact = json!({"key": key(n), "name": canary("name", n), "email": mail(n), "city": canary("city", n),
             "company": canary("company", n), "country": canary("country", n), "tags": ["VIP", canary("tag", n)],
             "note": canary("before", n), "lead_score": n});
         lines += &format!("{contact}\n");
     }
     let answer = server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines).json();
-    assert_eq!(answer["accepted"], CANARIES + OTHERS, "{answer}");
-    for n in 0..CANARIES {
+    assert_eq!(answer["accepted"], *CANARIES + OTHERS, "{answer}");
+    for n in 0..*CANARIES {
         let event = |kind: &str, id: &str, label: &str| {
             json!({"id": canary(id, n), "contact": key(n), "event": kind, "properties": {
                 "product": canary(label, n), "seen": [canary("seen", n), "x"]}})
@@ -138,7 +139,7 @@ fn spread(server: &Server) {
 
 /// Values that were replaced, events taken away, values that were refused, keys that were not known.
 fn edit(server: &Server) {
-    for n in (0..CANARIES).step_by(3) {
+    for n in (0..*CANARIES).step_by(3) {
         let event = spelling_path(&canary("removedid", n));
         assert_eq!(server.call("DELETE", &format!("/v1/events/{event}"), Value::Null).status, 204);
     }
@@ -148,7 +149,7 @@ fn edit(server: &Server) {
     for contact in &unknown {
         server.ok("PUT", &format!("/v1/contacts/{}", spelling_path(contact)), json!({"name": "known now"}));
     }
-    for n in 0..CANARIES {
+    for n in 0..*CANARIES {
         let path = format!("/v1/contacts/{}", spelling_path(&key(n)));
         assert_eq!(once(server, "PATCH", &path, &format!("patch {n}"), &json!({"note": canary("note", n)})), 200);
         if n % 10 == 0 {
@@ -162,7 +163,7 @@ fn edit(server: &Server) {
         server.ok("POST", "/v1/track", json!({"anonymousId": visitor, "event": "visit"}));
         server.ok("POST", "/v1/identify", json!({"anonymousId": visitor, "userId": key(n)}));
     }
-    let keys: Vec<String> = (0..CANARIES).map(key).collect();
+    let keys: Vec<String> = (0..*CANARIES).map(key).collect();
     server.ok("POST", "/v1/segments/list/members", json!({"add": keys}));
     server.ok("POST", "/v1/segments/ruled/members", json!({"include": keys[..50], "exclude": keys[50..80]}));
     server.ok("POST", "/v1/suppressions/mask/members", json!({"add": keys}));
@@ -223,7 +224,7 @@ fn erased_means_erased(arguments: &[&str]) {
     };
     assert_eq!(snapshots(&before).len(), 2, "canaries are in the live snapshot and in the one before it");
     let unknown = (0..5).map(|n| canary("unknown", n));
-    for contact in (0..CANARIES).map(key).chain(unknown) {
+    for contact in (0..*CANARIES).map(key).chain(unknown) {
         let path = format!("/v1/contacts/{}", spelling_path(&contact));
         assert_eq!(server.call("DELETE", &path, Value::Null).status, 204, "{contact}");
     }

@@ -14,7 +14,7 @@ use throng::{
     ContactKey, ContactWrite, Database, Error, Input, Name, Options, Request, WriteMode, db::options::Upkeep,
 };
 
-use crate::support::server::Server;
+use crate::support::{generate::Dice, long::asked, server::Server};
 
 /// A mounted file system; goes when dropped.
 struct Mount {
@@ -34,15 +34,16 @@ impl Mount {
         self.home.path().join("data")
     }
 
-    /// Fills it until so many bytes are left.
-    fn fill(&self, left: u64) -> PathBuf {
+    /// Fills it until so many bytes are left, or none.
+    fn fill(&self, left: u64) {
         let path = self.home.path().join("filler");
-        let mut file = File::create(&path).unwrap();
-        let zeros = vec![0u8; 64 << 10];
-        while free(self.home.path()) > left + zeros.len() as u64 {
-            file.write_all(&zeros).unwrap();
+        let mut file = File::options().append(true).create(true).open(&path).unwrap();
+        for step in [1 << 20, 4_096] {
+            let (zeros, mut room) = (vec![0u8; step], free(self.home.path()).saturating_sub(left));
+            while room >= step as u64 && file.write_all(&zeros).is_ok() {
+                room -= step as u64;
+            }
         }
-        path
     }
 }
 
@@ -63,43 +64,84 @@ fn contact(n: u64) -> Request {
     Request::Contact(ContactWrite { key, mode: WriteMode::Merge, values })
 }
 
-#[test]
-#[ignore = "mounts a file system; .ci/run runs it where it may"]
-fn a_database_lives_through_a_full_file_system() {
-    for megabytes in [4, 8, 16] {
-        let mount = Mount::new(megabytes);
-        let moment = Duration::from_millis(1);
-        let upkeep = Upkeep { space_poll: moment, space_return: moment, ballast_bytes: 1 << 20, ..Upkeep::default() };
-        let options =
-            Options { log_file_bytes: 256 << 10, snapshot_log_bytes: 1 << 20, upkeep, ..Options::folder(mount.data()) };
-        let db = Database::open(options.clone()).unwrap();
-        let (mut written, mut refused) = (0, 0);
+/// A file system of some size that fills up while a database works on it: within appends, new log files, snapshots and
+/// what makes them live, wherever that strikes. Gives how many calls were refused for want of room.
+fn live_through(seed: u64) -> u64 {
+    let mut dice = Dice::new(seed);
+    let megabytes = *dice.pick(&[4, 4, 4, 8, 8, 16, 32, 64, 128, 256]);
+    let mount = Mount::new(megabytes);
+    let moment = Duration::from_millis(1);
+    let upkeep = Upkeep { space_poll: moment, space_return: moment, ballast_bytes: 1 << 20, ..Upkeep::default() };
+    let log_file_bytes = (64 << 10) << dice.below(3);
+    let snapshot_log_bytes = (64 << 10) << dice.below(4);
+    let options = Options { log_file_bytes, snapshot_log_bytes, upkeep, ..Options::folder(mount.data()) };
+    let db = Database::open(options.clone()).unwrap();
+    // So much is left at first; somebody else takes it at some moment.
+    mount.fill((1 << 20) + ((dice.below(2_000) as u64) << 10));
+    let (fills_after, snapshots) = (Duration::from_micros(dice.below(40_000) as u64), *dice.pick(&[20, 60, 10_000]));
+    let (mut written, mut refused) = (0, 0);
+    let is_refusal = |error: &Error| matches!(error, Error::NoRoom(_) | Error::StorageLow(_));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(fills_after);
+            mount.fill(0);
+        });
         while refused < 5 {
             match db.write(contact(written)) {
                 Ok(_) => written += 1,
-                Err(Error::NoRoom(_) | Error::StorageLow(_)) => refused += 1,
-                Err(error) => panic!("{error}"),
+                Err(error) => {
+                    assert!(is_refusal(&error), "seed {seed}: {error}");
+                    refused += 1;
+                }
             }
-            if written == 2_000 {
-                mount.fill(300 << 10);
+            if written % snapshots == snapshots - 1
+                && let Err(error) = db.snapshot()
+            {
+                assert!(is_refusal(&error), "seed {seed}: {error}");
+                refused += 1;
             }
         }
-        assert!(db.failure().is_none() && db.storage_low().is_some());
-        assert_eq!(db.view().everyone().count(), written);
-        mount.fill(0);
-        db.write(Request::Erase(ContactKey::new("c0").unwrap())).unwrap();
-        drop(db);
-        let db = Database::open(options.clone()).unwrap();
-        assert_eq!(db.view().everyone().count(), written - 1, "of {megabytes} MiB");
-        std::fs::remove_file(mount.home.path().join("filler")).unwrap();
-        while let Err(error) = db.write(contact(0)) {
-            assert!(matches!(error, Error::NoRoom(_) | Error::StorageLow(_)), "{error}");
-            std::thread::sleep(moment);
+    });
+    assert!(db.failure().is_none() && db.storage_low().is_some(), "seed {seed}");
+    assert_eq!(db.view().everyone().count(), written, "seed {seed}");
+    mount.fill(0);
+    let gone = match db.write(Request::Erase(ContactKey::new("c0").unwrap())) {
+        Ok(_) => 1.min(written),
+        Err(error) => {
+            assert!(is_refusal(&error), "seed {seed}: {error}");
+            refused += 1;
+            0
         }
-        db.view().check().unwrap();
-        drop(db);
-        assert_eq!(Database::open(options).unwrap().view().everyone().count(), written, "of {megabytes} MiB");
+    };
+    drop(db);
+    let db = Database::open(options.clone()).unwrap();
+    assert_eq!(db.view().everyone().count(), written - gone, "seed {seed}, of {megabytes} MiB");
+    std::fs::remove_file(mount.home.path().join("filler")).unwrap();
+    let db = match db.failure() {
+        None => db,
+        Some(_) => {
+            // There was no room for the copy that a start after such a stop makes; now there is.
+            drop(db);
+            Database::open(options.clone()).unwrap()
+        }
+    };
+    while let Err(error) = db.write(contact(0)) {
+        assert!(is_refusal(&error), "seed {seed}: {error}");
+        std::thread::sleep(moment);
     }
+    db.view().check().unwrap();
+    drop(db);
+    assert_eq!(Database::open(options).unwrap().view().everyone().count(), written.max(1), "of {megabytes} MiB");
+    refused
+}
+
+#[test]
+#[ignore = "mounts a file system; .ci/run runs it where it may"]
+fn a_database_lives_through_a_full_file_system() {
+    let (first, runs) = (asked("THRONG_DISK_SEED", 1) * 1_000_000, asked("THRONG_DISKS", 500));
+    let refused: u64 = (first..first + runs).map(live_through).sum();
+    println!("{runs} full file systems, {refused} refusals");
+    assert!(refused >= 5 * runs, "{refused} refusals");
 }
 
 #[test]

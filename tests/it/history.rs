@@ -22,18 +22,18 @@ use crate::{
     support::{
         generate::{Dice, NOWS, ZONES},
         generate_request, generate_rule, generate_schema,
+        long::{asked, on_all_cores},
         naive::{Members, Naive, Saved},
     },
 };
 
-const HISTORIES: u64 = 150;
 const BATCHES: usize = 25;
 
 #[test]
 fn histories_leave_the_same_behind() {
-    for seed in 0..HISTORIES {
-        History::new(seed).run();
-    }
+    let (first, histories) = (asked("THRONG_HISTORY_SEED", 0), asked("THRONG_HISTORIES", 150));
+    on_all_cores(histories, &|number| History::new(first + number).run());
+    println!("seed {first}: {histories} histories of {BATCHES} batches");
 }
 
 struct History {

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::support::{
     generate::Dice,
     ledger::{Client, IMPORT_FIRST, IMPORT_LINES, Imported, import_lines},
+    long::asked,
     server::{Server, agent, call},
 };
 
@@ -43,13 +44,9 @@ struct Tally {
     snapshots: u64,
 }
 
-fn number_of(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a whole number"))
-}
-
 #[test]
 fn nothing_acknowledged_is_lost_to_kill() {
-    let (cycles, seed) = (number_of("THRONG_KILL_CYCLES", CYCLES), number_of("THRONG_KILL_SEED", SEED));
+    let (cycles, seed) = (asked("THRONG_KILL_CYCLES", CYCLES), asked("THRONG_KILL_SEED", SEED));
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut tally = Tally::default();

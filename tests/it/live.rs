@@ -3,6 +3,7 @@
 //! at the very millisecond at which the naive database sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use throng::{
     engine::{admit::admit, command::Stamp, state::State},
@@ -30,11 +31,11 @@ use crate::{
         generate::{Dice, NOWS, ZONES},
         generate_request, generate_schema,
         generate_schema::name,
+        long::{asked, on_all_cores},
         naive::Naive,
     },
 };
 
-const SEEDS: u64 = 60;
 const DAYS: i64 = 30;
 const DAY: i64 = 86_400_000;
 
@@ -102,13 +103,16 @@ fn a_newcomer_is_in_what_leaves_out_a_segment_that_it_never_was_in() {
 
 #[test]
 fn thirty_days_agree_with_the_naive_database() {
-    let (mut entries, mut by_time) = (0, 0);
-    for seed in 0..SEEDS {
-        let (read, timed) = Run::new(seed).run();
-        entries += read;
-        by_time += timed;
-    }
-    assert!(by_time > 100 * SEEDS && entries > 3 * by_time / 2, "{by_time} of {entries} changes came by time");
+    let (first, runs) = (asked("THRONG_LIVE_SEED", 0), asked("THRONG_LIVE_RUNS", 200));
+    let (entries, by_time) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_all_cores(runs, &|number| {
+        let (read, timed) = Run::new(first + number).run();
+        entries.fetch_add(read, Ordering::Relaxed);
+        by_time.fetch_add(timed, Ordering::Relaxed);
+    });
+    let (entries, by_time) = (entries.into_inner(), by_time.into_inner());
+    println!("seed {first}: {runs} runs of {DAYS} days, {entries} changes, {by_time} of them by time");
+    assert!(by_time > 100 * runs && entries > 3 * by_time / 2, "{by_time} of {entries} changes came by time");
 }
 
 #[test]
@@ -122,6 +126,19 @@ fn every_rule_of_the_runs_is_one() {
 
 /// The state after some days of a run, and a rule in its schema, for others to look at.
 pub fn grown(seed: u64, days: i64) -> (State, Rule) {
+    let mut run = grown_run(seed, days);
+    let RuleSource::Json(json) = run.rule() else { unreachable!("rules are written as JSON") };
+    let rule = rule::from_json(&json, &run.state.schema).unwrap();
+    (run.state, rule)
+}
+
+/// The state after some days of a run, and the naive database.
+pub fn grown_beside(seed: u64, days: i64) -> (State, Naive) {
+    let run = grown_run(seed, days);
+    (run.state, run.naive)
+}
+
+fn grown_run(seed: u64, days: i64) -> Run {
     let mut run = Run::new(seed);
     let end = run.start.plus_ms(days * DAY);
     while run.naive.as_of < end || run.made < 6 {
@@ -134,9 +151,7 @@ pub fn grown(seed: u64, days: i64) -> (State, Rule) {
         run.naive.advance(at);
         requests.iter().for_each(|request| drop(run.naive.write(request)));
     }
-    let RuleSource::Json(json) = run.rule() else { unreachable!("rules are written as JSON") };
-    let rule = rule::from_json(&json, &run.state.schema).unwrap();
-    (run.state, rule)
+    run
 }
 
 struct Run {

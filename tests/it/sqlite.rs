@@ -23,6 +23,7 @@ use crate::{
         generate::{self, Dice, World},
         generate_rule,
         loaded::{self, Loaded},
+        long::asked,
         sql_time::Sql,
         sql_world::{self, Tables},
     },
@@ -58,13 +59,9 @@ struct Tally {
     kinds: BTreeMap<String, u64>,
 }
 
-fn number_of(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a whole number"))
-}
-
 #[test]
 fn two_hundred_thousand_rules_answer_as_sqlite_does() {
-    let (wanted, first) = (number_of("THRONG_SQL_RULES", RULES), number_of("THRONG_SQL_SEED", SEED));
+    let (wanted, first) = (asked("THRONG_SQL_RULES", RULES), asked("THRONG_SQL_SEED", SEED));
     let worlds = wanted.div_ceil(BATCH);
     let next = AtomicU64::new(0);
     let work = || {

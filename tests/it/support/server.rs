@@ -22,8 +22,10 @@ pub struct Reply {
     pub status: u16,
     /// Header values by lower-case name.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, if it is text.
     pub text: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -154,6 +156,7 @@ pub fn call(
     let headers =
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let status = response.status().as_u16();
-    let text = response.body_mut().with_config().limit(1 << 30).read_to_string().ok()?;
-    Some(Reply { status, headers, text })
+    let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().ok()?;
+    let text = String::from_utf8(bytes.clone()).unwrap_or_default();
+    Some(Reply { status, headers, text, bytes })
 }

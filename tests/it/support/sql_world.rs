@@ -51,7 +51,24 @@ impl Tables {
         rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("SQLite says {error} at\n{query}"))
     }
 
-    fn run(&self, statement: &str) {
+    /// The rows of a query, whole numbers and texts as texts.
+    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
+        let mut statement =
+            self.connection.prepare(query).unwrap_or_else(|error| panic!("SQLite says {error} to\n{query}"));
+        let width = statement.column_count();
+        let cell = |cell: Cell| match cell {
+            Cell::Integer(number) => number.to_string(),
+            Cell::Text(text) => text,
+            Cell::Null => String::new(),
+            other => panic!("no figure is {other:?}"),
+        };
+        let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| Ok(cell(row.get(at)?))).collect();
+        let rows = statement.query_map([], row).expect("the query starts");
+        rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("SQLite says {error} at\n{query}"))
+    }
+
+    /// Runs statements.
+    pub fn run(&self, statement: &str) {
         self.connection.execute_batch(statement).unwrap_or_else(|error| panic!("SQLite says {error} to\n{statement}"));
     }
 

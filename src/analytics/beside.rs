@@ -1,0 +1,121 @@
+//! Segments beside each other: the same, nearly the same, one within the other, too many that overlap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    analytics::{
+        relation::{MUCH_PERCENT, NEAR_PERCENT, Relation, relation},
+        review::{Finding, Findings, Grounds, Severity},
+        sweep::sweep,
+    },
+    model::id::SegmentId,
+    segment::saved::{Body, Segment},
+};
+
+/// Segments of which every pair is compared, at most; the last changed go first.
+pub const COMPARED_MAX: usize = 2_000;
+/// From so many segments on that overlap much with one there are too many.
+const OVERLAPPING_MAX: usize = 5;
+/// Segments that are named, at most.
+const NAMED_MAX: usize = 5;
+
+/// How segments stand to others, by segment, the weightiest first.
+#[derive(Clone, Debug, Default)]
+struct Beside<'a> {
+    same: Vec<&'a Segment>,
+    near: Vec<(&'a Segment, Relation)>,
+    within: Vec<&'a Segment>,
+    much: Vec<&'a Segment>,
+}
+
+/// Advice about segments as they stand to others. Those `asked` about are compared with `others`; of two that are
+/// nearly the same, and both asked about, the newer one is told about.
+pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) -> Vec<Finding> {
+    let is_asked: BTreeSet<SegmentId> = asked.iter().map(|segment| segment.id).collect();
+    let everyone = grounds.index.live().len();
+    let is_some = |segment: &&&Segment| (1..everyone).contains(&grounds.live.members(segment.id).len());
+    let others: Vec<&Segment> = others.iter().filter(is_some).copied().collect();
+    let asked: Vec<&Segment> = asked.iter().filter(is_some).copied().collect();
+    let rows = sweep(asked.len(), |place| {
+        let one = asked[place];
+        let pairs =
+            others.iter().filter(|other| other.id != one.id && (!is_asked.contains(&other.id) || other.id < one.id));
+        let related = pairs.filter_map(|other| {
+            let found = relation(grounds.live.members(one.id), grounds.live.members(other.id))?;
+            Some((one, *other, found))
+        });
+        related.collect::<Vec<(&Segment, &Segment, Relation)>>()
+    });
+    let mut standing: BTreeMap<SegmentId, Beside<'_>> = BTreeMap::new();
+    for (one, other, found) in rows.into_iter().flatten() {
+        let size = |segment: &Segment| grounds.live.members(segment.id).len();
+        let pinned = |a: &Segment, b: &Segment| grounds.book.dependents(b.id).iter().any(|user| user.id == a.id);
+        let of_one = standing.entry(one.id).or_default();
+        if found.both == found.either {
+            of_one.same.push(other);
+        } else if found.reaches(NEAR_PERCENT) {
+            of_one.near.push((other, found));
+        } else if !pinned(one, other) && !pinned(other, one) {
+            // What a rule says openly needs no telling.
+            if found.both == size(one) {
+                of_one.within.push(other);
+            } else if found.both == size(other) && is_asked.contains(&other.id) {
+                standing.entry(other.id).or_default().within.push(one);
+            }
+        }
+        if found.reaches(MUCH_PERCENT) {
+            standing.entry(one.id).or_default().much.push(other);
+            if is_asked.contains(&other.id) {
+                standing.entry(other.id).or_default().much.push(one);
+            }
+        }
+    }
+    let told = asked.iter().flat_map(|one| standing.get(&one.id).map(|beside| told(one, beside)));
+    told.flatten().collect()
+}
+
+fn names(segments: &[&Segment]) -> String {
+    let named: Vec<String> = segments.iter().take(NAMED_MAX).map(|one| format!("\"{}\"", one.name)).collect();
+    match segments.len().checked_sub(NAMED_MAX) {
+        Some(more @ 1..) => format!("{} and {more} more", named.join(", ")),
+        _ => named.join(", "),
+    }
+}
+
+fn told(one: &Segment, beside: &Beside<'_>) -> Vec<Finding> {
+    let mut findings = Findings::new(one.id);
+    let ids = |segments: &[&Segment]| segments.iter().map(|segment| segment.id).collect::<Vec<SegmentId>>();
+    if !beside.same.is_empty() {
+        let rule = |segment: &Segment| match &segment.body {
+            Body::Dynamic(dynamic) => Some(dynamic.newest().rule.json.clone()),
+            Body::Static(_) => None,
+        };
+        let is_same_rule = rule(one).is_some() && beside.same.iter().any(|other| rule(other) == rule(one));
+        let what = if is_same_rule { "the same rule and members" } else { "the same members" };
+        let detail = format!("it has {what} as {}", names(&beside.same));
+        let suggestion = "keep one, and name it in the rules that use the other (in segment \"…\")";
+        findings.add("duplicate", Severity::Warning, detail, suggestion).related = ids(&beside.same);
+    }
+    if !beside.near.is_empty() {
+        let others: Vec<&Segment> = beside.near.iter().map(|(other, _)| *other).collect();
+        let least = beside.near.iter().map(|(_, found)| 100.0 * found.jaccard().unwrap_or(0.0)).fold(100.0, f64::min);
+        let detail = format!("{least:.1} % of those in it or in {} are in both", names(&others));
+        let suggestion = "see whether the difference is meant; if not, keep one";
+        findings.add("near_duplicate", Severity::Hint, detail, suggestion).related = ids(&others);
+    }
+    if !beside.within.is_empty() {
+        let detail = format!("all its members are in {} too", names(&beside.within));
+        let suggestion = "if that is meant, say so in its rule (in segment \"…\"), so that it stays so";
+        findings.add("subset", Severity::Hint, detail, suggestion).related = ids(&beside.within);
+    }
+    if beside.much.len() >= OVERLAPPING_MAX {
+        let detail = format!(
+            "it shares at least {MUCH_PERCENT} % with each of {} other segments: {}",
+            beside.much.len(),
+            names(&beside.much)
+        );
+        let suggestion = "make fewer, or rank them in an audience so that each contact is sent to once";
+        findings.add("many_overlaps", Severity::Warning, detail, suggestion).related = ids(&beside.much);
+    }
+    findings.found
+}

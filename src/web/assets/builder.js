@@ -1,0 +1,129 @@
+// The builder: groups of rows, to any depth. It holds the rule as a tree of its own and gives the JSON form.
+import { make } from "./call.js";
+import { choice } from "./fields.js";
+import { World, draw, jsonOf, newRow, rowOf, tellCount } from "./rows.js";
+
+const OPS = [["and", "all of these"], ["or", "any of these"], ["xor", "an odd number of these"], ["at_least", "at least … of these"], ["at_most", "at most … of these"], ["exactly", "exactly … of these"]];
+const COUNTED = ["at_least", "at_most", "exactly"];
+
+const group = (op, parts) => ({ kind: "group", op, n: 2, negated: false, parts, count: null });
+
+export class Builder {
+  /** `changed` is called when a person has changed something here. */
+  constructor(place, start, changed) {
+    this.place = place;
+    this.world = new World(start);
+    this.changed = changed;
+    this.root = group("and", []);
+    this.drawAll();
+  }
+
+  /** Shows a rule, from the outline that the server makes of it. */
+  load(outline) {
+    const node = this.nodeOf(outline, false);
+    this.root = node.kind === "group" ? node : group("and", [node]);
+    this.drawAll();
+    this.count(outline);
+  }
+
+  /** Shows nothing. */
+  clear() {
+    this.root = group("and", []);
+    this.drawAll();
+  }
+
+  nodeOf(outline, negated) {
+    if (outline.kind === "test") return rowOf(outline.json, outline.text, negated, this.world);
+    if (outline.kind === "not") {
+      if (!negated) return this.nodeOf(outline.children[0], true);
+      return { ...group("and", [this.nodeOf(outline.children[0], true)]), negated: true };
+    }
+    const made = group(outline.kind, outline.children.map((child) => this.nodeOf(child, false)));
+    return { ...made, negated, n: outline.json[outline.kind] ?? 2 };
+  }
+
+  /** The JSON form of what is complete; null if nothing is. */
+  json() {
+    return this.jsonOf(this.root);
+  }
+
+  jsonOf(node) {
+    if (node.kind === "row") return jsonOf(node, this.world);
+    const parts = node.parts.map((part) => this.jsonOf(part)).filter((part) => part !== null);
+    if (parts.length === 0) return null;
+    let made;
+    if (COUNTED.includes(node.op)) made = { [node.op]: node.n, of: parts };
+    else made = parts.length === 1 ? parts[0] : { [node.op]: parts };
+    return node.negated ? { not: made } : made;
+  }
+
+  /** Shows the count of every part, from the outline of what `json` gave. */
+  count(outline) {
+    this.forget(this.root);
+    if (outline) this.countNode(this.root, outline);
+    this.tell(this.root);
+  }
+
+  forget(node) {
+    node.count = null;
+    if (node.kind === "group") node.parts.forEach((part) => this.forget(part));
+  }
+
+  countNode(node, outline) {
+    node.count = outline.count;
+    if (node.kind === "row") return;
+    let inner = outline;
+    if (node.negated) {
+      if (outline.kind !== "not") return;
+      inner = outline.children[0];
+    }
+    const parts = node.parts.filter((part) => this.jsonOf(part) !== null);
+    if (parts.length === 1 && !COUNTED.includes(node.op)) this.countNode(parts[0], inner);
+    else if (parts.length === inner.children.length) parts.forEach((part, at) => this.countNode(part, inner.children[at]));
+  }
+
+  tell(node) {
+    if (node.kind === "row") {
+      node.place.classList.toggle("draft", jsonOf(node, this.world) === null);
+      tellCount(node);
+      return;
+    }
+    node.counted.textContent = node.count === null ? "" : Number(node.count).toLocaleString("en-US");
+    node.parts.forEach((part) => this.tell(part));
+  }
+
+  touch() {
+    this.tell(this.root);
+    this.changed();
+  }
+
+  drawAll() {
+    this.place.replaceChildren(this.drawGroup(this.root, null));
+    this.tell(this.root);
+  }
+
+  drawGroup(node, parent) {
+    const place = make("div", { class: "group", role: "group", "aria-label": parent ? "Group of conditions" : "Conditions" });
+    node.counted = make("span", { class: "node-count", title: "contacts, by this group alone" });
+    const inner = make("div", { class: "parts" });
+    const redraw = () => {
+      inner.replaceChildren(...node.parts.map((part) => {
+        const removed = () => { node.parts.splice(node.parts.indexOf(part), 1); redraw(); this.touch(); add.focus(); };
+        return part.kind === "row" ? draw(part, this.world, () => this.touch(), removed) : this.drawGroup(part, { removed });
+      }));
+    };
+    const bound = make("input", { type: "number", min: 0, step: 1, "aria-label": "How many of these", value: node.n, oninput: (event) => { node.n = Number(event.target.value) || 0; this.touch(); } });
+    bound.hidden = !COUNTED.includes(node.op);
+    const add = make("button", { type: "button", class: "add-row", onclick: () => { node.parts.push(newRow(this.world)); redraw(); this.touch(); node.parts.at(-1).place.querySelector("select").focus(); } }, "+ Condition");
+    const addGroup = make("button", { type: "button", class: "add-group", onclick: () => { node.parts.push(group(node.op === "and" ? "or" : "and", [newRow(this.world)])); redraw(); this.touch(); } }, "+ Group");
+    place.append(
+      make("div", { class: "group-head" },
+        choice("Holds or not", [["is", "Contact matches"], ["not", "Contact does not match"]], node.negated ? "not" : "is", (word) => { node.negated = word === "not"; this.touch(); }),
+        choice("How the conditions are joined", OPS, node.op, (op) => { node.op = op; bound.hidden = !COUNTED.includes(op); this.touch(); }),
+        bound, make("span", { class: "spring" }), node.counted,
+        parent ? make("button", { type: "button", class: "remove", "aria-label": "Take this group away", onclick: parent.removed }, "×") : null),
+      inner, make("div", { class: "group-foot" }, add, addGroup));
+    redraw();
+    return place;
+  }
+}

@@ -1,0 +1,64 @@
+// One contact: opening a segment asks why it holds the contact, or why not.
+import { call, instant, make } from "./call.js";
+import { paint } from "./highlight.js";
+
+const path = document.getElementById("contact").dataset.path;
+for (const details of document.querySelectorAll("details.why")) {
+  details.addEventListener("toggle", async () => {
+    if (!details.open || details.dataset.asked) return;
+    details.dataset.asked = "yes";
+    const place = details.querySelector(".because");
+    const link = place.querySelector("a");
+    try {
+      const why = await call("GET", `/v1/contacts/${path}/segments/${details.dataset.path}?explain=true`);
+      place.replaceChildren(...because(why), make("p", {}, link));
+    } catch (error) {
+      delete details.dataset.asked;
+      place.replaceChildren(make("p", { class: "problem" }, error.message), make("p", {}, link));
+    }
+  });
+}
+
+function because(why) {
+  const told = [];
+  if (why.since) told.push(make("p", {}, `In it since ${instant(why.since)} UTC.`));
+  if (why.pinned) told.push(make("p", {}, why.pinned === "in" ? "Pinned in by hand, whatever the rule says." : "Pinned out by hand, whatever the rule says."));
+  const lines = [];
+  flatten(why.why, 0, lines);
+  told.push(make("ul", { class: "tree" }, lines));
+  for (const change of [why.next_change]) {
+    if (change) told.push(make("p", {}, make("strong", {}, "Next change by time: "), `${change.member ? "enters" : "leaves"} at ${instant(change.at)} UTC, if nothing else is written.`));
+    else told.push(make("p", { class: "dim" }, why.next_change_after ? `Time alone changes nothing before ${instant(why.next_change_after)} UTC.` : "Time alone will not change it."));
+  }
+  if (why.smallest_change) {
+    const must = make("code", { class: "rule" });
+    paint(must, why.smallest_change.must);
+    told.push(make("p", {}, make("strong", {}, why.member ? "It would leave if: " : "It would enter if: "), must));
+  }
+  for (const suppression of why.suppressions) told.push(make("p", {}, `Held back from sends by the suppression “${suppression.name}”.`));
+  return told;
+}
+
+const JOINS = { and: "all of", or: "any of", xor: "an odd number of", not: "not" };
+
+function flatten(node, depth, lines) {
+  const mark = make("span", { class: `mark ${node.holds ? "yes" : "no"}`, role: "img", "aria-label": node.holds ? "holds" : "does not hold" }, node.holds ? "✓" : "✗");
+  const join = JOINS[node.rule?.toLowerCase?.()];
+  let text;
+  if (join) {
+    text = make("span", { class: "join" }, join);
+  } else {
+    text = make("code", { class: "rule" });
+    paint(text, node.rule);
+  }
+  const value = "value" in node ? make("span", { class: "value" }, node.value === null ? "no value" : `is ${shown(node.value)}`) : null;
+  lines.push(make("li", { class: `d${Math.min(depth, 8)}` }, mark, text, value));
+  for (const child of node.children ?? []) flatten(child, depth + 1, lines);
+}
+
+function shown(value) {
+  if (Array.isArray(value)) return value.join(", ");
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return `${instant(value)} UTC`;
+  return String(value);
+}

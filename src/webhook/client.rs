@@ -1,0 +1,244 @@
+//! Outgoing calls: resolve, check, connect to what was checked, send, and take little of the answer.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming},
+    client::conn::http1::{self, SendRequest},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    db::clock::system_now,
+    webhook::{
+        event::{MEDIA, Message},
+        plan::{Outcome, retry_after},
+        target::{Reach, Target},
+    },
+};
+
+/// How much of an answer is read; what it says is not kept. Units: bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+/// How long the head of an answer may be. Units: bytes.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// A message with its headers.
+#[derive(Clone, Debug)]
+pub struct Signed<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// When it is sent. Units: seconds since 1970.
+    pub at: i64,
+    /// The signatures over it.
+    pub signatures: String,
+}
+
+/// How calls are made.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Which addresses may be called.
+    pub reach: Reach,
+    /// Where this server itself listens, which is never called.
+    pub own: Option<SocketAddr>,
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long a whole call may take.
+    pub total: Duration,
+}
+
+/// A connection that is kept for the next message. Gone when it is dropped, whatever was under way.
+pub struct Link {
+    sender: SendRequest<Full<Bytes>>,
+    running: JoinHandle<()>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+/// What a call came to, and how long the receiver asks to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What `Retry-After` says.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Outcome> for Sent {
+    fn from(outcome: Outcome) -> Sent {
+        Sent { outcome, retry_after: None }
+    }
+}
+
+impl Client {
+    /// Sends a message once. `link` is the connection of the call before, if it still stands, and becomes that of the
+    /// next one.
+    pub async fn send(&self, url: &str, signed: &Signed<'_>, link: &mut Option<Link>) -> Sent {
+        let Ok(target) = Target::parse(url, self.reach) else {
+            return Outcome::Denied.into();
+        };
+        let before = link.take().filter(|link| !link.sender.is_closed());
+        match timeout(self.total, self.exchange(&target, signed, before, link)).await {
+            Ok(sent) => sent,
+            Err(_late) => {
+                *link = None;
+                Outcome::Timeout.into()
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        target: &Target,
+        signed: &Signed<'_>,
+        before: Option<Link>,
+        link: &mut Option<Link>,
+    ) -> Sent {
+        if let Some(mut kept) = before
+            && let Ok(response) = call(&mut kept, target, signed).await
+        {
+            return finish(response, kept, link).await;
+        }
+        // A kept connection may have been closed by the receiver at any time, so its failure says nothing.
+        let mut fresh = match self.connect(target).await {
+            Ok(fresh) => fresh,
+            Err(outcome) => return outcome.into(),
+        };
+        match call(&mut fresh, target, signed).await {
+            Ok(response) => finish(response, fresh, link).await,
+            Err(outcome) => outcome.into(),
+        }
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Link, Outcome> {
+        match timeout(self.connect, self.open(target)).await {
+            Ok(opened) => opened,
+            Err(_late) => Err(Outcome::Timeout),
+        }
+    }
+
+    /// Resolves, checks, and connects to an address that was checked.
+    async fn open(&self, target: &Target) -> Result<Link, Outcome> {
+        let resolved = lookup_host((target.host.as_str(), target.port)).await.map_err(|_| Outcome::Unresolved)?;
+        let addresses: Vec<IpAddr> = resolved.map(|address| address.ip()).collect();
+        if addresses.is_empty() {
+            return Err(Outcome::Unresolved);
+        }
+        let chosen = target.choose(&addresses, self.reach, self.own).ok_or(Outcome::Denied)?;
+        let mut stream = None;
+        for address in chosen {
+            if let Ok(open) = TcpStream::connect(address).await {
+                stream = Some(open);
+                break;
+            }
+        }
+        let stream = stream.ok_or(Outcome::Connection)?;
+        let _ = stream.set_nodelay(true);
+        if !target.tls {
+            return handshake(stream).await;
+        }
+        let name = ServerName::try_from(target.host.clone()).map_err(|_| Outcome::Tls)?;
+        let secured = TlsConnector::from(tls().ok_or(Outcome::Tls)?).connect(name, stream).await;
+        handshake(secured.map_err(|_| Outcome::Tls)?).await
+    }
+
+    /// Whether the host resolves to what may not be called; one that does not resolve now may do so later.
+    pub async fn is_denied(&self, target: &Target) -> bool {
+        let resolved = timeout(self.connect, lookup_host((target.host.as_str(), target.port))).await;
+        let Ok(Ok(resolved)) = resolved else { return false };
+        let addresses: Vec<IpAddr> = resolved.map(|address| address.ip()).collect();
+        !addresses.is_empty() && target.choose(&addresses, self.reach, self.own).is_none()
+    }
+}
+
+async fn handshake(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Link, Outcome> {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| Outcome::Connection)?;
+    let running = tokio::spawn(async move {
+        // How it ended shows in the call that it carried.
+        let _ = connection.await;
+    });
+    Ok(Link { sender, running })
+}
+
+async fn call(link: &mut Link, target: &Target, signed: &Signed<'_>) -> Result<Response<Incoming>, Outcome> {
+    let request = Request::post(&target.path)
+        .header(header::HOST, &target.authority)
+        .header(header::USER_AGENT, concat!("throng/", env!("CARGO_PKG_VERSION")))
+        .header(header::CONTENT_TYPE, MEDIA)
+        .header("webhook-id", &signed.message.id)
+        .header("webhook-timestamp", signed.at)
+        .header("webhook-signature", &signed.signatures)
+        .body(Full::new(Bytes::from(signed.message.body.clone())))
+        .map_err(|_| Outcome::Denied)?;
+    link.sender.ready().await.map_err(|_| Outcome::Connection)?;
+    link.sender.send_request(request).await.map_err(|error| match error.is_parse() {
+        true => Outcome::Malformed,
+        false => Outcome::Connection,
+    })
+}
+
+/// Takes note of an answer; if it is short and whole, the connection is kept.
+async fn finish(response: Response<Incoming>, link: Link, kept: &mut Option<Link>) -> Sent {
+    let asked = response.headers().get(header::RETRY_AFTER).and_then(|asked| asked.to_str().ok());
+    let retry_after = asked.and_then(|asked| retry_after(asked, system_now().0));
+    let sent = Sent { outcome: Outcome::Status(response.status().as_u16()), retry_after };
+    let mut body = response.into_body();
+    // The status is what counts: a body that is slow or breaks off costs the connection and nothing else.
+    if body.is_end_stream() || timeout(DRAIN, drained(&mut body)).await.unwrap_or(false) {
+        *kept = Some(link);
+    }
+    sent
+}
+
+/// How long the rest of an answer may take whose status is known.
+const DRAIN: Duration = Duration::from_millis(500);
+
+async fn drained(body: &mut Incoming) -> bool {
+    let mut left = ANSWER_BYTES_MAX;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// How secure connections are made: by the certificates that this machine trusts, read once.
+fn tls() -> Option<Arc<ClientConfig>> {
+    static CONFIG: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
+    let made = CONFIG.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        let (taken, _) = roots.add_parsable_certificates(found.certs);
+        if taken == 0 {
+            tracing::error!("this machine has no certificates to trust, so no webhook can be sent by https");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+        Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    });
+    made.clone()
+}

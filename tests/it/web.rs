@@ -1,0 +1,262 @@
+//! The page over a socket: what it shows, what it escapes, the headers it bears, and writes that other sites send.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    server::{Reply, Server},
+    wire,
+};
+
+/// A name that would be a script, an attribute and an entity if it were not escaped.
+const NASTY: &str = "<script>alert(1)</script>\"'&amp; ü/ñ";
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn filled() -> (tempfile::TempDir, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--clock", "2026-05-01T00:00:00Z"]);
+    for (key, score, country) in [("u-1", 80, "US"), ("u-2", 12, "DE"), (NASTY, 95, "<b>US</b>")] {
+        let body =
+            json!({"name": format!("{key} {NASTY}"), "lead_score": score, "country": country, "tags": ["VIP", NASTY]});
+        assert_eq!(server.call("PUT", &format!("/v1/contacts/{}", encoded(key)), body).status, 201);
+    }
+    let events = json!([
+        {"contact": NASTY, "event": "purchase", "at": "2026-04-20T10:00:00Z", "properties": {"amount": 1200.5, "product": NASTY}},
+        {"contact": "u-1", "event": "conversation", "at": "2026-04-30T00:00:00Z"},
+        {"contact": "u-1", "event": "conversation", "at": "2026-05-30T00:00:00Z"},
+    ]);
+    server.ok("POST", "/v1/events", events);
+    let rule = format!("Lead Score > 50 AND (Has tag {NASTY:?} OR Country = \"US\")");
+    server.ok("POST", "/v1/segments", json!({"name": NASTY, "description": NASTY, "rule": rule}));
+    server.ok("POST", "/v1/segments", json!({"name": "Users of it", "rule": {"segment": NASTY}}));
+    server.ok("POST", "/v1/segments", json!({"name": "List", "members": ["u-2"]}));
+    (folder, server)
+}
+
+fn page(server: &Server, path: &str) -> Reply {
+    let reply = server.call("GET", path, Value::Null);
+    assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+    assert!(reply.text.contains("name=\"viewport\" content=\"width=device-width, initial-scale=1\""), "{path}");
+    assert!(reply.text.contains("<html lang=\"en\">"), "{path}");
+    headers(&reply);
+    reply
+}
+
+fn headers(reply: &Reply) {
+    let policy = reply.header("content-security-policy").unwrap();
+    for part in
+        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(reply.header("x-frame-options"), Some("DENY"));
+    assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
+}
+
+#[test]
+fn pages_render_and_escape_what_people_wrote() {
+    let (_folder, server) = filled();
+    let (name, paths) = (encoded(NASTY), ["/ui/", "/ui/new", "/ui/contacts"]);
+    let mut paths: Vec<String> = paths.map(str::to_owned).to_vec();
+    for tail in ["", "/edit", "/versions", "?days=365&field=tags&field=name&field=country"] {
+        paths.push(format!("/ui/segments/{name}{tail}"));
+    }
+    paths.push(format!("/ui/contacts/{name}"));
+    paths.push(format!("/ui/contacts?q={}", encoded("script")));
+    paths.push(format!("/ui/?q={name}&sort=-count"));
+    paths.push(format!("/ui/new?rule={name}&name={name}"));
+    paths.push("/ui/segments/List".to_owned());
+    for path in &paths {
+        let reply = page(&server, path);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        assert!(!reply.text.contains("<script>"), "{path} has a script that is not its own");
+        assert!(!reply.text.contains("<b>US</b>"), "{path} shows a value as markup");
+        assert!(!reply.text.contains(" style=") && !reply.text.contains(" onclick="), "{path} has code within");
+        let shows = reply.text.contains("&#60;script&#62;") || reply.text.contains("&lt;script&gt;");
+        assert!(shows || path == "/ui/new" || path.ends_with("/List"), "{path} shows the name: {}", reply.text);
+        assert!(!reply.text.contains("http://") && !reply.text.contains("https://"), "{path} asks nobody else");
+    }
+}
+
+#[test]
+fn pages_say_what_the_api_says() {
+    let (_folder, server) = filled();
+    let text = page(&server, &format!("/ui/segments/{}", encoded(NASTY))).text;
+    assert!(text.contains("data-count=\"2\">2</span>"), "two contacts: {text}");
+    for part in ["all of", "any of", "66.7%", "Users of it", "role=\"img\" aria-label=\"Members by day from 2026-05-01"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = page(&server, "/ui/contacts/u-1").text;
+    for part in ["in 2 of 3", "2026-05-30 00:00 (to come)", "Lead score", "Conversation"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = page(&server, "/ui/").text;
+    let row = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name}: {text}"));
+    assert!(row("data-name=\"List\"") < row("data-name=\"Users of it\""), "by name");
+    let text = page(&server, "/ui/?sort=-count&q=list").text;
+    assert!(text.contains("data-name=\"List\"") && !text.contains("data-name=\"Users of it\""), "searched");
+    let text = page(&server, "/ui/contacts?q=u-2").text;
+    assert!(text.contains("/ui/contacts/u-2\"") && !text.contains("/ui/contacts/u-1\""), "found by key: {text}");
+}
+
+#[test]
+fn members_come_page_by_page_as_of_one_instant() {
+    let (_folder, server) = filled();
+    let lines: String = (0..60).map(|n| format!("{{\"key\":\"p-{n:02}\",\"lead_score\":1}}\n")).collect();
+    server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines);
+    server.ok("POST", "/v1/segments", json!({"name": "Many", "rule": "Lead Score = 1"}));
+    let (mut path, mut seen) = ("/ui/segments/Many?fields=lead_score".to_owned(), Vec::new());
+    for round in 0..3 {
+        let text = page(&server, &path).text;
+        seen.extend((0..60).filter(|n| text.contains(&format!("/ui/contacts/p-{n:02}\""))).collect::<Vec<_>>());
+        let next = text.split("rel=\"next\" href=\"?").nth(1).map(|rest| rest.split(['"', '#']).next().unwrap());
+        assert_eq!(next.is_some(), round < 2, "three pages");
+        let Some(next) = next else { break };
+        path = format!("/ui/segments/Many?{}", next.replace("&amp;", "&").replace("&#38;", "&"));
+        // Those who come later are not on the pages of a listing that has begun.
+        server.call("PUT", &format!("/v1/contacts/late-{round}"), json!({"lead_score": 1}));
+        assert!(!page(&server, &path).text.contains("/ui/contacts/late-"));
+    }
+    // Newcomers are told in the live list of changes, never among these members.
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (0..60).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_not_there_is_a_page_that_says_so() {
+    let (_folder, server) = filled();
+    for path in
+        ["/ui/nothing", "/ui/segments/none", "/ui/contacts/none", "/ui/segments/none/edit", "/ui/assets/none.js"]
+    {
+        let reply = page(&server, path);
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.text.contains("<h1>Not found</h1>"), "{}", reply.text);
+    }
+    assert_eq!(page(&server, "/ui/?what=1").status, 400);
+    let reply = page(&server, &format!("/ui/contacts/{}", encoded("<i>x</i>")));
+    assert!(reply.status == 404 && !reply.text.contains("<i>x</i>"), "{}", reply.text);
+    assert_eq!(server.call("GET", "/v1/nothing", Value::Null).header("content-type"), Some("application/problem+json"));
+}
+
+#[test]
+fn the_root_leads_to_the_page_and_assets_are_asked_for_once() {
+    let (_folder, server) = filled();
+    let root = server.call("GET", "/", Value::Null);
+    assert!(root.status == 200 && root.text.contains("<h1>Segments</h1>"), "the client follows: {}", root.status);
+    let list = page(&server, "/ui/").text;
+    let mut files: Vec<&str> = list.split("/ui/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    files.extend([
+        "editor.js",
+        "editor.css",
+        "builder.js",
+        "rows.js",
+        "fields.js",
+        "segment.js",
+        "contact.js",
+        "highlight.js",
+    ]);
+    for file in files {
+        let path = format!("/ui/assets/{file}");
+        let reply = server.call("GET", &path, Value::Null);
+        assert_eq!(reply.status, 200, "{file}");
+        headers(&reply);
+        let tag = reply.header("etag").unwrap();
+        let again = server.with_headers("GET", &path, &[("if-none-match", tag)], Vec::new());
+        assert_eq!((again.status, again.text.as_str()), (304, ""), "{file}");
+    }
+}
+
+#[test]
+fn the_editor_hears_what_a_rule_means() {
+    let (_folder, server) = filled();
+    let rule = "Lead Score > 50 AND NOT Country = \"US\"";
+    let told = server.ok("POST", "/ui/ask/preview", json!({"rule": rule}));
+    assert_eq!((&told["count"], &told["everyone"], &told["share"]), (&json!(1), &json!(3), &json!("33.3%")));
+    assert_eq!(told["sample"][0]["key"], NASTY);
+    let nodes = &told["nodes"];
+    assert_eq!((&nodes["kind"], &nodes["count"]), (&json!("and"), &json!(1)));
+    let (first, second) = (&nodes["children"][0], &nodes["children"][1]);
+    assert_eq!((&first["kind"], &first["count"]), (&json!("test"), &json!(2)));
+    assert_eq!((&second["kind"], &second["count"]), (&json!("not"), &json!(2)));
+    assert_eq!(second["children"][0]["count"], 1);
+    // Both forms lead to the same.
+    let again = server.ok("POST", "/ui/ask/preview", json!({"rule": told["json"]}));
+    assert_eq!((&again["text"], &again["nodes"]), (&told["text"], &told["nodes"]));
+    let trial = server.ok("POST", "/ui/ask/preview", json!({"rule": rule, "segment": NASTY}))["trial"].clone();
+    assert_eq!(
+        (&trial["now"], &trial["after"], &trial["entering"], &trial["leaving"]),
+        (&json!(2), &json!(1), &json!(0), &json!(1))
+    );
+    assert_eq!(trial["samples"]["leaving"], json!(["u-1"]));
+    assert_eq!(trial["dependents"][0]["segment"], "Users of it");
+    let wrong = server.call("POST", "/ui/ask/preview", json!({"rule": "Lead Scroe > 50"}));
+    assert_eq!(wrong.status, 422);
+    assert_eq!((&wrong.json()["rule"]["offset"], &wrong.json()["rule"]["length"]), (&json!(0), &json!(10)));
+    // The same counts stand in the API.
+    let explained = server.ok("POST", "/v1/query/explain", json!({"rule": rule}));
+    assert_eq!(explained["nodes"], told["nodes"]);
+}
+
+#[test]
+fn values_are_offered_with_their_counts() {
+    let (_folder, server) = filled();
+    server.ok("PUT", "/v1/contacts/u-3", json!({"country": "DE", "email_consent": true}));
+    let offered = |query: &str| server.ok("GET", &format!("/ui/ask/values?{query}"), Value::Null)["values"].clone();
+    let value = |value: &str, count: u64| json!({"value": value, "count": count});
+    assert_eq!(offered("property=country"), json!([value("DE", 2), value("<b>US</b>", 1), value("US", 1)]));
+    assert_eq!(offered("property=country&q=us"), json!([value("<b>US</b>", 1), value("US", 1)]));
+    assert_eq!(offered("property=tag&q=vi"), json!([value("VIP", 3)]));
+    assert_eq!(offered("property=email_consent"), json!([value("true", 1)]));
+    assert_eq!(offered("event=purchase&property=product&q=SCRIPT"), json!([value(NASTY, 1)]));
+    for none in ["property=lead_score", "property=unknown", "event=unknown&property=product"] {
+        assert_eq!(offered(none), json!([]), "{none}");
+    }
+}
+
+#[test]
+fn writes_that_another_site_sends_are_refused() {
+    let (_folder, server) = filled();
+    // A connection for each call: one that is refused before its body was read may be closed.
+    let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        wire::whole(&server.url, &wire::request(method, path, headers, body))
+    };
+    let body = json!({"name": "Forged", "rule": "everyone"}).to_string().into_bytes();
+    let json_type = ("content-type", "application/json");
+    // The host of these requests is `x`.
+    for foreign in [
+        vec![("sec-fetch-site", "cross-site")],
+        vec![("sec-fetch-site", "same-site"), ("origin", "http://x")],
+        vec![("origin", "https://evil.example")],
+        vec![("origin", "null")],
+    ] {
+        let mut headers = vec![json_type];
+        headers.extend(&foreign);
+        let calls = [("POST", "/v1/segments"), ("POST", "/ui/ask/preview"), ("PUT", "/v1/contacts/u-1")];
+        for (method, path) in calls.into_iter().chain([("DELETE", "/v1/contacts/u-1")]) {
+            let answer = send(method, path, &headers, &body);
+            let code = answer.json()["type"].as_str().map(str::to_owned);
+            assert_eq!(
+                (answer.status, code.as_deref()),
+                (403, Some("urn:throng:problem:cross_site")),
+                "{path} {foreign:?}"
+            );
+        }
+    }
+    // What a form of another site could send is no JSON, whoever sends it.
+    for media in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        for path in ["/v1/segments", "/v1/query", "/v1/lookup", "/v1/audience", "/ui/ask/preview", "/v1/suppressions"] {
+            assert_eq!(send("POST", path, &[("content-type", media)], &body).status, 415, "{path} {media}");
+        }
+    }
+    assert_eq!(send("GET", "/v1/segments/Forged", &[], b"").status, 404);
+    let own = [json_type, ("sec-fetch-site", "same-origin"), ("origin", "http://x")];
+    assert_eq!(send("POST", "/v1/segments", &own, &body).status, 201);
+    let read = send("GET", "/v1/segments", &[("sec-fetch-site", "cross-site")], b"");
+    assert_eq!((read.status, read.header("access-control-allow-origin")), (200, None));
+}
