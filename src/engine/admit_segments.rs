@@ -136,7 +136,14 @@ impl Session<'_> {
                 SegmentBody::Rule(text)
             }
         };
-        self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, channels, body }));
+        self.perform(Command::CreateSegment(SegmentCommand {
+            id,
+            name: name.into(),
+            description,
+            channels,
+            body,
+            by: self.by.map(Into::into),
+        }));
         Ok(Applied::Created)
     }
 
@@ -144,7 +151,7 @@ impl Session<'_> {
         let at = self.at();
         let body = Body::Dynamic(Dynamic {
             rule: Arc::new(rule),
-            versions: vec![Version { number: 1, at, rule: text }],
+            versions: vec![Version { number: 1, at, by: None, rule: text }],
             include: Default::default(),
             exclude: Default::default(),
         });
@@ -236,11 +243,18 @@ impl Session<'_> {
         {
             // Even a rule that names no segment may be too deep for those that name this one.
             let mut draft = self.state.book.clone();
-            draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
+            draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at(), None);
             self.judge_graph(&draft, id)?;
         }
         let (name, rule) = (name.map(Into::into), rule.map(|(_, text)| text));
-        self.perform(Command::UpdateSegment(SegmentChange { id, name, description, channels, rule }));
+        self.perform(Command::UpdateSegment(SegmentChange {
+            id,
+            name,
+            description,
+            channels,
+            rule,
+            by: self.by.map(Into::into),
+        }));
         Ok(Applied::Updated)
     }
 

@@ -31,7 +31,11 @@ pub const PROBLEMS: [(u16, &str); 14] = [
 
 /// The components of the document.
 pub fn components() -> Value {
-    json!({"schemas": schemas(), "responses": responses(), "headers": headers()})
+    let keys = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `thr_ID_SECRET`."},
+        "basic": {"type": "http", "scheme": "basic", "description": "A key as the user name, without a password."},
+    });
+    json!({"schemas": schemas(), "responses": responses(), "headers": headers(), "securitySchemes": keys})
 }
 
 fn schemas() -> Value {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::http::{
+    access::Needs,
     call::{Call, Chapter, NDJSON},
     feed,
     shape::{any, list, named, object, position, text, text_of, whole},
@@ -21,7 +22,7 @@ fn follow() -> Call {
         "next": 1,
     });
     let stream = "retry: 1000\n\nid: 1\nevent: entered\ndata: {\"seq\":1,\"kind\":\"entered\"}\n\n";
-    Call::get("feed", "/v1/feed", feed::get, "Enter and leave changes, in order")
+    Call::get(Needs::Read, "feed", "/v1/feed", feed::get, "Enter and leave changes, in order")
         .says(
             "Pass `next` as the next `after`. With `Accept: text/event-stream` it is a live stream that heeds \
              `Last-Event-ID`; `limit` and `wait` mean nothing there.",
@@ -49,10 +50,16 @@ fn follow() -> Call {
 }
 
 fn lists() -> Call {
-    Call::get("bulkChanges", "/v1/feed/{seq}/changes", feed::changes, "The exact lists of a large change, streamed")
-        .part("seq", position(), "The number of the entry.", "1")
-        .gives(200, "The contacts, a line each.", NDJSON, text(), json!("{\"contact\":\"u-1\",\"kind\":\"entered\"}\n"))
-        .tells("Throng-Entered", whole(), "How many entered.")
-        .tells("Throng-Left", whole(), "How many left.")
-        .fails(&[400, 404, 410])
+    Call::get(
+        Needs::Read,
+        "bulkChanges",
+        "/v1/feed/{seq}/changes",
+        feed::changes,
+        "The exact lists of a large change, streamed",
+    )
+    .part("seq", position(), "The number of the entry.", "1")
+    .gives(200, "The contacts, a line each.", NDJSON, text(), json!("{\"contact\":\"u-1\",\"kind\":\"entered\"}\n"))
+    .tells("Throng-Entered", whole(), "How many entered.")
+    .tells("Throng-Left", whole(), "How many left.")
+    .fails(&[400, 404, 410])
 }
