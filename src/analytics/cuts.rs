@@ -12,7 +12,9 @@ use crate::{
 /// Values that are looked at to choose the cuts; of no more than that all are.
 const SAMPLE: usize = 4_096;
 /// Round steps across what most values span, at most about.
-const STEPS: i128 = 10;
+const STEPS: u128 = 10;
+/// Ranges of days or instants, about, at most.
+const RANGES_MAX: i64 = 1_000;
 /// Most values: all but one in so many at each end.
 const TAIL: usize = 50;
 
@@ -76,15 +78,19 @@ impl Step {
 
     /// The first day of the range after the one that begins with a day.
     fn next(self, start: Day) -> Day {
-        let longest = match self {
+        self.start(start.plus_days(self.days()))
+    }
+
+    /// The days of the longest range.
+    fn days(self) -> i64 {
+        match self {
             Step::Day => 1,
             Step::Week => 7,
             Step::Month => 31,
             Step::Quarter => 92,
             Step::Year => 366,
             Step::Decade => 3_653,
-        };
-        self.start(start.plus_days(longest))
+        }
     }
 }
 
@@ -123,7 +129,9 @@ fn by_calendar(low: Day, high: Day, step: Option<Step>) -> Vec<Day> {
     let span = high.0 - low.0 + 1;
     let fitting = Step::ALL.into_iter().find(|(.., days)| span <= *days).map_or(Step::Decade, |(step, ..)| step);
     // A step that would make too many ranges gives way to the next one.
-    let step = step.unwrap_or(fitting).max(Step::ALL[(fitting as usize).saturating_sub(2)].0);
+    let is_few = |step: &Step| i64::from(span) / step.days() <= RANGES_MAX;
+    let longer = |asked: Step| Step::ALL.into_iter().map(|(step, ..)| step).filter(move |step| *step >= asked);
+    let step = longer(step.unwrap_or(fitting)).find(is_few).unwrap_or(Step::Decade);
     let mut cuts = vec![step.start(low)];
     while let Some(last) = cuts.last().copied().filter(|last| *last <= high) {
         let next = step.next(last);
@@ -137,7 +145,7 @@ fn by_calendar(low: Day, high: Day, step: Option<Step>) -> Vec<Day> {
 
 /// Multiples of the least of 1, 2, 5, 10, 20 … of which ten span from one value to the other.
 fn round(low: i128, high: i128) -> Vec<i128> {
-    let wanted = (high.saturating_sub(low)) / STEPS + i128::from((high.saturating_sub(low)) % STEPS != 0);
+    let wanted = i128::try_from(high.abs_diff(low).div_ceil(STEPS)).unwrap_or(i128::MAX);
     let mut ten: i128 = 1;
     let step = loop {
         let found = [1, 2, 5].into_iter().filter_map(|n| ten.checked_mul(n)).find(|step| *step >= wanted);
@@ -189,6 +197,10 @@ mod tests {
         let quarters = by_calendar(day("2026-05-20"), day("2026-05-20"), Some(Step::Quarter));
         assert_eq!(quarters, [day("2026-04-01"), day("2026-07-01")]);
         assert_eq!(by_calendar(day("0000-01-01"), day("9999-12-31"), Some(Step::Day))[0], day("0000-01-01"));
+        for (step, ..) in Step::ALL {
+            let all = by_calendar(Day::MIN, Day::MAX, Some(step));
+            assert!((1_000..=1_002).contains(&all.len()), "{step:?}: {} ranges", all.len());
+        }
         for (step, name, _) in Step::ALL {
             assert_eq!((step.name(), Step::of_word(name)), (name, Some(step)));
             let start = step.start(day("2024-02-29"));

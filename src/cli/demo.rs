@@ -12,10 +12,11 @@ use crate::{
         failure::Failure,
         generate::person::{Deed, Person, person},
         query::print,
-        serve, show,
+        serve::{self, Access},
+        show,
     },
-    db::{clock::Stopwatch, clock::system_now, database::Database, options::Options},
-    http::serve::Server,
+    db::{clock::Stopwatch, clock::system_now, database::Database, keys::Keyring, options::Options},
+    http::{guard::Hosts, serve::Server, tracking_map::Mapping},
     model::{
         currency::Currency,
         name::{ContactKey, Name},
@@ -61,7 +62,8 @@ pub struct Demo {
 impl Demo {
     /// Makes the data, asks, and serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
-        let server = if self.no_serve { None } else { Some(serve::bind(self.listen)?) };
+        let keys = Keyring::open(&self.data)?;
+        let server = if self.no_serve { None } else { Some(serve::bind(self.listen, keys.is_keyed())?) };
         let folder = Options::folder(&self.data);
         let db = Database::open(folder)?;
         let found = db.status().contacts;
@@ -79,7 +81,8 @@ impl Demo {
             Some(server) => {
                 print(&next_steps(&server, &self.data))?;
                 let webhooks = Settings { reach: Reach::Loopback, ..Settings::default() };
-                serve::serve(server, db, webhooks)
+                let access = Access { keys, hosts: Hosts::default() };
+                serve::serve(server, db, webhooks, access, Mapping::default())
             }
             None => Ok(db.close()?),
         }

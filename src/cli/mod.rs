@@ -15,6 +15,7 @@ pub mod failure;
 pub mod figures;
 pub mod generate;
 pub mod import;
+pub mod key;
 pub mod past;
 pub mod query;
 pub mod segment;
@@ -61,6 +62,8 @@ enum Command {
     Suppression(suppression::Suppression),
     /// Show who enters and who leaves which segment, as it happens.
     Watch(watch::Watch),
+    /// Make, list and revoke access keys.
+    Key(key::Keys),
     /// Tell addresses of yours who enters and who leaves: signed, in order, at least once.
     Webhook(webhook::Webhook),
     /// Write a snapshot, so that the next start is quick; or copy a data folder.
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Audience(audience) => audience.run(),
         Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),
+        Command::Key(key) => key.run(),
         Command::Webhook(webhook) => webhook.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Verify(verify) => verify.run(),

@@ -1,13 +1,24 @@
 //! `throng serve`: a data folder over HTTP.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 
 use crate::{
     cli::{failure::Failure, target::Folder},
-    db::{database::Database, options::Upkeep},
-    http::serve::{ServeError, Server},
+    db::{database::Database, keys::Keyring, options::Upkeep},
+    http::{
+        app::App,
+        guard::Hosts,
+        serve::{ServeError, Server},
+        tracking_map::Mapping,
+    },
     web,
     webhook::{
         plan::{Plan, parse_wait, parse_waits},
@@ -19,6 +30,14 @@ use crate::{
 /// Where the server listens when nothing else is said.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7171";
 
+/// Who may call.
+pub struct Access {
+    /// The keys of the folder.
+    pub keys: Keyring,
+    /// Names of this machine that count while there are none.
+    pub hosts: Hosts,
+}
+
 /// Serve a data folder over HTTP until SIGTERM or SIGINT.
 #[derive(Args, Debug)]
 pub struct Serve {
@@ -27,6 +46,13 @@ pub struct Serve {
     /// The address to listen on; without keys only loopback is allowed. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", env = "THRONG_LISTEN", default_value = DEFAULT_ADDRESS)]
     listen: SocketAddr,
+    /// A name under which callers may reach a server without keys, besides those of loopback; may stand several times.
+    /// Whoever reaches it under that name may do everything.
+    #[arg(long, value_name = "NAME", env = "THRONG_ALLOW_HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
+    /// A file that says what becomes of tracking calls, as docs/TRACKING.md tells.
+    #[arg(long, value_name = "FILE", env = "THRONG_TRACKING")]
+    tracking: Option<PathBuf>,
     /// Keep so many megabytes on the disk to be given back when it is full; 0 for none, on a small disk less.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     ballast: u64,
@@ -49,7 +75,9 @@ pub struct Serve {
 impl Serve {
     /// Serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
-        let server = bind(self.listen)?;
+        let tracking = self.tracking.as_deref().map(mapping).transpose()?.unwrap_or_default();
+        let keys = Keyring::open(&self.folder.data)?;
+        let server = bind(self.listen, keys.is_keyed())?;
         let db = self.folder.open_with(self.upkeep())?;
         let status = db.status();
         eprintln!(
@@ -62,8 +90,16 @@ impl Serve {
             server.address(),
         );
         eprintln!("the page is at http://{}/", server.address());
-        serve(server, db, self.webhooks.settings())
+        let access = Access { keys, hosts: Hosts::of(&self.allow_host) };
+        serve(server, db, self.webhooks.settings(self.listen), access, tracking)
     }
+}
+
+/// Reads what becomes of tracking calls.
+fn mapping(file: &Path) -> Result<Mapping, Failure> {
+    let told = |what: String| Failure::caller(format!("{}: {what}", file.display()));
+    let text = fs::read(file).map_err(|error| told(error.to_string()))?;
+    Mapping::parse(&text).map_err(told)
 }
 
 impl Serve {
@@ -85,9 +121,9 @@ impl Serve {
 #[derive(Args, Clone, Debug)]
 pub struct Delivery {
     /// Where webhooks may go: "public" for the public network by https; "loopback" also to this machine, by http too;
-    /// "any" also to private networks.
-    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS", default_value = "loopback")]
-    webhook_targets: Reach,
+    /// "any" also to private networks [default: loopback while the server listens on loopback, else public].
+    #[arg(long, value_name = "WHERE", env = "THRONG_WEBHOOK_TARGETS")]
+    webhook_targets: Option<Reach>,
     /// The waits before each try while a receiver is in trouble.
     #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h")]
     webhook_retries: Waits,
@@ -114,12 +150,14 @@ fn waits(text: &str) -> Result<Waits, String> {
 }
 
 impl Delivery {
-    fn settings(&self) -> Settings {
+    /// The settings of a server that listens there. Only whoever is on this machine anyway may have it called.
+    fn settings(&self, listen: SocketAddr) -> Settings {
+        let usual = if listen.ip().is_loopback() { Reach::Loopback } else { Reach::Public };
         Settings {
             plan: Plan { receiver: self.webhook_retries.0.clone(), message: self.webhook_refused_retries.0.clone() },
             disable_after: self.webhook_disable_after,
             timeout: self.webhook_timeout,
-            reach: self.webhook_targets,
+            reach: self.webhook_targets.unwrap_or(usual),
             own: None,
             deliver: !self.no_webhooks,
         }
@@ -127,17 +165,57 @@ impl Delivery {
 }
 
 /// Takes the address before the folder is opened, so that a taken one is told at once.
-pub fn bind(address: SocketAddr) -> Result<Server, Failure> {
-    Server::bind(address).map_err(|error| match error {
+pub fn bind(address: SocketAddr, keyed: bool) -> Result<Server, Failure> {
+    Server::bind(address, keyed).map_err(|error| match error {
         ServeError::NotLoopback(_) => Failure::caller(error.to_string()),
         ServeError::Listen(..) | ServeError::Start(_) => Failure::operator(error.to_string()),
     })
 }
 
 /// Serves until told to stop, then closes the database.
-pub fn serve(server: Server, db: Database, webhooks: Settings) -> Result<(), Failure> {
-    server.run(db.clone(), webhooks, web::router);
+pub fn serve(
+    server: Server,
+    db: Database,
+    webhooks: Settings,
+    access: Access,
+    tracking: Mapping,
+) -> Result<(), Failure> {
+    let app = App {
+        tracking: Arc::new(tracking),
+        keys: Arc::new(access.keys),
+        hosts: Some(access.hosts),
+        ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
+    };
+    server.run(app, web::router);
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        webhooks: Delivery,
+    }
+
+    #[test]
+    fn webhooks_reach_this_machine_only_while_it_alone_is_served() {
+        let reach = |arguments: &[&str], listen: &str| {
+            let typed = Typed::try_parse_from([&["serve"], arguments].concat()).unwrap();
+            typed.webhooks.settings(listen.parse().unwrap()).reach
+        };
+        assert_eq!(reach(&[], "127.0.0.1:7171"), Reach::Loopback);
+        assert_eq!(reach(&[], "[::1]:7171"), Reach::Loopback);
+        assert_eq!(reach(&[], "0.0.0.0:7171"), Reach::Public);
+        assert_eq!(reach(&[], "192.168.0.2:7171"), Reach::Public);
+        assert_eq!(reach(&["--webhook-targets", "public"], "127.0.0.1:7171"), Reach::Public);
+        assert_eq!(reach(&["--webhook-targets", "any"], "0.0.0.0:7171"), Reach::Any);
+        assert!(Typed::try_parse_from(["serve", "--webhook-targets", "all"]).is_err());
+    }
 }

@@ -84,6 +84,9 @@ pub struct Where {
     /// Ask a running server, such as http://127.0.0.1:7171, instead of opening a folder.
     #[arg(long, value_name = "URL", env = "THRONG_URL")]
     pub url: Option<String>,
+    /// The key to show to the server.
+    #[arg(long = "key", value_name = "KEY", env = "THRONG_KEY", hide_env_values = true)]
+    pub access_key: Option<String>,
     #[command(flatten)]
     /// How the folder is opened.
     pub folder: Folder,
@@ -115,12 +118,29 @@ impl Where {
     /// Errors: those of [`Folder::open`].
     pub fn open(&self) -> Result<Target, Failure> {
         if let Some(url) = &self.url {
-            let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-            return Ok(Target::Server(url.trim_end_matches('/').to_owned(), config.into()));
+            let agent = self.agent()?;
+            return Ok(Target::Server(url.trim_end_matches('/').to_owned(), agent));
         }
         let db = self.folder.open()?;
         let local = Local::new(db.clone()).map_err(|error| Failure::operator(error.to_string()))?;
         Ok(Target::Folder(db, local))
+    }
+}
+
+impl Where {
+    /// A client that shows the key, if there is one.
+    fn agent(&self) -> Result<ureq::Agent, Failure> {
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let Some(key) = &self.access_key else { return Ok(config.build().into()) };
+        let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {key}"))
+            .map_err(|_| Failure::caller("the key holds what no key does"))?;
+        value.set_sensitive(true);
+        let show = move |mut request: ureq::http::Request<ureq::SendBody<'_>>,
+                         next: ureq::middleware::MiddlewareNext<'_>| {
+            request.headers_mut().insert("authorization", value.clone());
+            next.handle(request)
+        };
+        Ok(config.middleware(show).build().into())
     }
 }
 

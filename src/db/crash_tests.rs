@@ -141,7 +141,7 @@ fn nobody_is_told_of_a_write_that_failed() {
 #[test]
 fn a_retry_after_a_restart_is_answered_as_before() {
     let disk = SimDisk::new();
-    let write = || Write { requests: pair(0), once: Some(Once { key: "k".into(), digest: 7 }) };
+    let write = || Write { requests: pair(0), once: Some(Once { key: "k".into(), digest: 7 }), ..Write::default() };
     let first = open(&disk).unwrap().write(write()).unwrap();
     for _ in 0..2 {
         let db = open(&disk).unwrap();
@@ -280,7 +280,7 @@ fn an_erased_key_is_in_no_remembered_outcome() {
     let edits = vec![(MembersMode::Add, vec![canary.clone()])];
     let edit = Request::EditMembers(MembersEdit { segment: "list".into(), edits, create: false });
     let once = || Some(Once { key: "k".into(), digest: 7 });
-    let told = db.write(Write { requests: vec![edit], once: once() }).unwrap();
+    let told = db.write(Write { requests: vec![edit], once: once(), ..Write::default() }).unwrap();
     assert_eq!(told.results, [Ok(Applied::Members { unknown: vec![canary.clone()] })]);
     let values = vec![(Name::new("lead_score").unwrap(), Input::Number(Number::from_int(1)))];
     db.write(Request::Contact(ContactWrite { key: canary.clone(), mode: WriteMode::Merge, values })).unwrap();

@@ -51,11 +51,13 @@ pub struct Write {
     pub requests: Vec<Request>,
     /// How a retry is told.
     pub once: Option<Once>,
+    /// The id of the access key of whoever asks.
+    pub by: Option<Box<str>>,
 }
 
 impl From<Vec<Request>> for Write {
     fn from(requests: Vec<Request>) -> Write {
-        Write { requests, once: None }
+        Write { requests, ..Write::default() }
     }
 }
 

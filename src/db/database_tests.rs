@@ -126,8 +126,11 @@ fn the_system_clock_ticks_when_an_event_comes_due() {
 #[test]
 fn a_retried_write_is_answered_as_before() {
     let db = in_memory();
-    let write =
-        |digest| Write { requests: vec![purchase("a", START, 1)], once: Some(Once { key: "k".into(), digest }) };
+    let write = |digest| Write {
+        requests: vec![purchase("a", START, 1)],
+        once: Some(Once { key: "k".into(), digest }),
+        ..Write::default()
+    };
     let first = db.write(write(1)).unwrap();
     db.write(contact("b", 1)).unwrap();
     let again = db.write(write(1)).unwrap();

@@ -13,8 +13,9 @@ use crate::{
         name::{ContactKey, Name},
         number::Number,
         request::{
-            ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, MembersEdit, MembersMode, PropertyPatch,
-            Request, RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
+            ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, MembersEdit, MembersMode,
+            PropertyPatch, Request, RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate,
+            SuppressionWrite, WriteMode,
         },
         schema::{Derived, Function, Source, Writer},
         time::Timestamp,
@@ -25,7 +26,7 @@ use crate::{
 pub(super) const START: Timestamp = Timestamp(1_777_593_600_000);
 
 /// Every command by its name, so that a new one is missed.
-pub(super) const COMMANDS: [&str; 12] = [
+pub(super) const COMMANDS: [&str; 13] = [
     "Found",
     "Tick",
     "Declare",
@@ -38,6 +39,7 @@ pub(super) const COMMANDS: [&str; 12] = [
     "DeleteSegment",
     "EditMembers",
     "Remember",
+    "Merge",
 ];
 
 /// The name of a command.
@@ -55,6 +57,7 @@ pub(super) fn command_name(command: &Command) -> &'static str {
         Command::DeleteSegment(_) => COMMANDS[9],
         Command::EditMembers { .. } => COMMANDS[10],
         Command::Remember { .. } => COMMANDS[11],
+        Command::Merge { .. } => COMMANDS[12],
     }
 }
 
@@ -130,6 +133,7 @@ pub(super) fn deeds(db: &Database, round: u32) {
     let now = db.view().now();
     // What refers to what is gone by now, what is due by time, what is remembered, and a clock that moves.
     all(db, vec![Request::RemoveEvent(r("visit-b").into()), Request::Erase(key(&r("gone")))]);
+    all(db, Request::Merge(ContactMerge { from: key(&r("visitor")), into: key(&r("eve")) }));
     all(db, Request::Tick(Timestamp::MIN));
     db.move_clock(now.plus_ms(3 * 86_400_000)).unwrap();
     let requests = vec![
@@ -143,7 +147,7 @@ pub(super) fn deeds(db: &Database, round: u32) {
         }),
     ];
     let once = Some(Once { key: r("once").into(), digest: u64::MAX - u64::from(round) });
-    let written = db.write(Write { requests, once }).unwrap();
+    let written = db.write(Write { requests, once, by: Some("a key".into()) }).unwrap();
     assert_eq!(written.results.iter().filter(|result| result.is_err()).count(), 2, "{:?}", written.results);
 }
 
@@ -256,6 +260,8 @@ fn people(db: &Database, r: &dyn Fn(&str) -> String) {
             event(&r("ann"), &visit, at(30), Some(&r("visit-a")), rich),
             event(&r("ann"), &visit, at(3), Some(&r("visit-b")), vec![("pages", number("8"))]),
             event(&r("bob"), &visit, at(1), None, vec![]),
+            event(&r("visitor"), &visit, at(2), Some(&r("visit-v")), vec![("a_text", text("Back door"))]),
+            merge(&r("visitor"), vec![("city", text("Bergen")), ("company", text("Acme"))]),
             event(&r("gone"), &visit, at(2), Some(&r("visit-c")), vec![("a_text", text("Back door"))]),
             event(&r("bob"), "purchase", at(5), None, vec![("amount", number("120")), ("product", text("Lamp"))]),
             // Due while the clock moves, and long after.
@@ -331,7 +337,7 @@ fn segments(db: &Database, r: &dyn Fn(&str) -> String) {
 pub(super) fn last_word(db: &Database) -> Written {
     let requests =
         vec![merge("ann_1", vec![("lead_score", number("12"))]), Request::RemoveEvent("no-such-event".into())];
-    db.write(Write { requests, once: Some(Once { key: "last word".into(), digest: u64::MAX }) }).unwrap()
+    db.write(Write { requests, once: Some(Once { key: "last word".into(), digest: u64::MAX }), by: None }).unwrap()
 }
 
 /// So many contacts that share most of their values: sets as bitmaps, lists that are long, columns of several blocks.

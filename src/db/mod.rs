@@ -15,6 +15,8 @@ pub mod error;
 pub mod feed;
 pub mod figures;
 pub mod keeper;
+#[cfg(feature = "server")]
+pub mod keys;
 pub mod meter;
 pub mod open;
 pub mod options;

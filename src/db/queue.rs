@@ -195,6 +195,7 @@ fn weigh(request: &Request) -> usize {
         Request::EditMembers(members) | Request::Suppression(SuppressionWrite::Edit(members)) => edit(members),
         Request::Schema(patch) => (patch.properties.len() + patch.events.len()) * BASE,
         Request::Erase(_)
+        | Request::Merge(_)
         | Request::RemoveEvent(_)
         | Request::DeleteSegment(_)
         | Request::Suppression(SuppressionWrite::Delete(_))

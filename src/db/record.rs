@@ -67,6 +67,8 @@ pub struct VersionInfo {
     pub version: u32,
     /// When it came to be.
     pub at: Timestamp,
+    /// By which access key, if by one.
+    pub by: Option<Box<str>>,
     /// The rule.
     pub rule: RuleForms,
 }

@@ -191,6 +191,7 @@ impl View {
         let version = |version: &crate::segment::saved::Version| VersionInfo {
             version: version.number,
             at: version.at,
+            by: version.by.clone(),
             rule: RuleForms { text: (&*version.rule.text).into(), json: (&*version.rule.json).into() },
         };
         Some(dynamic.versions.iter().map(version).collect())

@@ -2,7 +2,10 @@
 
 use crate::{
     db::{answer::Answer, error::Error, view::View},
-    engine::what_if::{Ahead, Shift},
+    engine::{
+        admit_segments::well_formed_name,
+        what_if::{Ahead, Shift},
+    },
     model::{
         id::ContactId,
         request::{Refusal, RefusalKind, RuleSource},
@@ -92,11 +95,12 @@ impl View {
     ///
     /// Errors: [`Error::Rule`].
     pub fn trial_of_new(&self, name: &str, source: &RuleSource) -> Result<Trial, Error> {
+        let name = well_formed_name(name).map_err(Error::Refused)?;
         let rule = self.parse_rule(source).map_err(Error::Rule)?;
         let entering = self.query(&rule, None)?;
         let leaving = entering.and_not(&entering);
         let after = entering.count();
-        Ok(Trial { segment: name.trim().into(), entering, leaving, now: 0, after })
+        Ok(Trial { segment: name.into(), entering, leaving, now: 0, after })
     }
 
     /// What time alone will do to a segment, by day, the rest of today first: exact, if nothing is written. Takes as

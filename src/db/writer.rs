@@ -20,7 +20,7 @@ use crate::{
         shared::{Shared, told_low},
     },
     engine::{
-        admit::{Admitted, OnceKey, admit},
+        admit::{Admitted, OnceKey, admit_by},
         command::Stamp,
         state::State,
     },
@@ -271,12 +271,19 @@ impl Writer {
         group.is_urgent &= is_urgent;
         group.is_time &= write.requests.iter().all(|request| matches!(request, Request::Tick(_)));
         let once = write.once.as_ref().map(|once| OnceKey { key: &once.key, digest: once.digest });
-        Ok(self.admit(group, at, write.requests, once))
+        Ok(self.admit(group, at, write.requests, once, write.by.as_deref()))
     }
 
-    fn admit(&self, group: &mut Group, at: Timestamp, requests: Vec<Request>, once: Option<OnceKey<'_>>) -> Written {
+    fn admit(
+        &self,
+        group: &mut Group,
+        at: Timestamp,
+        requests: Vec<Request>,
+        once: Option<OnceKey<'_>>,
+        by: Option<&str>,
+    ) -> Written {
         let stamp = Stamp { lsn: Lsn(group.state.lsn.0 + 1), at };
-        let Admitted { batch, results, outcome } = admit(&mut group.state, stamp, &requests, once);
+        let Admitted { batch, results, outcome } = admit_by(&mut group.state, stamp, &requests, once, by);
         if !batch.commands.is_empty() {
             let logged = self.log.is_some();
             let payload = if logged { Payload::of(at, batch, requests) } else { Payload::Ready(Vec::new()) };
@@ -297,7 +304,7 @@ impl Writer {
         if to == now {
             return Ok(Written { lsn: group.state.lsn, results: vec![Ok(Applied::Unchanged)], replayed: false });
         }
-        Ok(self.admit(group, to, vec![Request::Tick(to)], None))
+        Ok(self.admit(group, to, vec![Request::Tick(to)], None, None))
     }
 
     /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file.

@@ -48,10 +48,22 @@ pub struct OnceKey<'a> {
 /// Judges requests and performs what is admitted. The state ends as [`crate::engine::apply::apply`] makes it from the
 /// batch and the stamp; the caller drops it when the batch cannot be logged.
 pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option<OnceKey<'_>>) -> Admitted {
+    admit_by(state, stamp, requests, once, None)
+}
+
+/// As [`admit`], of whoever holds an access key.
+pub fn admit_by(
+    state: &mut State,
+    stamp: Stamp,
+    requests: &[Request],
+    once: Option<OnceKey<'_>>,
+    by: Option<&str>,
+) -> Admitted {
     let sighted = Sighted::of(requests, &state.schema);
     let mut session = Session {
         state,
         stamp,
+        by,
         sighted,
         batch: Batch { commands: Vec::with_capacity(requests.len()) },
         filled: 0,
@@ -77,6 +89,8 @@ pub fn admit(state: &mut State, stamp: Stamp, requests: &[Request], once: Option
 pub(super) struct Session<'a> {
     pub(super) state: &'a mut State,
     pub(super) stamp: Stamp,
+    /// The access key of whoever asks, by its id.
+    pub(super) by: Option<&'a str>,
     pub(super) sighted: Sighted<'a>,
     batch: Batch,
     /// The commands from here on were entered, but their values wait.
@@ -133,6 +147,7 @@ impl Session<'_> {
                 self.perform(Command::Erase(contact));
                 Ok(Applied::Removed)
             }
+            Request::Merge(merge) => self.merge_contacts(merge),
             Request::Event(write) => self.write_event(write),
             Request::RemoveEvent(id) => {
                 if self.state.index.find_event(id).is_none() {

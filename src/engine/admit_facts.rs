@@ -15,8 +15,8 @@ use crate::{
         name::{ContactKey, Name},
         patch::RESERVED,
         request::{
-            Applied, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal, RefusalKind,
-            SchemaPatch, WriteMode,
+            Applied, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal,
+            RefusalKind, SchemaPatch, WriteMode,
         },
         schema::{EventKind, Property, Schema, Writer},
         value::{Value, ValueType},
@@ -96,6 +96,25 @@ impl Session<'_> {
             },
         };
         kept.map(|value| (property.id, value))
+    }
+
+    pub(super) fn merge_contacts(&mut self, merge: &ContactMerge) -> Result<Applied, Refusal> {
+        let Some(from) = self.contact(&merge.from).filter(|_| merge.from != merge.into) else {
+            return Ok(Applied::Unchanged);
+        };
+        let (into, applied) = match self.contact(&merge.into) {
+            Some(into) => (into, Applied::Updated),
+            None => {
+                self.room_for_contact()?;
+                // Of no values: the instant of first sight is that of the contact that is given up.
+                let (into, key) = (self.next_contact(), Some(merge.into.as_str().into()));
+                let made = ContactCommand { contact: into, key, replace: false, values: Vec::new() };
+                self.perform(Command::Contact(made));
+                (into, Applied::Created)
+            }
+        };
+        self.perform(Command::Merge { from, into });
+        Ok(applied)
     }
 
     fn values<'w>(

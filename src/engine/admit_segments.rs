@@ -78,6 +78,18 @@ fn checked(channels: &Channels) -> Result<Channels, Refusal> {
     Ok(channels)
 }
 
+/// What a segment or suppression may be called, without white space around it.
+///
+/// Errors: when nothing is left, when it is too long, or when it holds a control character.
+pub fn well_formed_name(name: &str) -> Result<&str, Refusal> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
+        return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
+    }
+    Ok(name)
+}
+
 fn what(is_suppression: bool) -> &'static str {
     if is_suppression { "suppression" } else { "segment" }
 }
@@ -124,7 +136,14 @@ impl Session<'_> {
                 SegmentBody::Rule(text)
             }
         };
-        self.perform(Command::CreateSegment(SegmentCommand { id, name: name.into(), description, channels, body }));
+        self.perform(Command::CreateSegment(SegmentCommand {
+            id,
+            name: name.into(),
+            description,
+            channels,
+            body,
+            by: self.by.map(Into::into),
+        }));
         Ok(Applied::Created)
     }
 
@@ -132,7 +151,7 @@ impl Session<'_> {
         let at = self.at();
         let body = Body::Dynamic(Dynamic {
             rule: Arc::new(rule),
-            versions: vec![Version { number: 1, at, rule: text }],
+            versions: vec![Version { number: 1, at, by: None, rule: text }],
             include: Default::default(),
             exclude: Default::default(),
         });
@@ -141,11 +160,7 @@ impl Session<'_> {
 
     /// A name that no other segment has, without white space around it.
     fn free_name<'n>(&self, name: &'n str, own: Option<SegmentId>, is_suppression: bool) -> Result<&'n str, Refusal> {
-        let name = name.trim();
-        if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            let detail = format!("a segment's name has 1 to {} bytes and no control character", limits::NAME_BYTES_MAX);
-            return Err(refusal(RefusalKind::Invalid, "bad_name", "/name", detail));
-        }
+        let name = well_formed_name(name)?;
         let book = &self.state.book;
         match if is_suppression { book.find_suppression(name) } else { book.find(name) } {
             Some(other) if Some(other.id) != own => {
@@ -228,11 +243,18 @@ impl Session<'_> {
         {
             // Even a rule that names no segment may be too deep for those that name this one.
             let mut draft = self.state.book.clone();
-            draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at());
+            draft.set_rule(id, Arc::new(rule.clone()), text.clone(), self.at(), None);
             self.judge_graph(&draft, id)?;
         }
         let (name, rule) = (name.map(Into::into), rule.map(|(_, text)| text));
-        self.perform(Command::UpdateSegment(SegmentChange { id, name, description, channels, rule }));
+        self.perform(Command::UpdateSegment(SegmentChange {
+            id,
+            name,
+            description,
+            channels,
+            rule,
+            by: self.by.map(Into::into),
+        }));
         Ok(Applied::Updated)
     }
 

@@ -12,11 +12,12 @@ use crate::{
     model::{
         calendar::Zone,
         id::{ContactId, Lsn},
+        limits,
         name::{ContactKey, Name},
         number::Number,
         request::{
-            Applied, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request, RuleSource,
-            SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
+            Applied, ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request,
+            RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
         },
         time::Timestamp,
         value::{Value, ValueType},
@@ -248,6 +249,39 @@ fn outcomes_are_remembered_in_the_same_batch() {
     assert_eq!(admitted.batch.commands.len(), 1, "refused, but remembered");
     let kept = bench.state.memory.find("retry", stamp.at).unwrap();
     assert_eq!((kept.digest, kept.lsn, kept.results()), (9, Lsn(2), admitted.results));
+}
+
+#[test]
+fn two_contacts_become_one() {
+    let mut bench = Bench::new();
+    let many = |from: usize, to: usize| Input::List((from..to).map(|n| text(&format!("t{n}"))).collect());
+    bench.one(merge("anon", vec![("city", text("Oslo")), ("status", text("new")), ("tags", many(0, 900))])).unwrap();
+    bench.one(event(Some("e1"), "anon", "purchase", Some(START), vec![("amount", number(7))])).unwrap();
+    bench.run(START + 1_000, vec![merge("user", vec![("status", text("old")), ("tags", many(800, 1_100))])]);
+    bench.one(event(None, "user", "purchase", Some(START), vec![("amount", number(5))])).unwrap();
+    bench.one(event(Some("ahead"), "anon", "purchase", Some(START + 9_000), vec![("amount", number(1))])).unwrap();
+    let join = |from: &str, into: &str| Request::Merge(ContactMerge { from: key(from), into: key(into) });
+    for (from, into) in [("nobody", "user"), ("user", "user"), ("nobody", "no one")] {
+        assert_eq!(bench.one(join(from, into)), Ok(Applied::Unchanged));
+    }
+    assert_eq!(bench.one(join("anon", "user")), Ok(Applied::Updated));
+    assert_eq!(bench.state.index.directory().id("anon"), None);
+    assert_eq!(bench.value("user", "city"), Some(Value::Text("Oslo".into())));
+    assert_eq!(bench.value("user", "status"), Some(Value::Text("old".into())));
+    let created = Some(Value::Time(Timestamp(START + 1_000)));
+    assert_eq!(bench.value("user", "created"), created);
+    let Some(Value::Set(tags)) = bench.value("user", "tags") else { panic!("a set") };
+    assert_eq!((tags.len(), &*tags[0], &*tags[999]), (limits::SET_VALUES_MAX, "t800", "t699"));
+    assert_eq!(bench.value("user", "purchase_total"), Some(Value::Money(1_200)));
+    // What is to come comes to the one that stayed, and ids lead to it.
+    bench.run(START + 9_000, vec![Request::Tick(Timestamp(START + 9_000))]);
+    assert_eq!(bench.value("user", "purchase_total"), Some(Value::Money(1_300)));
+    bench.one(Request::RemoveEvent("e1".into())).unwrap();
+    assert_eq!(bench.value("user", "purchase_total"), Some(Value::Money(600)));
+    // Whoever is made for it was first seen when the other was, and may be given up in turn.
+    assert_eq!(bench.one(join("user", "later")), Ok(Applied::Created));
+    assert_eq!(bench.value("later", "created"), created);
+    bench.state.check().unwrap();
 }
 
 #[test]

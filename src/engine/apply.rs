@@ -131,6 +131,7 @@ pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outco
             }
             return;
         }
+        Command::Merge { from, into } => return merge(state, *from, *into),
         _ => settle(state, Cause::Write),
     }
     match command {
@@ -147,7 +148,7 @@ pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outco
         Command::DeleteSegment(id) => delete_segment(state, *id),
         Command::EditMembers { segment, mode, contacts } => edit_members(state, *segment, *mode, contacts, at),
         Command::Remember { key, outcome } => state.memory.keep(key, outcome.clone()),
-        Command::Tick | Command::Contact(_) | Command::Event(_) | Command::RemoveEvent(_) => {}
+        Command::Tick | Command::Contact(_) | Command::Event(_) | Command::RemoveEvent(_) | Command::Merge { .. } => {}
     }
 }
 
@@ -208,6 +209,21 @@ fn erase(state: &mut State, contact: ContactId) -> bool {
     was_live
 }
 
+/// Both contacts change at once, with whatever was touched before: who was two people at the end of the last batch is
+/// one at the end of this one, and nothing in between is told.
+fn merge(state: &mut State, from: ContactId, into: ContactId) {
+    let key: Box<str> = state.index.directory().key(from).into();
+    state.memory.erase(&key);
+    let lists = state.book.merge(from, into);
+    let State { index, schema, live, as_of, .. } = state;
+    let moved = index.merge(schema, *as_of, from, into);
+    moved.properties.iter().for_each(|property| live.touch_property(into, *property));
+    moved.kinds.iter().for_each(|kind| live.touch_kind(into, *kind));
+    let moment = Moment { at: state.as_of, lsn: state.lsn, cause: Cause::Write };
+    let (live, facts) = state.live_and_facts();
+    live.merge(facts, (from, &key), into, &lists, moment);
+}
+
 fn contact(state: &mut State, at: Timestamp, command: &ContactCommand, outcome: &mut Outcome) {
     let State { index, schema, live, .. } = state;
     let ContactCommand { contact, key, replace, values } = command;
@@ -265,13 +281,13 @@ fn rule_of(text: &RuleText, schema: &Schema) -> Arc<Rule> {
 }
 
 fn create_segment(state: &mut State, command: &SegmentCommand, at: Timestamp) {
-    let SegmentCommand { id, name, description, channels, body } = command.clone();
+    let SegmentCommand { id, name, description, channels, body, by } = command.clone();
     let body = match body {
         SegmentBody::List(contacts) => Body::Static(posting_of(&contacts)),
         SegmentBody::Frozen(of) => Body::Static(state.live.members(of).clone()),
         SegmentBody::Rule(rule) => Body::Dynamic(Dynamic {
             rule: rule_of(&rule, &state.schema),
-            versions: vec![Version { number: 1, at, rule }],
+            versions: vec![Version { number: 1, at, by, rule }],
             include: Default::default(),
             exclude: Default::default(),
         }),
@@ -288,9 +304,9 @@ fn body_of(state: &State, id: SegmentId) -> Option<&Body> {
 }
 
 fn update_segment(state: &mut State, change: &SegmentChange, at: Timestamp) {
-    let SegmentChange { id, name, description, channels, rule } = change;
+    let SegmentChange { id, name, description, channels, rule, by } = change;
     if let Some(rule) = rule {
-        state.book.set_rule(*id, rule_of(rule, &state.schema), rule.clone(), at);
+        state.book.set_rule(*id, rule_of(rule, &state.schema), rule.clone(), at, by.clone());
         let moment = Moment { at, lsn: state.lsn, cause: Cause::Rule };
         let (live, facts) = state.live_and_facts();
         live.define(facts, *id, moment);

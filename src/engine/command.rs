@@ -70,6 +70,13 @@ pub enum Command {
         /// The outcome.
         outcome: Remembered,
     },
+    /// Gives all that one contact has to another one, and takes the first away.
+    Merge {
+        /// Who is given up.
+        from: ContactId,
+        /// Who stays.
+        into: ContactId,
+    },
 }
 
 /// The declarations that a change of the schema touches, by their places.
@@ -180,6 +187,8 @@ pub struct SegmentCommand {
     pub channels: Option<Channels>,
     /// What it is made from.
     pub body: SegmentBody,
+    /// By which access key, if by one.
+    pub by: Option<Box<str>>,
 }
 
 /// What a new segment is made from.
@@ -206,6 +215,8 @@ pub struct SegmentChange {
     pub channels: Option<Channels>,
     /// A new rule.
     pub rule: Option<RuleText>,
+    /// By which access key, if by one.
+    pub by: Option<Box<str>>,
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ impl Seen<'_> {
             }
             Command::Event(command) => self.contact(command.contact),
             Command::Erase(contact) => self.contact(*contact),
+            Command::Merge { from, into } if from == into => Err(format!("contact {from} is merged into itself")),
+            Command::Merge { from, into } => self.contacts(&[*from, *into]),
             Command::CreateSegment(command) => {
                 if command.id < self.state.book.next_id() {
                     return Err(format!("segment {} is there already", command.id));

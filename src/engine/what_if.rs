@@ -53,7 +53,7 @@ impl State {
     /// Errors: when the rule cannot be bound there: a cycle, an unknown segment, too deep.
     pub fn trial(&self, id: SegmentId, rule: &Rule, now: Timestamp) -> Result<Vec<Shift>, BindError> {
         let mut draft = self.book.clone();
-        draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), now);
+        draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), now, None);
         judge_graph(&self.schema, &draft, id, now)?;
         let mut concerned = vec![id];
         concerned.extend(draft.all_dependents(id));

@@ -15,17 +15,20 @@ use crate::{
     db::{
         database::{Database, Once, Write},
         error::Error,
+        keys::Keyring,
         record::Written,
         view::View,
     },
     http::{
-        body,
+        access, body,
+        guard::Hosts,
         import::{Summary, hashed, import_once},
         meter::Calls,
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
         records::Kind,
+        tracking_map::Mapping,
     },
     model::{
         id::Lsn,
@@ -57,6 +60,13 @@ pub struct App {
     pub webhooks: Arc<Webhooks>,
     /// What was called.
     pub calls: Arc<Calls>,
+    /// What tracking calls become.
+    pub tracking: Arc<Mapping>,
+    /// Who may call.
+    pub keys: Arc<Keyring>,
+    /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
+    /// looked at.
+    pub hosts: Option<Hosts>,
 }
 
 impl App {
@@ -65,7 +75,7 @@ impl App {
         App::with(db, Settings { reach: Reach::Loopback, deliver: false, ..Settings::default() })
     }
 
-    /// Serves a database; webhooks are told once they are started.
+    /// The same; webhooks are told once they are started.
     pub fn with(db: Database, settings: Settings) -> App {
         App {
             news: News::of(&db),
@@ -73,6 +83,9 @@ impl App {
             db,
             listings: Arc::default(),
             calls: Arc::default(),
+            tracking: Arc::default(),
+            keys: Arc::default(),
+            hosts: None,
         }
     }
 
@@ -86,10 +99,13 @@ impl App {
     /// Errors: those of the database; single refusals are among the results.
     pub async fn write(&self, requests: Vec<Request>, headers: &HeaderMap, uri: &Uri) -> Result<Written, Problem> {
         let once = once(&requests, "", headers, uri)?;
-        self.submit(Write { requests, once }).await
+        self.submit(Write { requests, once, by: access::by(headers) }).await
     }
 
-    async fn submit(&self, write: Write) -> Result<Written, Problem> {
+    /// Submits one write.
+    ///
+    /// Errors: those of the database; single refusals are among the results.
+    pub async fn submit(&self, write: Write) -> Result<Written, Problem> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome: Result<Written, Error>| {
             // Nobody waits any more when the caller has hung up; the write stands all the same.
@@ -122,7 +138,7 @@ impl App {
     ) -> Result<Done, Problem> {
         let requests = vec![request];
         let once = once(&requests, part, headers, uri)?;
-        let Written { lsn, results, replayed } = self.submit(Write { requests, once }).await?;
+        let Written { lsn, results, replayed } = self.submit(Write { requests, once, by: access::by(headers) }).await?;
         match results.into_iter().next() {
             Some(Ok(applied)) => Ok(Done { applied, lsn, replayed }),
             Some(Err(refusal)) => Err(refusal.into()),
@@ -191,7 +207,8 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let is_fine = |key: &&str| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && !key.contains('\t');
+    let key = key.to_str().ok().filter(is_fine);
     key.map(Some).ok_or_else(|| {
         let detail = format!("\"Idempotency-Key\" is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters");
         Problem::malformed(detail)

@@ -1,11 +1,15 @@
 //! Request bodies: whole JSON documents within a limit, and streams without one, both unpacked on the way.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     http::{HeaderMap, StatusCode, header},
 };
+use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -19,6 +23,9 @@ use crate::{
 
 /// Largest window that a zstd stream may ask for, as a power of two: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// How much of a body that is for nobody is read, and for how long. Units: bytes.
+const PASSED_OVER_BYTES: usize = 64 << 10;
+const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 /// A document that is parsed on the spot; a longer one is parsed on a thread that may take its time. Units: bytes.
 const PARSE_HERE_MAX: usize = 64 << 10;
 
@@ -88,9 +95,16 @@ impl Read for Unpacked {
 ///
 /// Errors: 413, 415, and 400 when the stream breaks off.
 pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    bytes_within(headers, body, limits::BODY_BYTES_MAX).await
+}
+
+/// The same within another limit.
+///
+/// Errors: as those of [`bytes`].
+pub async fn bytes_within(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let plain = headers.get(header::CONTENT_ENCODING).is_none();
-    let too_large = || {
-        let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES_MAX);
+    let too_large = move || {
+        let detail = format!("the body is larger than {most} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     };
     if plain {
@@ -98,8 +112,8 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| Problem::malformed(format!("the body broke off: {error}")))?;
-            if bytes.len() + chunk.len() > limits::BODY_BYTES_MAX {
-                drain(stream).await;
+            if bytes.len() + chunk.len() > most {
+                drain(stream, most).await;
                 return Err(too_large());
             }
             bytes.extend_from_slice(&chunk);
@@ -110,23 +124,29 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
     blocking(move || {
         let mut bytes = Vec::new();
         reader
-            .take(limits::BODY_BYTES_MAX as u64 + 1)
+            .take(most as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Problem::malformed(format!("the body cannot be unpacked: {error}")))?;
-        if bytes.len() > limits::BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+        if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
     })
     .await
 }
 
 /// Reads on for a while what will be refused, so that the answer reaches a client that sends before it listens.
-async fn drain(mut stream: axum::body::BodyDataStream) {
-    let mut left = 4 * limits::BODY_BYTES_MAX;
+async fn drain(mut stream: axum::body::BodyDataStream, most: usize) {
+    let mut left = 4 * most;
     while let Some(Ok(chunk)) = stream.next().await {
         match left.checked_sub(chunk.len()) {
             Some(rest) => left = rest,
             None => return,
         }
     }
+}
+
+/// Reads a small body that is for nobody. One that is left where it is ends the connection, and a client that sends its
+/// next call there hears nothing.
+pub async fn pass_over(body: Body) {
+    let _ = timeout(PASSED_OVER_FOR, to_bytes(body, PASSED_OVER_BYTES)).await;
 }
 
 /// Reads a whole JSON body.
@@ -140,11 +160,17 @@ pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     if !is_json {
         return Err(unsupported(media.as_deref(), "application/json"));
     }
-    let bytes = bytes(headers, body).await?;
+    parsed(bytes(headers, body).await?).await
+}
+
+async fn parsed(bytes: Vec<u8>) -> Result<Json, Problem> {
     if bytes.len() > PARSE_HERE_MAX { blocking(move || parse(&bytes)).await } else { parse(&bytes) }
 }
 
-fn parse(bytes: &[u8]) -> Result<Json, Problem> {
+/// Parses a body.
+///
+/// Errors: 400 malformed, 422 nested too deeply.
+pub fn parse(bytes: &[u8]) -> Result<Json, Problem> {
     Json::parse(bytes).map_err(|detail| match detail.starts_with(TOO_DEEP) {
         true => Problem::refused("too_deep", format!("the body is {detail}")),
         false => Problem::malformed(format!("the body is not JSON: {detail}")),

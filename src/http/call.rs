@@ -3,14 +3,22 @@
 
 use axum::{
     Router,
+    body::Body,
     handler::Handler,
     http::Method,
+    middleware::from_fn_with_state,
     routing::{self, MethodRouter},
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
-    http::{app::App, shape},
+    http::{
+        access::{self, Door, Needs},
+        app::App,
+        body,
+        problem::Problem,
+        shape, tracking,
+    },
     model::limits,
 };
 
@@ -34,8 +42,10 @@ pub struct Call {
     pub method: Method,
     /// The path, with `{name}` for its parts.
     pub path: &'static str,
-    /// Of the same call a second path, which a fixed route would hide.
-    also: Option<&'static str>,
+    /// What it wants of its caller.
+    pub needs: Needs,
+    /// Of the same call other paths.
+    also: Vec<&'static str>,
     handler: MethodRouter<App>,
     operation: Map<String, Value>,
 }
@@ -52,54 +62,82 @@ pub struct Chapter {
 
 impl Call {
     /// A call that reads.
-    pub fn get<T: 'static>(id: &'static str, path: &'static str, handler: impl Handler<T, App>, summary: &str) -> Call {
-        Call::new(id, Method::GET, path, routing::get(handler), summary)
+    pub fn get<T: 'static>(
+        needs: Needs,
+        id: &'static str,
+        path: &'static str,
+        handler: impl Handler<T, App>,
+        summary: &str,
+    ) -> Call {
+        Call::new(needs, id, Method::GET, path, routing::get(handler), summary)
     }
 
     /// A call that asks or writes by a body.
     pub fn post<T: 'static>(
+        needs: Needs,
         id: &'static str,
         path: &'static str,
         handler: impl Handler<T, App>,
         summary: &str,
     ) -> Call {
-        Call::new(id, Method::POST, path, routing::post(handler), summary)
+        Call::new(needs, id, Method::POST, path, routing::post(handler), summary)
     }
 
     /// A call that replaces.
-    pub fn put<T: 'static>(id: &'static str, path: &'static str, handler: impl Handler<T, App>, summary: &str) -> Call {
-        Call::new(id, Method::PUT, path, routing::put(handler), summary)
+    pub fn put<T: 'static>(
+        needs: Needs,
+        id: &'static str,
+        path: &'static str,
+        handler: impl Handler<T, App>,
+        summary: &str,
+    ) -> Call {
+        Call::new(needs, id, Method::PUT, path, routing::put(handler), summary)
     }
 
     /// A call that changes.
     pub fn patch<T: 'static>(
+        needs: Needs,
         id: &'static str,
         path: &'static str,
         handler: impl Handler<T, App>,
         summary: &str,
     ) -> Call {
-        Call::new(id, Method::PATCH, path, routing::patch(handler), summary)
+        Call::new(needs, id, Method::PATCH, path, routing::patch(handler), summary)
     }
 
     /// A call that removes.
     pub fn delete<T: 'static>(
+        needs: Needs,
         id: &'static str,
         path: &'static str,
         handler: impl Handler<T, App>,
         summary: &str,
     ) -> Call {
-        Call::new(id, Method::DELETE, path, routing::delete(handler), summary)
+        Call::new(needs, id, Method::DELETE, path, routing::delete(handler), summary)
     }
 
-    fn new(id: &'static str, method: Method, path: &'static str, handler: MethodRouter<App>, summary: &str) -> Call {
+    fn new(
+        needs: Needs,
+        id: &'static str,
+        method: Method,
+        path: &'static str,
+        handler: MethodRouter<App>,
+        summary: &str,
+    ) -> Call {
         let mut operation = Map::new();
         operation.insert("operationId".into(), id.into());
         operation.insert("summary".into(), summary.into());
         operation.insert("responses".into(), json!({}));
-        let call = Call { id, method, path, also: None, handler, operation };
+        if needs != Needs::Nothing {
+            let scopes = needs.scopes();
+            // Without keys everyone on the machine is served.
+            operation.insert("security".into(), json!([{}, {"bearer": scopes}, {"basic": scopes}]));
+        }
+        let call = Call { id, method, path, needs, also: Vec::new(), handler, operation };
         let call = if path.starts_with("/v1/") { call.fails(&ALWAYS) } else { call };
-        // The guard refuses what a page of another site sends.
-        if call.method == Method::GET { call } else { call.fails(&[403]) }
+        let call = if needs == Needs::Nothing { call } else { call.fails(&[401]) };
+        // Without keys also what is called under a strange name.
+        call.fails(&[403])
     }
 
     /// What the document says of it beside the summary.
@@ -108,9 +146,9 @@ impl Call {
         self
     }
 
-    /// Serves the call at a second path that a fixed route would hide; the document has the first alone.
+    /// Serves the call at another path, too; the document has the first alone.
     pub fn also_at(mut self, path: &'static str) -> Call {
-        self.also = Some(path);
+        self.also.push(path);
         self
     }
 
@@ -160,7 +198,7 @@ impl Call {
     /// The parameters of a listing by pages.
     pub fn paged(self) -> Call {
         let after = "The `next` of the page before. The view that it names is kept for ten minutes after its last use.";
-        self.query("after", shape::text(), after).limited().fails(&[400, 410, 422])
+        self.query("after", shape::cursor(), after).limited().fails(&[400, 410, 422])
     }
 
     /// The `limit` of a page.
@@ -181,7 +219,7 @@ impl Call {
 
     fn once(self) -> Call {
         let sentence = "Makes a retry safe for 24 hours, over restarts too: the call counts once.";
-        self.header("Idempotency-Key", json!({"type": "string", "pattern": "^[!-~]{1,255}$"}), sentence)
+        self.header("Idempotency-Key", json!({"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"}), sentence)
             .fails(&[400, 422])
     }
 
@@ -262,14 +300,33 @@ impl Call {
         &self.operation
     }
 
-    /// Adds its routes to a router.
-    pub fn onto(self, router: Router<App>) -> Router<App> {
-        let router = match self.also {
-            Some(path) => router.route(path, self.handler.clone()),
-            None => router,
-        };
-        router.route(self.path, self.handler)
+    /// Adds its routes to a router, behind the door that they want.
+    pub fn onto(self, router: Router<App>, app: &App) -> Router<App> {
+        let door = Door { app: app.clone(), needs: self.needs };
+        let handler = self.handler.layer(from_fn_with_state(door, access::check));
+        let paths = std::iter::once(self.path).chain(self.also);
+        if self.needs != Needs::Track {
+            return paths.fold(router, |router, path| router.route(path, handler.clone()));
+        }
+        let handler = handler.layer(tracking::any_origin());
+        paths.fold(router, |router, path| {
+            let router = router.route(path, handler.clone());
+            // Some SDKs put a slash at the end.
+            router.route(&format!("{path}/"), handler.clone())
+        })
     }
+}
+
+/// Adds what is answered where there is nothing: whoever has no key is not even told that.
+pub fn otherwise(router: Router<App>, app: &App) -> Router<App> {
+    let door = Door { app: app.clone(), needs: Needs::Key };
+    let nothing = routing::any(nothing).layer(from_fn_with_state(door, access::check));
+    router.fallback_service(nothing.with_state(app.clone()))
+}
+
+async fn nothing(body: Body) -> Problem {
+    body::pass_over(body).await;
+    Problem::not_found("there is nothing at this path")
 }
 
 fn header_ref(name: &str) -> Value {

@@ -48,7 +48,7 @@ pub(super) struct Sheet<W: Write + Send> {
 }
 
 enum Writer<W: Write + Send> {
-    Arrow(StreamWriter<W>),
+    Arrow(Box<StreamWriter<W>>),
     Parquet(Box<ArrowWriter<W>>),
 }
 
@@ -63,7 +63,7 @@ impl<W: Write + Send> Sheet<W> {
         let columns = std::iter::once(key).chain(fields.iter().map(|(name, ty)| column(name, *ty)));
         let columns = Arc::new(Columns::new(columns.collect::<Vec<_>>()));
         let writer = match kind {
-            Columnar::Arrow => Writer::Arrow(StreamWriter::try_new(out, &columns).map_err(of_arrow)?),
+            Columnar::Arrow => Writer::Arrow(Box::new(StreamWriter::try_new(out, &columns).map_err(of_arrow)?)),
             Columnar::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::SNAPPY)

@@ -31,7 +31,11 @@ pub const PROBLEMS: [(u16, &str); 14] = [
 
 /// The components of the document.
 pub fn components() -> Value {
-    json!({"schemas": schemas(), "responses": responses(), "headers": headers()})
+    let keys = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `thr_ID_SECRET`."},
+        "basic": {"type": "http", "scheme": "basic", "description": "A key as the user name, without a password."},
+    });
+    json!({"schemas": schemas(), "responses": responses(), "headers": headers(), "securitySchemes": keys})
 }
 
 fn schemas() -> Value {
@@ -58,10 +62,11 @@ pub fn key() -> Value {
 }
 
 fn facts() -> Named {
+    let one = || json!({"type": ["string", "number", "boolean"]});
     let value = json!({"anyOf": [
         {"type": "string", "maxLength": limits::VALUE_BYTES_MAX}, {"type": "number"}, {"type": "boolean"},
-        {"type": "null"}, list(text_of(1, limits::VALUE_BYTES_MAX)),
-        asks([], [("add", list(text())), ("remove", list(text()))]),
+        {"type": "null"}, list(text_of(0, limits::VALUE_BYTES_MAX)),
+        asks([], [("add", list(one())), ("remove", list(one()))]),
     ]});
     let mut contact = object([("key", key())], []);
     contact["additionalProperties"] = named("Value");

@@ -41,8 +41,9 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
         return Err(Problem::refused("bad_wait", format!("\"wait\" is 0 to {WAIT_MAX} seconds, not {wait}")));
     }
     let followed = Followed::named(&app.db.view(), params.texts("segment"))?;
+    let last_event = feed_stream::last_event(&headers)?;
     if asks_for_stream(&headers) {
-        let after = feed_stream::last_event(&headers)?.unwrap_or(after);
+        let after = last_event.unwrap_or(after);
         return Stream::open(app, after, followed).await;
     }
     let (page, _) = page(&app, after, followed, limit, Duration::from_secs_f64(wait)).await?;

@@ -190,7 +190,8 @@ struct Flight<'a> {
 impl Flight<'_> {
     fn push(&mut self, db: &Database, batch: Batch, once: Option<Once>) {
         let Batch { requests, lines, faults, bytes, broken: _ } = batch;
-        let submitted = (!requests.is_empty()).then(|| db.submit_patiently(Write { requests, once }));
+        let submitted =
+            (!requests.is_empty()).then(|| db.submit_patiently(Write { requests, once, ..Write::default() }));
         self.waiting.push_back(Waiting { submitted, lines, faults, bytes });
         self.bytes += bytes;
     }

@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{db::database::Database, http::app::App};
 
+pub mod access;
 pub mod app;
 pub mod audience;
 pub mod body;
@@ -52,6 +53,9 @@ pub mod serve;
 pub mod shape;
 pub mod suppressions;
 pub mod system;
+pub mod tracking;
+pub mod tracking_calls;
+pub mod tracking_map;
 pub mod webhooks;
 pub mod what_if;
 pub mod why;
@@ -65,10 +69,7 @@ pub fn router(db: Database) -> Router {
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {
     let observed = from_fn_with_state(app.clone(), meter::observe);
-    caught(calls::routes().layer(from_fn(guard::same_origin)))
-        .layer(from_fn(problem::finish))
-        .layer(observed)
-        .with_state(app)
+    caught(calls::routes(&app)).layer(from_fn(problem::finish)).layer(observed).with_state(app)
 }
 
 /// Routes whose panics are answered with 500 and end nothing else.

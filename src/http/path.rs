@@ -18,6 +18,13 @@ pub fn part(uri: &Uri, n: usize) -> Result<String, Problem> {
     }
 }
 
+/// A value of the query string, whatever else stands in it.
+pub fn query_value(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let (_, raw) = pairs.into_iter().find(|(known, _)| *known == name)?;
+    percent_decode_str(raw).decode_utf8().ok().map(String::from)
+}
+
 /// The parameters of a query string.
 pub struct Params(Vec<(String, String)>);
 

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +27,23 @@ const RESYNC: &str = "to start again, read the members of the segments that you 
 
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: &str = "x-request-id";
+
+/// How a key is asked for: as a token, or, of people in a browser, as a user name without a password.
+const BEARER: &str = "Bearer realm=\"throng\"";
+/// The second of these.
+pub const BASIC: &str = "Basic realm=\"throng\", charset=\"UTF-8\"";
+/// What stays of an answer that becomes a problem.
+const KEPT: [HeaderName; 4] =
+    [header::ALLOW, header::VARY, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_EXPOSE_HEADERS];
+
+/// What keeps browsers from making more of an answer than it is; a page says what it needs by itself.
+const SAFE: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::CACHE_CONTROL, "no-store"),
+];
 
 /// One thing that is wrong, at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +88,25 @@ pub struct Problem {
     pub kept: Option<FeedBounds>,
     /// As of which write it is, where it tells of the data.
     pub lsn: Option<Lsn>,
+    /// Whether it goes to an SDK, which reads `error`, `code` and `message`.
+    pub for_sdk: bool,
 }
 
 impl Problem {
     /// An error with a status, a word and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
-        Problem { status, code, detail, errors: Vec::new(), rule: None, retry_after: None, kept: None, lsn: None }
+        Problem {
+            status,
+            code,
+            detail,
+            errors: Vec::new(),
+            rule: None,
+            retry_after: None,
+            kept: None,
+            lsn: None,
+            for_sdk: false,
+        }
     }
 
     /// The same, as of a write.
@@ -111,6 +140,11 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["errors"] = self.errors.iter().map(Fault::to_json).collect();
+        }
+        if self.for_sdk {
+            body["error"] = body["title"].clone();
+            body["code"] = self.code.into();
+            body["message"] = body["detail"].clone();
         }
         if let Some(kept) = self.kept {
             body["oldest"] = kept.oldest.into();
@@ -219,24 +253,36 @@ pub async fn finish(request: Request, next: Next) -> Response {
         if status.is_server_error() {
             tracing::warn!(request_id = %id, status = status.as_u16(), code = problem.code, "request failed");
         }
-        let allow = response.headers().get(header::ALLOW).cloned();
+        let before = std::mem::take(response.headers_mut());
         response = (status, Json(problem.body(&id))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = problem.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BEARER));
+            // No SDK's page is to ask its visitors for a password.
+            if !problem.for_sdk {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
+            }
+        }
         if let Some(lsn) = problem.lsn {
             headers.insert(LSN, lsn.0.into());
         }
-        if let Some(allow) = allow {
-            headers.insert(header::ALLOW, allow);
+        for name in KEPT {
+            if let Some(value) = before.get(&name) {
+                headers.insert(name, value.clone());
+            }
         }
     }
     // An export is never taken for a page, whatever it holds.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    for (name, value) in SAFE {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -283,7 +283,7 @@ pub async fn versions(State(app): State<App>, uri: Uri) -> Result<Response, Prob
         .map(|version| {
             let forms = wire::rule_json(&version.rule);
             json!({
-                "version": version.version, "at": version.at.to_string(),
+                "version": version.version, "at": version.at.to_string(), "by": version.by,
                 "rule": forms["text"], "rule_json": forms["json"],
             })
         })

@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{db::database::Database, http::app::App, webhook::registry::Settings};
+use crate::http::app::App;
 
 /// Connections at once; past it new ones wait in the kernel's queue. A process may usually have 1,024 files open, and the
 /// log must always find one.
@@ -30,7 +30,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Without keys the server serves everyone, so it listens on loopback alone.
-    #[error("{0} is not a loopback address; without keys Throng listens only on loopback, such as 127.0.0.1:7171")]
+    #[error(
+        "{0} is not a loopback address; without keys Throng listens only on loopback, such as 127.0.0.1:7171; \
+         make a key with \"throng key create\" to serve others"
+    )]
     NotLoopback(SocketAddr),
     /// The address could not be taken.
     #[error("cannot listen on {0}: {1}")]
@@ -48,11 +51,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes an address. Port 0 takes a free one.
+    /// Takes an address; one that others can reach only if there are keys. Port 0 takes a free one.
     ///
     /// Errors: [`ServeError`].
-    pub fn bind(address: SocketAddr) -> Result<Server, ServeError> {
-        if !address.ip().is_loopback() {
+    pub fn bind(address: SocketAddr, keyed: bool) -> Result<Server, ServeError> {
+        if !keyed && !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
         }
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -72,8 +75,7 @@ impl Server {
 
     /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
     /// are those of the API and of what stands beside it.
-    pub fn run(self, db: Database, webhooks: Settings, routes: impl FnOnce(App) -> Router) {
-        let app = App::with(db, Settings { own: Some(self.address), ..webhooks });
+    pub fn run(self, app: App, routes: impl FnOnce(App) -> Router) {
         let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
         let telling = Arc::clone(&webhooks);
         let stop = async move {

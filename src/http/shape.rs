@@ -12,6 +12,11 @@ pub fn text_of(least: usize, most: usize) -> Value {
     json!({"type": "string", "minLength": least, "maxLength": most})
 }
 
+/// The place in a listing that an answer gave; to its caller only a text.
+pub fn cursor() -> Value {
+    json!({"type": "string", "pattern": "^[0-9a-f]{1,8}-[0-9a-f]{1,16}-[0-9a-f]{1,16}-[0-9a-f]{1,8}$"})
+}
+
 /// One of some words.
 pub fn word(words: &[&str]) -> Value {
     json!({"type": "string", "enum": words})
@@ -35,6 +40,11 @@ pub fn flag() -> Value {
 /// A whole number of at least 0.
 pub fn whole() -> Value {
     json!({"type": "integer", "minimum": 0})
+}
+
+/// A number of a write or of an entry, as a caller sends it.
+pub fn position() -> Value {
+    whole_of(0, u64::MAX)
 }
 
 /// A whole number within bounds.

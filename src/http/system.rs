@@ -122,6 +122,8 @@ fn limits_json() -> Value {
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,
         "lookup_contacts": limits::LOOKUP_CONTACTS_MAX,
+        "tracked_calls": limits::TRACKED_CALLS_MAX,
+        "tracked_call_bytes": limits::TRACKED_CALL_BYTES_MAX,
         "channels": limits::CHANNELS_MAX,
         "forecast_days": limits::FORECAST_DAYS_MAX,
         "audience_groups": limits::AUDIENCE_GROUPS_MAX,

@@ -93,7 +93,7 @@ pub fn input(value: &Json, pointer: &str) -> Result<Input, Refusal> {
         Json::List(values) => Input::List(list(values)?),
         Json::Object(members) => {
             let part = |key: &str| match value.get(key) {
-                Some(Json::List(values)) => list(values).map(Some),
+                Some(Json::List(values)) => scalars(values, &format!("{pointer}/{key}")).and(list(values)).map(Some),
                 Some(_) => Ok(None),
                 None => Ok(Some(Vec::new())),
             };
@@ -104,6 +104,20 @@ pub fn input(value: &Json, pointer: &str) -> Result<Input, Refusal> {
             }
         }
     })
+}
+
+/// Refuses what can be no value of a set, also where there is nothing to take it out of.
+fn scalars(values: &[Json], pointer: &str) -> Result<(), Refusal> {
+    let is_scalar = |value: &Json| matches!(value, Json::Flag(_) | Json::Number(_) | Json::Text(_));
+    match values.iter().position(|value| !is_scalar(value)) {
+        None => Ok(()),
+        Some(place) => Err(Refusal {
+            kind: RefusalKind::Invalid,
+            code: "wrong_type",
+            pointer: format!("{pointer}/{place}"),
+            detail: format!("a value of a set is a text, not {}", values[place].kind()),
+        }),
+    }
 }
 
 fn number(digits: &str, pointer: &str) -> Result<Number, Refusal> {

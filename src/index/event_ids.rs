@@ -108,6 +108,13 @@ impl EventIds {
         }
     }
 
+    /// Says that the event of a reference in use is another contact's.
+    pub fn give(&mut self, reference: u32, contact: ContactId) {
+        if let Some((kind, _)) = self.place(reference) {
+            self.set(reference, u64::from(kind.0) << 32 | u64::from(contact.0));
+        }
+    }
+
     fn set(&mut self, reference: u32, place: u64) {
         let (leaf, at) = (reference as usize / LEAF, reference as usize % LEAF);
         while self.branches.len() <= leaf / BRANCH {

@@ -57,6 +57,7 @@ mod lexicon_tests;
 pub mod lists;
 pub mod mapped;
 pub mod matching;
+pub mod merge;
 pub mod numbers;
 pub mod packed;
 mod packed_fit;

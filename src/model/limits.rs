@@ -40,6 +40,10 @@ pub const PAGE_MAX: usize = 100_000;
 pub const PAGE_DEFAULT: usize = 1_000;
 /// Errors that an import spells out; the rest are only counted.
 pub const IMPORT_ERRORS_TOLD_MAX: usize = 100;
+/// Calls of one tracking body; those past it are refused, as elsewhere.
+pub const TRACKED_CALLS_MAX: usize = 2_500;
+/// Bytes of one tracking call as JSON, as elsewhere.
+pub const TRACKED_CALL_BYTES_MAX: usize = 32 * 1024;
 /// Records of an import that are looked at before the types of its new columns are settled.
 pub const INFER_RECORDS: usize = 10_000;
 /// Contacts: ids are 32 bits wide and the last chunk is kept free.

@@ -59,6 +59,16 @@ pub struct ContactWrite {
     pub values: Vec<(Name, Input)>,
 }
 
+/// Two contacts that are one person: what is known of the first goes to the second, and the first is gone. Where both
+/// have a value that of the second stays; of sets both have all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactMerge {
+    /// Who is given up; nothing happens when there is no such contact.
+    pub from: ContactKey,
+    /// Who stays; made when there is no such contact.
+    pub into: ContactKey,
+}
+
 /// An event to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventWrite {
@@ -226,6 +236,8 @@ pub enum Request {
     Contact(ContactWrite),
     /// Erase a contact with its events, from everything.
     Erase(ContactKey),
+    /// Make one contact out of two.
+    Merge(ContactMerge),
     /// Record an event.
     Event(EventWrite),
     /// Take an event away by its id.
@@ -264,6 +276,7 @@ impl Request {
             Request::EditMembers(edit) => only(edit, &[Remove, Exclude]),
             Request::Suppression(SuppressionWrite::Edit(edit)) => only(edit, &[Remove, Add, Include]),
             Request::Contact(_)
+            | Request::Merge(_)
             | Request::Event(_)
             | Request::Schema(_)
             | Request::CreateSegment(_)

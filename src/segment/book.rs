@@ -184,14 +184,14 @@ impl Book {
         });
     }
 
-    /// Gives a dynamic segment a new version of its rule.
-    pub fn set_rule(&mut self, id: SegmentId, rule: Arc<Rule>, text: RuleText, at: Timestamp) {
+    /// Gives a dynamic segment a new version of its rule, by an access key if by one.
+    pub fn set_rule(&mut self, id: SegmentId, rule: Arc<Rule>, text: RuleText, at: Timestamp, by: Option<Box<str>>) {
         self.edit(id, |segment| {
             segment.updated = at;
             if let Body::Dynamic(dynamic) = &mut segment.body {
                 let number = dynamic.newest().number + 1;
                 dynamic.rule = rule;
-                dynamic.versions.push(Version { number, at, rule: text });
+                dynamic.versions.push(Version { number, at, by, rule: text });
             }
         });
     }
@@ -226,6 +226,34 @@ impl Book {
                 }
             });
         }
+    }
+
+    /// Puts one contact into every list that has another one, and pins it where the other is pinned and it is not; then
+    /// takes the other one out. Returns the segments that changed for the first.
+    pub fn merge(&mut self, from: ContactId, into: ContactId) -> Vec<SegmentId> {
+        let mut changed = Vec::new();
+        let segments: Vec<Arc<Segment>> = self.iter().cloned().collect();
+        for segment in segments {
+            let mode = match &segment.body {
+                Body::Static(list) if list.contains(from.0) => MembersMode::Add,
+                Body::Dynamic(Dynamic { include, exclude, .. })
+                    if !include.contains(into.0) && !exclude.contains(into.0) =>
+                {
+                    match (include.contains(from.0), exclude.contains(from.0)) {
+                        (true, _) => MembersMode::Include,
+                        (_, true) => MembersMode::Exclude,
+                        (false, false) => continue,
+                    }
+                }
+                Body::Static(_) | Body::Dynamic(_) => continue,
+            };
+            self.edit(segment.id, |segment| {
+                change_list(&mut segment.body, mode, &[into]);
+            });
+            changed.push(segment.id);
+        }
+        self.erase(from);
+        changed
     }
 
     /// Walks the laws of the book: names lead to their segments and back, ids are below the next one, versions count

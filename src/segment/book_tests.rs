@@ -24,7 +24,7 @@ fn schema() -> Schema {
 
 fn dynamic(book: &mut Book, name: &str, text: &str) -> SegmentId {
     let rule = rule::parse(text, &schema()).unwrap();
-    let versions = vec![Version { number: 1, at: Timestamp(1), rule: RuleText::of(&rule) }];
+    let versions = vec![Version { number: 1, at: Timestamp(1), by: None, rule: RuleText::of(&rule) }];
     let body = Body::Dynamic(Dynamic {
         rule: Arc::new(rule),
         versions,
@@ -83,7 +83,7 @@ fn rules_have_versions() {
     let mut book = Book::default();
     let id = dynamic(&mut book, "Hot", "lead_score > 5");
     let rule = rule::parse("lead_score > 9", &schema()).unwrap();
-    book.set_rule(id, Arc::new(rule.clone()), RuleText::of(&rule), Timestamp(7));
+    book.set_rule(id, Arc::new(rule.clone()), RuleText::of(&rule), Timestamp(7), None);
     let segment = book.get(id).unwrap();
     assert_eq!((segment.version(), segment.created, segment.updated), (2, Timestamp(1), Timestamp(7)));
     assert_eq!(newest(&book, id).parse(&schema()).unwrap(), rule);
@@ -136,6 +136,6 @@ fn broken_laws_are_told() {
     assert!(book.check(&schema(), 100, &posting_of(&[])).unwrap_err().contains("not live"));
     let mut book = Book::default();
     let id = dynamic(&mut book, "hot", "lead_score > 5");
-    book.set_rule(id, Arc::new(Rule::All), RuleText::of(&Rule::None), Timestamp(2));
+    book.set_rule(id, Arc::new(Rule::All), RuleText::of(&Rule::None), Timestamp(2), None);
     assert!(book.check(&schema(), 100, &posting_of(&[])).unwrap_err().contains("newest version"));
 }

@@ -136,6 +136,32 @@ impl Live {
 
     /// A contact, of this key, is gone from the facts and the book.
     pub fn erase(&mut self, facts: Facts<'_>, contact: ContactId, key: &str, moment: Moment) {
+        let dirty = self.let_contact_go(contact);
+        self.feed.remember_erased(contact, key, moment.at);
+        self.answer(facts, dirty, moment, None);
+    }
+
+    /// A contact, of this key, is gone, and what it had is another one's by now, in the facts and in the book; of these
+    /// segments the list or the pins changed for the other one. Whatever was touched is settled with it.
+    pub fn merge(
+        &mut self,
+        facts: Facts<'_>,
+        (from, key): (ContactId, &str),
+        into: ContactId,
+        lists: &[SegmentId],
+        moment: Moment,
+    ) {
+        self.touches.forget(from);
+        let mut dirty = self.let_contact_go(from);
+        for id in lists {
+            self.spots(*id, &mut dirty).contacts.push(into.0);
+        }
+        self.feed.remember_erased(from, key, moment.at);
+        self.settle_with(facts, dirty, moment);
+    }
+
+    /// No predicate holds of a contact any more; the segments that have it are to be answered.
+    fn let_contact_go(&mut self, contact: ContactId) -> Dirty {
         let mut holding = Vec::new();
         self.predicates.each(&mut |place, predicate| {
             if predicate.truth.contains(contact.0) {
@@ -155,8 +181,7 @@ impl Live {
         for id in &members {
             self.spots(*id, &mut dirty).contacts.push(contact.0);
         }
-        self.feed.remember_erased(contact, key, moment.at);
-        self.answer(facts, dirty, moment, None);
+        dirty
     }
 
     /// The schema is another one. Everything is asked again, unless the change is such that no answer can be another.

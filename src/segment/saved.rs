@@ -41,6 +41,8 @@ pub struct Version {
     pub number: u32,
     /// When it came to be.
     pub at: Timestamp,
+    /// By which access key, if by one.
+    pub by: Option<Box<str>>,
     /// The rule.
     pub rule: RuleText,
 }

@@ -96,8 +96,12 @@ impl Live {
         if self.touches.is_empty() {
             return;
         }
+        self.settle_with(facts, Dirty::default(), moment);
+    }
+
+    /// The same, together with what is to be answered for other reasons.
+    pub(super) fn settle_with(&mut self, facts: Facts<'_>, mut dirty: Dirty, moment: Moment) {
         let mut asks = Vec::new();
-        let mut dirty = Dirty::default();
         self.introduce(&mut asks, &mut dirty);
         self.asked_by_touches(&mut asks);
         self.ask(facts, asks, moment.at, &mut dirty);

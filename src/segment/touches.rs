@@ -42,6 +42,12 @@ impl Touches {
         self.facts.push((KINDS | u32::from(kind.0), contact));
     }
 
+    /// Leaves out a contact that is gone.
+    pub fn forget(&mut self, contact: ContactId) {
+        self.new.retain(|new| *new != contact);
+        self.facts.retain(|(_, touched)| *touched != contact);
+    }
+
     /// The contacts made, ascending.
     pub fn new_contacts(&self) -> &[ContactId] {
         &self.new

@@ -11,6 +11,8 @@ pub mod error;
 pub mod export;
 pub mod format;
 pub mod frame;
+#[cfg(feature = "server")]
+pub mod keys_file;
 pub mod lock;
 pub mod log;
 pub mod log_file;

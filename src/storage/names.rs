@@ -14,6 +14,10 @@ pub const SPARE: &str = "spare";
 pub const BALLAST: &str = "ballast";
 /// What a salvage left out; in the folder that it made.
 pub const REPORT: &str = "salvage-report.txt";
+/// The access keys: who may do what.
+pub const KEYS: &str = "keys";
+/// Held by the process that changes the access keys.
+pub const KEYS_LOCK: &str = "keys.lock";
 /// The webhooks and how far each was told.
 pub const WEBHOOKS: &str = "webhooks";
 /// The ending of files that are not finished; they are removed on open.
@@ -36,6 +40,8 @@ pub enum FileName {
     Ballast,
     /// The report of the salvage that made the folder.
     Report,
+    /// The access keys, or the lock of whoever changes them.
+    Keys,
     /// The webhooks.
     Webhooks,
     /// A log file by its sequence number.
@@ -69,6 +75,7 @@ pub fn parse_name(name: &str) -> FileName {
         SPARE => return FileName::Unfinished,
         BALLAST => return FileName::Ballast,
         REPORT => return FileName::Report,
+        KEYS | KEYS_LOCK => return FileName::Keys,
         WEBHOOKS => return FileName::Webhooks,
         _ => {}
     }

@@ -144,7 +144,7 @@ fn create_folder(
     let config = |cause: String| Err(StorageError::new(StorageErrorKind::Config, "opening", dir, cause));
     for name in names {
         let ours = match parse_name(name) {
-            FileName::Lock | FileName::Unfinished => true,
+            FileName::Lock | FileName::Unfinished | FileName::Keys => true,
             FileName::Log(1) => has_no_frames(&**disk, &dir.join(name))?,
             FileName::Foreign => name == "lost+found",
             _ => false,

@@ -221,6 +221,7 @@ impl Verifier<'_> {
                 FileName::Torn(_) => "a torn tail that was cut off and saved",
                 FileName::Ballast => "the ballast, given back when there is no other room",
                 FileName::Report => "what the salvage that made this folder left out",
+                FileName::Keys => "access keys, and the lock of whoever changes them",
                 FileName::Foreign => "not ours",
             };
             self.file(name, note.into());

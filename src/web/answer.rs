@@ -8,7 +8,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use crate::{db::view::View, http::problem::Problem, web::tell};
+use crate::{
+    db::view::View,
+    http::problem::{BASIC, Problem},
+    web::tell,
+};
 
 /// What every page is sent with. Scripts and styles come from this server's own files alone, no other site may frame
 /// the page, and no address of it is told to another.
@@ -79,11 +83,23 @@ pub async fn finish(request: Request, next: Next) -> Response {
         let problem = response.extensions_mut().remove::<Problem>();
         let title = match status {
             StatusCode::NOT_FOUND => "Not found",
+            StatusCode::UNAUTHORIZED => "This server wants a key",
+            StatusCode::FORBIDDEN => "Not for you",
             _ => status.canonical_reason().unwrap_or("Error"),
         };
-        let detail = problem.as_ref().map_or("The request could not be answered.", |problem| &problem.detail);
+        let detail = match &problem {
+            _ if status == StatusCode::UNAUTHORIZED => {
+                "Load the page again, give a key that may read as the user name, and leave the password empty."
+            }
+            Some(problem) => &problem.detail,
+            None => "The request could not be answered.",
+        };
         let text = ErrorPage { status: status.as_u16(), title, detail }.render().unwrap_or_else(|_| title.to_owned());
         response = (status, Html(text)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // The browser asks for it, keeps it while it runs, and sends it with the calls of the page's scripts.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
+        }
     }
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

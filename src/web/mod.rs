@@ -6,12 +6,16 @@
 
 use axum::{
     Router,
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     response::Redirect,
     routing::{get, post},
 };
 
-use crate::http::{app::App, caught, guard, problem, router_of};
+use crate::http::{
+    access::{self, Door, Needs},
+    app::App,
+    caught, problem, router_of,
+};
 
 pub mod answer;
 pub mod ask;
@@ -25,11 +29,16 @@ pub mod segment;
 pub mod tell;
 pub mod versions;
 
-/// Every route of the page, and the API beside it.
+/// Every route of the page, and the API beside it. Where there are keys, whoever looks shows one that may read: the
+/// browser asks for it as a user name.
 pub fn router(app: App) -> Router {
-    let pages = Router::new()
+    let door = |needs: Needs| from_fn_with_state(Door { app: app.clone(), needs }, access::check);
+    let open = Router::new()
         .route("/", get(|| async { Redirect::to("/ui/") }))
         .route("/ui", get(|| async { Redirect::to("/ui/") }))
+        .route("/ui/assets/{file}", get(assets::get))
+        .layer(door(Needs::Nothing));
+    let pages = Router::new()
         .route("/ui/", get(list::get))
         .route("/ui/new", get(edit::new))
         .route("/ui/segments/{name}", get(segment::get))
@@ -38,14 +47,14 @@ pub fn router(app: App) -> Router {
         .route("/ui/overlap", get(overlap::get))
         .route("/ui/contacts", get(contact::find))
         .route("/ui/contacts/{key}", get(contact::get))
-        .route("/ui/assets/{file}", get(assets::get))
-        .route("/ui/{*rest}", get(answer::nothing_here));
-    let pages = caught(pages).layer(from_fn(answer::finish));
+        .route("/ui/{*rest}", get(answer::nothing_here))
+        .layer(door(Needs::Read));
+    let pages = caught(open.merge(pages)).layer(from_fn(answer::finish));
     let questions = Router::new()
         .route("/ui/ask/preview", post(ask::preview))
         .route("/ui/ask/values", get(ask::values))
         .route("/ui/ask/counts", post(ask::counts))
-        .layer(from_fn(guard::same_origin));
+        .layer(door(Needs::Read));
     let questions = caught(questions).layer(from_fn(problem::finish));
     router_of(app.clone()).merge(pages.merge(questions).with_state(app))
 }

@@ -39,6 +39,7 @@ const KINDS: &[&str] = &[
     "refused",
     "unknown",
     "torn",
+    "visitor",
 ];
 /// Idempotency keys are kept as hashes alone.
 const NEVER: &[&str] = &["once"];
@@ -155,6 +156,12 @@ fn edit(server: &Server) {
             let wrong = json!({"created": canary("refused", n)});
             assert_eq!(once(server, "PATCH", &path, &format!("wrong {n}"), &wrong), 422);
         }
+    }
+    // Who was known by another key before.
+    for n in 0..20 {
+        let visitor = canary("visitor", n);
+        server.ok("POST", "/v1/track", json!({"anonymousId": visitor, "event": "visit"}));
+        server.ok("POST", "/v1/identify", json!({"anonymousId": visitor, "userId": key(n)}));
     }
     let keys: Vec<String> = (0..*CANARIES).map(key).collect();
     server.ok("POST", "/v1/segments/list/members", json!({"add": keys}));

@@ -1,5 +1,6 @@
 //! The one integration test binary.
 //!
+//! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
@@ -29,6 +30,7 @@
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `tracking`: what SDKs send, over a socket, as it was recorded.
 //! - `web`: the page over a socket: what it shows and escapes, its headers, and writes that other sites send.
 //! - `webhooks_kill`: a hostile receiver, and kills of the server: all is told, in order, under ids that stay.
 //! - `webhooks`: what receivers of webhooks are told, and what becomes of it when they are in trouble.
@@ -36,6 +38,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod audience;
 mod cli;
 mod erasure;
@@ -66,6 +69,7 @@ mod rules;
 mod sqlite;
 mod support;
 mod time;
+mod tracking;
 mod web;
 mod webhooks;
 mod webhooks_kill;

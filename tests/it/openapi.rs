@@ -238,6 +238,21 @@ fn every_example_runs_and_answers_as_told() {
 }
 
 #[test]
+fn what_the_document_forbids_is_refused() {
+    let (_folder, server) = furnished();
+    let long = format!("/v1/segments/{}/preview?new=true", "n".repeat(257));
+    let rule = json!({"rule": "Lead Score > 50"});
+    let edit = json!({"unheard_of": {"add": [], "remove": [{}]}});
+    assert_eq!(server.call("POST", &long, rule).status, 422);
+    assert_eq!(server.call("PUT", "/v1/contacts/u-1", edit.clone()).status, 422);
+    assert_eq!(server.call("PATCH", "/v1/contacts/u-1", edit).status, 422);
+    assert_eq!(server.with_headers("GET", "/v1/feed", &[("last-event-id", ":*")], vec![]).status, 400);
+    let keyed = [("idempotency-key", "a\tb")];
+    assert_eq!(server.with_headers("DELETE", "/v1/events/e-1", &keyed, vec![]).status, 400);
+    assert_eq!(server.call("GET", "/v1/contacts?after=", Value::Null).status, 400);
+}
+
+#[test]
 fn the_page_tells_every_call_and_fetches_nothing() {
     let (_folder, server) = furnished();
     let page = server.call("GET", "/docs", Value::Null);

@@ -171,7 +171,7 @@ fn with_opposite(
     for id in state.live.reach([segment.id]) {
         if let Some(Body::Dynamic(dynamic)) = state.book.get(id).map(|saved| &saved.body) {
             let rule = opposite(&dynamic.rule, predicate);
-            book.set_rule(id, Arc::new(rule.clone()), RuleText::of(&rule), state.as_of);
+            book.set_rule(id, Arc::new(rule.clone()), RuleText::of(&rule), state.as_of, None);
         }
     }
     let context = Context { schema: &state.schema, segments: &book, now: state.as_of, as_of: state.as_of };

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Needs,
         audience,
         call::{Call, Chapter, JSON},
         calls::members::lines,
@@ -64,7 +65,7 @@ fn post() -> Call {
         "segments": [{"segment": "VIP customers", "count": 1}, {"segment": "customers", "count": 0}],
         "parts": {"A": 1, "B": 0}, "no_part": 0, "channel": "email", "as_of": "2026-05-01T00:00:00Z", "lsn": 14,
     });
-    let call = Call::post("audience", "/v1/audience", audience::post, "The audience of a send, streamed")
+    let call = Call::post(Needs::Read, "audience", "/v1/audience", audience::post, "The audience of a send, streamed")
         .says(
             "`include` is in priority order: each contact lands once, in the first that holds it. Who is under a \
              suppression of the channel is withheld whatever the rules say. `split` deals by bucket, `sample` draws.",

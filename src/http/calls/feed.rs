@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::http::{
+    access::Needs,
     call::{Call, Chapter, NDJSON},
     feed,
-    shape::{list, named, object, text, whole},
+    shape::{any, list, named, object, position, text, text_of, whole},
 };
 
 /// The chapter.
@@ -21,12 +22,12 @@ fn follow() -> Call {
         "next": 1,
     });
     let stream = "retry: 1000\n\nid: 1\nevent: entered\ndata: {\"seq\":1,\"kind\":\"entered\"}\n\n";
-    Call::get("feed", "/v1/feed", feed::get, "Enter and leave changes, in order")
+    Call::get(Needs::Read, "feed", "/v1/feed", feed::get, "Enter and leave changes, in order")
         .says(
             "Pass `next` as the next `after`. With `Accept: text/event-stream` it is a live stream that heeds \
              `Last-Event-ID`; `limit` and `wait` mean nothing there.",
         )
-        .query_like("after", whole(), "The last number seen; 0 or absent begins at the oldest entry kept.", 0)
+        .query_like("after", position(), "The last number seen; 0 or absent begins at the oldest entry kept.", 0)
         .query(
             "segment",
             json!({"type": "array", "items": {"type": "string"}}),
@@ -38,17 +39,27 @@ fn follow() -> Call {
             json!({"type": "number", "minimum": 0, "maximum": 60}),
             "Seconds to wait for a change if there is none.",
         )
-        .header("Last-Event-ID", whole(), "Of a stream: the last number seen; goes before `after`.")
+        .header(
+            "Last-Event-ID",
+            any(vec![position(), text_of(0, 0)]),
+            "Of a stream: the last number seen; goes before `after`.",
+        )
         .answers(shape, answer)
         .gives(200, "", "text/event-stream", text(), json!(stream))
         .fails(&[400, 404, 410, 422])
 }
 
 fn lists() -> Call {
-    Call::get("bulkChanges", "/v1/feed/{seq}/changes", feed::changes, "The exact lists of a large change, streamed")
-        .part("seq", whole(), "The number of the entry.", "1")
-        .gives(200, "The contacts, a line each.", NDJSON, text(), json!("{\"contact\":\"u-1\",\"kind\":\"entered\"}\n"))
-        .tells("Throng-Entered", whole(), "How many entered.")
-        .tells("Throng-Left", whole(), "How many left.")
-        .fails(&[400, 404, 410])
+    Call::get(
+        Needs::Read,
+        "bulkChanges",
+        "/v1/feed/{seq}/changes",
+        feed::changes,
+        "The exact lists of a large change, streamed",
+    )
+    .part("seq", position(), "The number of the entry.", "1")
+    .gives(200, "The contacts, a line each.", NDJSON, text(), json!("{\"contact\":\"u-1\",\"kind\":\"entered\"}\n"))
+    .tells("Throng-Entered", whole(), "How many entered.")
+    .tells("Throng-Left", whole(), "How many left.")
+    .fails(&[400, 404, 410])
 }

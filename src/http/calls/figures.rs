@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{
+        access::Needs,
         breakdown,
         call::{Call, Chapter},
         components::title,
@@ -71,6 +72,7 @@ fn analytics() -> Call {
         "conversion": null,
     });
     of_segment(Call::get(
+        Needs::Read,
         "segmentAnalytics",
         "/v1/segments/{name}/analytics",
         figures::analytics,
@@ -153,6 +155,7 @@ fn funnel() -> Call {
         "rule": {"rule": "lead_score > 50", "kind": "predicate", "count": 1, "share": 1.0}, "as_of": NOW, "lsn": 12,
     });
     of_segment(Call::get(
+        Needs::Read,
         "segmentFunnel",
         "/v1/segments/{name}/funnel",
         figures::funnel,
@@ -203,6 +206,7 @@ fn breakdown() -> Call {
         "other": none(json!({"values": 0})), "missing": none(json!({})), "as_of": NOW, "lsn": 12,
     });
     of_segment(Call::get(
+        Needs::Read,
         "segmentBreakdown",
         "/v1/segments/{name}/breakdown",
         breakdown::breakdown,
@@ -254,7 +258,7 @@ fn overlap() -> Call {
         "combinations": [combined(json!([VIP]), 0), combined(json!(["Webinar list"]), 0),
                          combined(json!([VIP, "Webinar list"]), 1)],
     });
-    Call::get("overlapSegments", "/v1/overlap", breakdown::overlap, "How segments overlap")
+    Call::get(Needs::Read, "overlapSegments", "/v1/overlap", breakdown::overlap, "How segments overlap")
         .says("Pairs of 2 to 20 segments with Jaccard; up to 10 of them in every combination too.")
         .query_must(
             "segments",
@@ -307,7 +311,7 @@ fn rfm() -> Call {
         "grid": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]],
         "cells": [{"recency": 1, "frequency": 1, "monetary": 1, "contacts": 1, "events": 1, "total": 5}],
     });
-    Call::get("rfmGrid", "/v1/analytics/rfm", figures::rfm, "The recency-frequency-money grid")
+    Call::get(Needs::Read, "rfmGrid", "/v1/analytics/rfm", figures::rfm, "The recency-frequency-money grid")
         .says(
             "Everyone with an event is scored 1 to 5 by how lately, how often and for how much; equals share a score.",
         )
@@ -350,13 +354,19 @@ fn advice() -> Value {
 fn review_one() -> Call {
     let mut example = advice();
     example["segment"] = VIP.into();
-    of_segment(Call::get("reviewSegment", "/v1/segments/{name}/review", review::one, "Advice about a segment"))
-        .says("What is wrong or could be better, the weightiest first, with the reason and what to do.")
-        .answers(reviewed([("segment", nullable(text()))]), example)
+    of_segment(Call::get(
+        Needs::Read,
+        "reviewSegment",
+        "/v1/segments/{name}/review",
+        review::one,
+        "Advice about a segment",
+    ))
+    .says("What is wrong or could be better, the weightiest first, with the reason and what to do.")
+    .answers(reviewed([("segment", nullable(text()))]), example)
 }
 
 fn review_all() -> Call {
-    Call::get("reviewSegments", "/v1/review", review::all, "Advice about all segments")
+    Call::get(Needs::Read, "reviewSegments", "/v1/review", review::all, "Advice about all segments")
         .says("As of each one; every pair of the 2,000 last changed is compared.")
         .answers(reviewed([]), advice())
         .fails(&[400])

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::http::{
+    access::Needs,
     call::{CSV, Call, Chapter, JSON, NDJSON, PLAIN},
     calls::segments::creates,
     components::{key, title},
     members::{self, ARROW, PARQUET},
     roaring_list, segments,
-    shape::{anything, asks, list, nullable, object, text, whole, whole_of, word},
+    shape::{anything, asks, cursor, list, nullable, object, position, text, whole, whole_of, word},
 };
 use crate::model::limits;
 
@@ -56,12 +57,13 @@ fn formats(call: Call, words: &[&str]) -> Call {
 }
 
 fn stream() -> Call {
-    let call = Call::get("segmentMembers", "/v1/segments/{name}/members", members::get, "The members, streamed")
-        .says("As of one instant, in constant memory. Without `limit` it is everyone.")
-        .part("name", title(), NAME, "VIP customers")
-        .query("after", text(), "The `Throng-Next` of the page before.")
-        .query("limit", whole_of(1, limits::PAGE_MAX as u64), "Contacts of a page.")
-        .query("at_lsn", whole(), "As of this earlier write, while the history lasts.");
+    let call =
+        Call::get(Needs::Read, "segmentMembers", "/v1/segments/{name}/members", members::get, "The members, streamed")
+            .says("As of one instant, in constant memory. Without `limit` it is everyone.")
+            .part("name", title(), NAME, "VIP customers")
+            .query("after", cursor(), "The `Throng-Next` of the page before.")
+            .query("limit", whole_of(1, limits::PAGE_MAX as u64), "Contacts of a page.")
+            .query("at_lsn", position(), "As of this earlier write, while the history lasts.");
     exports(call)
         .tells("Throng-Seq", whole(), "The last entry of the feed that they hold.")
         .tells("Throng-Next", text(), "On a page: the `after` of the next one.")
@@ -95,6 +97,7 @@ pub(super) fn edits(call: Call) -> Call {
 
 fn edit() -> Call {
     let call = Call::post(
+        Needs::Write,
         "editMembers",
         "/v1/segments/{name}/members",
         segments::edit_members,

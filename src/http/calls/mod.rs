@@ -2,7 +2,10 @@
 
 use axum::Router;
 
-use crate::http::{app::App, call::Chapter};
+use crate::http::{
+    app::App,
+    call::{Chapter, otherwise},
+};
 
 pub mod audience;
 pub mod contacts;
@@ -13,6 +16,7 @@ pub mod queries;
 pub mod segments;
 pub mod suppressions;
 pub mod system;
+pub mod tracking;
 pub mod webhooks;
 
 /// Every chapter, in reading order.
@@ -25,14 +29,15 @@ pub fn chapters() -> Vec<Chapter> {
         figures::chapter(),
         audience::chapter(),
         suppressions::chapter(),
+        tracking::chapter(),
         feed::chapter(),
         webhooks::chapter(),
         system::chapter(),
     ]
 }
 
-/// Every route of the table.
-pub fn routes() -> Router<App> {
+/// Every route of the table, each behind the door that it wants.
+pub fn routes(app: &App) -> Router<App> {
     let calls = chapters().into_iter().flat_map(|chapter| chapter.calls);
-    calls.fold(Router::new(), |router, call| call.onto(router))
+    otherwise(calls.fold(Router::new(), |router, call| call.onto(router, app)), app)
 }

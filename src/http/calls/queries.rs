@@ -4,9 +4,12 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Needs,
         call::{Call, Chapter, JSON},
         query,
-        shape::{anything, asks, flag, instant, list, named, nullable, object, said, text, whole, whole_of, word},
+        shape::{
+            anything, asks, cursor, flag, instant, list, named, nullable, object, said, text, whole, whole_of, word,
+        },
     },
     model::limits,
 };
@@ -29,7 +32,7 @@ fn ask() -> Call {
         [
             ("return", nullable(word(&["count", "keys", "contacts", "sample"]))),
             ("limit", nullable(whole_of(1, limits::PAGE_MAX as u64))),
-            ("after", nullable(text())),
+            ("after", nullable(cursor())),
             ("as_of", nullable(said(text(), as_of))),
         ],
     );
@@ -38,7 +41,7 @@ fn ask() -> Call {
         [("keys", list(text())), ("contacts", list(named("Contact"))), ("next", text())],
     );
     let example = json!({"count": 1, "keys": ["u-1"], "as_of": "2026-05-01T00:00:00Z", "lsn": 10, "took_us": 35});
-    Call::post("query", "/v1/query", query::query, "Who is it, and how many?")
+    Call::post(Needs::Read, "query", "/v1/query", query::query, "Who is it, and how many?")
         .says("`count` is always the total, also on a page. A segment that the rule names is whom it holds now.")
         .takes(JSON, body, json!({"rule": RULE, "return": "keys", "limit": 100}))
         .answers(shape, example)
@@ -66,7 +69,7 @@ fn explain() -> Call {
         "nodes": {"kind": "test", "text": "lead_score > 50", "count": 1, "children": [],
                   "json": {"property": "lead_score", "op": "gt", "value": 50}},
     });
-    Call::post("explainQuery", "/v1/query/explain", query::explain, "How a rule is answered")
+    Call::post(Needs::Read, "explainQuery", "/v1/query/explain", query::explain, "How a rule is answered")
         .says(
             "`plan`: nodes with index, estimate, count and time, in the order chosen. With `nodes` also the rule as \
              it was written, each part with how many contacts it holds for alone.",
@@ -80,7 +83,7 @@ fn parse() -> Call {
     let example = json!({
         "text": "lead_score > 50", "json": {"property": "lead_score", "op": "gt", "value": 50},
     });
-    Call::post("parseRule", "/v1/rules/parse", query::parse, "A rule in both its canonical forms")
+    Call::post(Needs::Read, "parseRule", "/v1/rules/parse", query::parse, "A rule in both its canonical forms")
         .takes(JSON, asks([("rule", named("Rule"))], []), json!({"rule": RULE}))
         .answers(shape, example)
 }

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{
+        access::Needs,
         call::{Call, Chapter, JSON},
         components::{key, title},
         past, segments,
         shape::{
-            any, anything, asks, day, flag, instant, list, named, nullable, object, said, text, text_of, whole,
-            whole_of, word,
+            any, anything, asks, day, flag, instant, list, named, nullable, object, position, said, text, text_of,
+            whole, whole_of, word,
         },
         what_if,
     },
@@ -71,7 +72,7 @@ pub(super) fn members() -> [(&'static str, Value); 4] {
                 "Static without a rule, if there are `members`; else dynamic.",
             )),
         ),
-        ("rule", named("Rule")),
+        ("rule", nullable(named("Rule"))),
         ("members", nullable(list(key()))),
     ]
 }
@@ -88,7 +89,7 @@ pub(super) fn creates(call: Call) -> Call {
 fn create() -> Call {
     let body = asks([("name", title())], members());
     let links = ["getSegment", "segmentMembers", "patchSegment", "deleteSegment", "segmentVersions", "forecastSegment"];
-    let call = creates(Call::post("createSegment", "/v1/segments", segments::create, "Save a segment"))
+    let call = creates(Call::post(Needs::Write, "createSegment", "/v1/segments", segments::create, "Save a segment"))
         .says("A dynamic segment has a `rule`, a static one `members`. Names are unique without regard to case.")
         .writes()
         .takes(JSON, body, json!({"name": VIP, "description": "High scorers", "rule": "Lead Score > 50"}))
@@ -103,32 +104,44 @@ fn list_all() -> Call {
         [("next", text())],
     );
     let answer = json!({"segments": [example()], "count": 1, "as_of": "2026-05-01T00:00:00Z", "lsn": 12});
-    Call::get("listSegments", "/v1/segments", segments::list, "Segments with their counts, in order of creation")
-        .paged()
-        .answers(shape, answer)
+    Call::get(
+        Needs::Read,
+        "listSegments",
+        "/v1/segments",
+        segments::list,
+        "Segments with their counts, in order of creation",
+    )
+    .paged()
+    .answers(shape, answer)
 }
 
 fn get() -> Call {
-    named_call(Call::get("getSegment", "/v1/segments/{name}", segments::get, "Read a segment"))
+    named_call(Call::get(Needs::Read, "getSegment", "/v1/segments/{name}", segments::get, "Read a segment"))
         .answers(named("Segment"), example())
 }
 
 fn put() -> Call {
     let [description, kind, rule, keys] = members();
     let body = asks([], [("name", nullable(title())), description, kind, rule, keys]);
-    creates(named_call(Call::put("putSegment", "/v1/segments/{name}", segments::put, "Create or replace a segment")))
-        .says("It is what the body says and nothing else. Safe to repeat as it is.")
-        .writes()
-        .takes(JSON, body, json!({"description": "High scorers", "rule": "Lead Score > 50"}))
-        .answers(told("Segment"), example())
-        .gives(201, "It is new.", JSON, told("Segment"), example())
-        .fails(&[409])
+    creates(named_call(Call::put(
+        Needs::Write,
+        "putSegment",
+        "/v1/segments/{name}",
+        segments::put,
+        "Create or replace a segment",
+    )))
+    .says("It is what the body says and nothing else. Safe to repeat as it is.")
+    .writes()
+    .takes(JSON, body, json!({"description": "High scorers", "rule": "Lead Score > 50"}))
+    .answers(told("Segment"), example())
+    .gives(201, "It is new.", JSON, told("Segment"), example())
+    .fails(&[409])
 }
 
 fn patch() -> Call {
     let [description, _, rule, _] = members();
     let body = asks([], [("name", nullable(title())), description, rule]);
-    named_call(Call::patch("patchSegment", "/v1/segments/{name}", segments::patch, "Change a segment"))
+    named_call(Call::patch(Needs::Write, "patchSegment", "/v1/segments/{name}", segments::patch, "Change a segment"))
         .says("What the body does not name stays. A new rule is a new version.")
         .writes()
         .takes(JSON, body, json!({"rule": "Lead Score > 60"}))
@@ -137,7 +150,7 @@ fn patch() -> Call {
 }
 
 fn delete() -> Call {
-    named_call(Call::delete("deleteSegment", "/v1/segments/{name}", segments::delete, "Delete a segment"))
+    named_call(Call::delete(Needs::Write, "deleteSegment", "/v1/segments/{name}", segments::delete, "Delete a segment"))
         .says("Refused while another segment or a suppression uses it.")
         .writes()
         .gives_nothing("It is gone.")
@@ -153,6 +166,7 @@ fn versions() -> Call {
         "lsn": 12,
     });
     named_call(Call::get(
+        Needs::Read,
         "segmentVersions",
         "/v1/segments/{name}/versions",
         segments::versions,
@@ -191,6 +205,7 @@ fn preview() -> Call {
     });
     let body = asks([("rule", named("Rule"))], [("sample", nullable(whole_of(0, limits::PAGE_MAX as u64)))]);
     named_call(Call::post(
+        Needs::Read,
         "previewSegment",
         "/v1/segments/{name}/preview",
         what_if::preview,
@@ -228,6 +243,7 @@ fn forecast() -> Call {
         "lsn": 12,
     });
     named_call(Call::get(
+        Needs::Read,
         "forecastSegment",
         "/v1/segments/{name}/forecast",
         what_if::forecast,
@@ -251,6 +267,7 @@ fn freeze() -> Call {
         "created": "2026-05-01T00:00:00Z", "updated": "2026-05-01T00:00:00Z", "lsn": 13,
     });
     named_call(Call::post(
+        Needs::Write,
         "freezeSegment",
         "/v1/segments/{name}/freeze",
         what_if::freeze,
@@ -264,6 +281,7 @@ fn freeze() -> Call {
 
 fn revert() -> Call {
     named_call(Call::post(
+        Needs::Write,
         "revertSegment",
         "/v1/segments/{name}/revert",
         what_if::revert,
@@ -294,14 +312,15 @@ fn diff() -> Call {
         "changes": [{"contact": "u-1", "kind": "entered"}],
     });
     named_call(Call::get(
+        Needs::Read,
         "diffSegment",
         "/v1/segments/{name}/diff",
         past::diff,
         "Who entered and who left between two writes",
     ))
     .says("While the history lasts. Contacts that are erased since are only counted.")
-    .query_must("from_lsn", whole(), "The earlier write.", 3)
-    .query("to_lsn", whole(), "The later write; now, if it is missing.")
+    .query_must("from_lsn", position(), "The earlier write.", 3)
+    .query("to_lsn", position(), "The later write; now, if it is missing.")
     .paged()
     .answers(shape, answer)
 }
@@ -321,9 +340,15 @@ fn history() -> Call {
         "segment": VIP, "time_zone": "UTC", "as_of": "2026-05-01T00:00:00Z", "lsn": 13,
         "days": [{"day": "2026-05-01", "size": 1, "entered": 1, "left": 0, "version": 1}],
     });
-    named_call(Call::get("segmentHistory", "/v1/segments/{name}/history", past::history, "How it grew, day by day"))
-        .query("from", day(), "The first day.")
-        .query("to", day(), "The last day, which is in it.")
-        .answers(shape, answer)
-        .fails(&[410, 422])
+    named_call(Call::get(
+        Needs::Read,
+        "segmentHistory",
+        "/v1/segments/{name}/history",
+        past::history,
+        "How it grew, day by day",
+    ))
+    .query("from", day(), "The first day.")
+    .query("to", day(), "The last day, which is in it.")
+    .answers(shape, answer)
+    .fails(&[410, 422])
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{
+    access::Needs,
     call::{Call, Chapter, JSON, PLAIN},
     docs_page, metrics, openapi,
     shape::{anything, asks, by_name, flag, instant, list, nullable, object, text, whole, word},
@@ -68,7 +69,7 @@ fn schema_shape() -> Value {
 }
 
 fn schema() -> Call {
-    Call::get("schema", "/v1/schema", system::schema, "Properties and event kinds")
+    Call::get(Needs::Read, "schema", "/v1/schema", system::schema, "Properties and event kinds")
         .answers(schema_shape(), schema_example())
 }
 
@@ -108,15 +109,21 @@ fn patch_schema() -> Call {
             ("time_zone", nullable(text())),
         ],
     );
-    Call::patch("patchSchema", "/v1/schema", system::patch_schema, "Add, change or drop properties and event kinds")
-        .says(
-            "Objects are merged key by key, lists replaced, `null` drops. A change that existing values or segments do \
+    Call::patch(
+        Needs::Write,
+        "patchSchema",
+        "/v1/schema",
+        system::patch_schema,
+        "Add, change or drop properties and event kinds",
+    )
+    .says(
+        "Objects are merged key by key, lists replaced, `null` drops. A change that existing values or segments do \
              not fit is refused with the places named.",
-        )
-        .writes()
-        .takes(JSON, body, json!({"properties": {"plan": {"type": "text", "aliases": ["tier"]}}}))
-        .answers(schema_shape(), schema_example())
-        .fails(&[404, 409])
+    )
+    .writes()
+    .takes(JSON, body, json!({"properties": {"plan": {"type": "text", "aliases": ["tier"]}}}))
+    .answers(schema_shape(), schema_example())
+    .fails(&[404, 409])
 }
 
 fn status() -> Call {
@@ -130,24 +137,30 @@ fn status() -> Call {
         "version": env!("CARGO_PKG_VERSION"), "contacts": 1, "events": 1, "segments": 1, "lsn": 12,
         "now": "2026-05-01T00:00:00Z",
     });
-    Call::get("status", "/v1/status", system::status, "Figures, memory by index, positions, limits, alarms")
-        .answers(shape, example)
+    Call::get(
+        Needs::Read,
+        "status",
+        "/v1/status",
+        system::status,
+        "Figures, memory by index, positions, limits, alarms",
+    )
+    .answers(shape, example)
 }
 
 fn snapshot() -> Call {
     let shape = object([("lsn", whole()), ("bytes", whole()), ("took_us", whole())], []);
-    Call::post("snapshot", "/v1/snapshot", system::snapshot, "Write a snapshot now")
+    Call::post(Needs::Admin, "snapshot", "/v1/snapshot", system::snapshot, "Write a snapshot now")
         .answers(shape, json!({"lsn": 12, "bytes": 40_960, "took_us": 21_000}))
         .fails(&[409, 507])
 }
 
 fn clock() -> Call {
-    Call::get("clock", "/v1/clock", system::clock, "What time it is for the database")
+    Call::get(Needs::Read, "clock", "/v1/clock", system::clock, "What time it is for the database")
         .answers(object([("now", instant())], []), json!({"now": "2026-05-01T00:00:00Z"}))
 }
 
 fn move_clock() -> Call {
-    Call::post("moveClock", "/v1/clock", system::move_clock, "Move a manual clock ahead")
+    Call::post(Needs::Admin, "moveClock", "/v1/clock", system::move_clock, "Move a manual clock ahead")
         .says("Everything due by then happens, in order, before the answer. The system's clock is not moved: 409.")
         .takes(JSON, asks([("now", instant())], []), json!({"now": "2026-05-02T00:00:00Z"}))
         .answers(object([("now", instant()), ("lsn", whole())], []), json!({"now": "2026-05-02T00:00:00Z", "lsn": 16}))
@@ -155,7 +168,7 @@ fn move_clock() -> Call {
 }
 
 fn health() -> Call {
-    Call::get("health", "/healthz", system::health, "Whether the process answers").gives(
+    Call::get(Needs::Nothing, "health", "/healthz", system::health, "Whether the process answers").gives(
         200,
         "It does.",
         PLAIN,
@@ -165,21 +178,21 @@ fn health() -> Call {
 }
 
 fn ready() -> Call {
-    Call::get("ready", "/readyz", system::ready, "Whether it takes writes")
+    Call::get(Needs::Nothing, "ready", "/readyz", system::ready, "Whether it takes writes")
         .gives(200, "It does.", PLAIN, text(), json!("ready\n"))
         .fails(&[503, 507])
 }
 
 fn metrics() -> Call {
     let example = "# TYPE throng_contacts gauge\nthrong_contacts 1\n";
-    Call::get("metrics", "/metrics", metrics::get, "Figures for Prometheus")
+    Call::get(Needs::Read, "metrics", "/metrics", metrics::get, "Figures for Prometheus")
         .says("In the text format 0.0.4. No label holds a name, key or value of yours.")
         .gives(200, "The figures.", PLAIN, text(), json!(example))
         .fails(&[500])
 }
 
 fn document() -> Call {
-    Call::get("openapi", "/openapi.json", openapi::get, "This document").gives(
+    Call::get(Needs::Nothing, "openapi", "/openapi.json", openapi::get, "This document").gives(
         200,
         "OpenAPI 3.1.",
         JSON,
@@ -189,7 +202,7 @@ fn document() -> Call {
 }
 
 fn page() -> Call {
-    Call::get("docs", "/docs", docs_page::get, "The document for people").gives(
+    Call::get(Needs::Nothing, "docs", "/docs", docs_page::get, "The document for people").gives(
         200,
         "A page without scripts.",
         "text/html",
@@ -199,7 +212,7 @@ fn page() -> Call {
 }
 
 fn style() -> Call {
-    Call::get("docsStyle", "/docs/style.css", docs_page::style, "What the page looks like").gives(
+    Call::get(Needs::Nothing, "docsStyle", "/docs/style.css", docs_page::style, "What the page looks like").gives(
         200,
         "A style sheet.",
         "text/css",

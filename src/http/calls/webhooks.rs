@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{
+        access::Needs,
         call::{Call, Chapter, JSON},
         components::title,
         shape::{asks, flag, instant, list, list_of, nullable, object, said, text, text_of, whole, whole_of, word},
@@ -112,14 +113,20 @@ fn create() -> Call {
     let asked =
         json!({"url": "https://hooks.example/throng", "segments": ["VIP customers"], "kinds": ["entered", "left"]});
     let made = example(json!({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}));
-    let call = Call::post("createWebhook", "/v1/webhooks", webhooks::create, "Tell an address who enters and leaves")
-        .says(
-            "Without `segments` it is told of all, without `kinds` of every kind. Messages are CloudEvents, signed \
+    let call = Call::post(
+        Needs::Admin,
+        "createWebhook",
+        "/v1/webhooks",
+        webhooks::create,
+        "Tell an address who enters and leaves",
+    )
+    .says(
+        "Without `segments` it is told of all, without `kinds` of every kind. Messages are CloudEvents, signed \
              after Standard Webhooks; the secret is in this answer and in no other.",
-        )
-        .writes()
-        .takes(JSON, body, asked)
-        .gives(201, "It is made.", JSON, webhook([secret()]), made);
+    )
+    .writes()
+    .takes(JSON, body, asked)
+    .gives(201, "It is made.", JSON, webhook([secret()]), made);
     let links = ["getWebhook", "patchWebhook", "testWebhook", "webhookDeliveries", "replayWebhook", "deleteWebhook"];
     let call = links.iter().fold(call, |call, to| call.leads_to(201, to, &[("id", "$response.body#/id")]));
     call.fails(&[409, 410])
@@ -128,31 +135,43 @@ fn create() -> Call {
 fn list_all() -> Call {
     let shape = object([("webhooks", list(webhook([]))), ("count", whole()), ("lsn", whole())], [("next", text())]);
     let answer = json!({"webhooks": [example(json!({}))], "count": 1, "lsn": 15});
-    Call::get("listWebhooks", "/v1/webhooks", webhooks::list, "Webhooks, in order of creation")
+    Call::get(Needs::Admin, "listWebhooks", "/v1/webhooks", webhooks::list, "Webhooks, in order of creation")
         .paged()
         .answers(shape, answer)
 }
 
 fn get() -> Call {
-    of_one(Call::get("getWebhook", "/v1/webhooks/{id}", webhooks::get, "Read a webhook, and how it fares"))
-        .answers(webhook([]), example(json!({})))
+    of_one(Call::get(
+        Needs::Admin,
+        "getWebhook",
+        "/v1/webhooks/{id}",
+        webhooks::get,
+        "Read a webhook, and how it fares",
+    ))
+    .answers(webhook([]), example(json!({})))
 }
 
 fn patch() -> Call {
     let [description, segments, kinds, paused, status] = said_of_it();
     let body = asks([], [("url", nullable(url())), description, segments, kinds, paused, status]);
-    of_one(Call::patch("patchWebhook", "/v1/webhooks/{id}", webhooks::patch, "Pause, resume or change a webhook"))
-        .says(
-            "What the body does not name stays. What happens in a pause is told after it, in order. A webhook that is \
+    of_one(Call::patch(
+        Needs::Admin,
+        "patchWebhook",
+        "/v1/webhooks/{id}",
+        webhooks::patch,
+        "Pause, resume or change a webhook",
+    ))
+    .says(
+        "What the body does not name stays. What happens in a pause is told after it, in order. A webhook that is \
              disabled goes on when it is resumed.",
-        )
-        .takes(JSON, body, json!({"paused": true}))
-        .answers(webhook([]), example(json!({"paused": true, "status": "paused"})))
-        .fails(&[507])
+    )
+    .takes(JSON, body, json!({"paused": true}))
+    .answers(webhook([]), example(json!({"paused": true, "status": "paused"})))
+    .fails(&[507])
 }
 
 fn delete() -> Call {
-    of_one(Call::delete("deleteWebhook", "/v1/webhooks/{id}", webhooks::delete, "Delete a webhook"))
+    of_one(Call::delete(Needs::Admin, "deleteWebhook", "/v1/webhooks/{id}", webhooks::delete, "Delete a webhook"))
         .gives_nothing("It is gone.")
         .fails(&[507])
 }
@@ -177,7 +196,7 @@ fn test() -> Call {
         "id": "wh_crm_test_3f2a9d0c5e6b4f7a8c1d2e3f4a5b6c7d", "seq": null, "at": AT, "try": 1, "outcome": "delivered",
         "status": 200, "took_ms": 12, "next_try": null, "delivered": true,
     });
-    of_one(Call::post("testWebhook", "/v1/webhooks/{id}/test", webhooks::test, "Send a test message now"))
+    of_one(Call::post(Needs::Admin, "testWebhook", "/v1/webhooks/{id}/test", webhooks::test, "Send a test message now"))
         .says("Once, whatever the status of the webhook. The answer says what it came to.")
         .answers(tried([("delivered", flag())]), answer)
 }
@@ -186,7 +205,7 @@ fn rotate() -> Call {
     let answer = example(json!({
         "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "old_secret_until": "2026-05-02T00:00:00Z",
     }));
-    of_one(Call::post("rotateWebhook", "/v1/webhooks/{id}/rotate", webhooks::rotate, "Make a new secret"))
+    of_one(Call::post(Needs::Admin, "rotateWebhook", "/v1/webhooks/{id}/rotate", webhooks::rotate, "Make a new secret"))
         .says("The one before signs beside it for a day, so messages have two signatures.")
         .answers(webhook([secret()]), answer)
         .fails(&[507])
@@ -223,21 +242,33 @@ fn deliveries() -> Call {
         "dead_letters_dropped": 0, "lsn": 15,
     });
     let path = "/v1/webhooks/{id}/deliveries";
-    of_one(Call::get("webhookDeliveries", path, webhooks::deliveries, "The last tries, and what was given up"))
-        .says("Tries are remembered since the start of the server, the newest first; dead letters come by pages.")
-        .query("after", whole(), "The `next` of the page before.")
-        .limited()
-        .answers(shape, answer)
-        .fails(&[422])
+    of_one(Call::get(
+        Needs::Admin,
+        "webhookDeliveries",
+        path,
+        webhooks::deliveries,
+        "The last tries, and what was given up",
+    ))
+    .says("Tries are remembered since the start of the server, the newest first; dead letters come by pages.")
+    .query("after", whole(), "The `next` of the page before.")
+    .limited()
+    .answers(shape, answer)
+    .fails(&[422])
 }
 
 fn replay() -> Call {
     let seq = || whole_of(1, u64::MAX >> 1);
     let seqs = json!({"type": ["array", "null"], "items": seq(), "maxItems": limits::WEBHOOK_REPLAYS_MAX});
     let body = asks([], [("seqs", seqs), ("from", nullable(seq())), ("to", nullable(seq()))]);
-    of_one(Call::post("replayWebhook", "/v1/webhooks/{id}/replay", webhooks::replay, "Tell entries again"))
-        .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
-        .takes(JSON, body, json!({}))
-        .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
-        .fails(&[410, 507])
+    of_one(Call::post(
+        Needs::Admin,
+        "replayWebhook",
+        "/v1/webhooks/{id}/replay",
+        webhooks::replay,
+        "Tell entries again",
+    ))
+    .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
+    .takes(JSON, body, json!({}))
+    .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
+    .fails(&[410, 507])
 }

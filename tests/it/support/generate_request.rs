@@ -7,8 +7,8 @@ use throng::{
         name::{ContactKey, Name},
         number::{Number, ONE},
         request::{
-            ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource, SegmentCreate,
-            SegmentSource, SegmentUpdate, WriteMode,
+            ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource,
+            SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
         },
         schema::{EventKind, Property},
         value::{Value, ValueType},
@@ -30,8 +30,9 @@ pub fn request(dice: &mut Dice, naive: &Naive) -> Request {
     match dice.below(100) {
         0..45 => Request::Contact(contact(dice, naive)),
         45..80 => Request::Event(event(dice, naive)),
-        80..84 => Request::Erase(key(dice)),
-        84..88 => Request::RemoveEvent(event_id(dice)),
+        80..82 => Request::Erase(key(dice)),
+        82..86 => Request::Merge(ContactMerge { from: key(dice), into: key(dice) }),
+        86..88 => Request::RemoveEvent(event_id(dice)),
         88..91 => Request::CreateSegment(create(dice, naive)),
         91..93 => {
             let (named, ruled) = *dice.pick(&[(true, false), (false, true), (false, true), (true, true)]);

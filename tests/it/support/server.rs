@@ -43,8 +43,13 @@ impl Reply {
 impl Server {
     /// Serves a folder with further arguments, on a free port; returns once it is ready.
     pub fn start(folder: &Path, arguments: &[&str]) -> Server {
+        Server::start_at(folder, "127.0.0.1:0", arguments)
+    }
+
+    /// The same at an address.
+    pub fn start_at(folder: &Path, address: &str, arguments: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", address, "--data"])
             .arg(folder)
             .args(arguments)
             .stderr(Stdio::piped())
@@ -77,7 +82,8 @@ impl Server {
 
     /// One call with headers.
     pub fn with_headers(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
-        call(&self.agent, &self.url, method, path, headers, body).expect("the server answers")
+        call(&self.agent, &self.url, method, path, headers, body)
+            .unwrap_or_else(|| panic!("{method} {path}: the server does not answer"))
     }
 
     /// One call with a JSON body, or none for `Value::Null`.

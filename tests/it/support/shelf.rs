@@ -31,6 +31,24 @@ impl Naive {
         }
     }
 
+    /// Puts a key where another one is, whose place it takes.
+    pub(super) fn merge_in_segments(&mut self, from: &str, into: &str) {
+        for saved in &mut self.segments {
+            let pinned = saved.include.contains(into) || saved.exclude.contains(into);
+            for pins in [&mut saved.include, &mut saved.exclude] {
+                if pins.contains(from) && !pinned {
+                    pins.insert(into.to_owned());
+                }
+            }
+            if let Members::List(keys) = &mut saved.members
+                && keys.contains(from)
+            {
+                keys.insert(into.to_owned());
+            }
+        }
+        self.erase_from_segments(from);
+    }
+
     fn read(&self, source: &RuleSource) -> Result<Rule, RefusalKind> {
         let RuleSource::Json(json) = source else { panic!("histories send rules as JSON") };
         rule::from_json(json, &self.schema).map_err(|_| RefusalKind::Invalid)

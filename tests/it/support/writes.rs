@@ -7,7 +7,7 @@ use throng::model::{
     id::{EventKindId, PropertyId},
     name::{ContactKey, Name},
     number::ONE,
-    request::{Applied, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
+    request::{Applied, ContactMerge, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
     schema::{EventKind, EventProperty, Property, Schema, Writer},
     time::{Day, Timestamp},
     value::{Value, ValueType},
@@ -45,6 +45,7 @@ impl Naive {
                 self.erase_from_segments(key.as_str());
                 Ok(Applied::Removed)
             }
+            Request::Merge(merge) => Ok(self.merge(merge)),
             Request::RemoveEvent(id) => {
                 let with = |contact: &&mut Contact| contact.events.iter().any(|e| e.id.as_deref() == Some(&**id));
                 let contact = self.contacts.iter_mut().find(with).ok_or(RefusalKind::NotFound)?;
@@ -74,6 +75,38 @@ impl Naive {
             self.contacts.push(Contact { key: key.as_str().to_owned(), written, events: vec![] });
             self.contacts.len() - 1
         })
+    }
+
+    fn merge(&mut self, merge: &ContactMerge) -> Applied {
+        let Some(place) = self.place(&merge.from).filter(|_| merge.from != merge.into) else {
+            return Applied::Unchanged;
+        };
+        let mut from = self.contacts[place].clone();
+        let is_known = self.place(&merge.into).is_some();
+        if !is_known {
+            let key = merge.into.as_str().to_owned();
+            self.contacts.push(Contact { key, written: BTreeMap::new(), events: vec![] });
+        }
+        let into = self.place(&merge.into).expect("just made");
+        for (name, value) in from.written {
+            let sensitive = self.schema.property(&name).is_some_and(|property| property.case_sensitive);
+            match (self.contacts[into].written.get_mut(&name), value) {
+                (None, value) => drop(self.contacts[into].written.insert(name, value)),
+                (Some(Value::Set(held)), Value::Set(more)) => {
+                    let more: Vec<Input> = more.into_iter().map(Input::Text).collect();
+                    add(held, &more, sensitive).expect("texts");
+                }
+                (Some(_), _) => {}
+            }
+        }
+        from.events.sort_by_key(|event| event.arrival);
+        for event in from.events {
+            self.arrivals += 1;
+            self.contacts[into].events.push(Event { arrival: self.arrivals, ..event });
+        }
+        self.merge_in_segments(merge.from.as_str(), merge.into.as_str());
+        self.contacts.remove(place);
+        if is_known { Applied::Updated } else { Applied::Created }
     }
 
     fn write_contact(&mut self, write: &ContactWrite) -> Judged {

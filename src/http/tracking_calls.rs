@@ -1,0 +1,439 @@
+//! Tracking calls as requests: who it is, when it was, and what is written of it.
+
+use crate::{
+    http::{
+        json::Json,
+        problem::Fault,
+        records::{Names, pointer},
+        tracking_map::Mapping,
+        wire,
+    },
+    model::{
+        limits,
+        name::{ContactKey, Name},
+        request::{
+            ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal, RefusalKind,
+            Request, SchemaPatch, WriteMode,
+        },
+        schema::Schema,
+        time::Timestamp,
+    },
+};
+
+/// What a call says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Who someone is.
+    Identify,
+    /// What someone did.
+    Track,
+    /// Which page someone saw.
+    Page,
+    /// Which screen of an app someone saw.
+    Screen,
+    /// What someone belongs to.
+    Group,
+    /// That two ids are one person.
+    Alias,
+}
+
+impl Call {
+    fn of(name: &str) -> Option<Call> {
+        Some(match name {
+            "identify" => Call::Identify,
+            "track" => Call::Track,
+            "page" => Call::Page,
+            "screen" => Call::Screen,
+            "group" => Call::Group,
+            "alias" => Call::Alias,
+            _ => return None,
+        })
+    }
+}
+
+/// What a body asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Declarations of kinds of events that are not there yet.
+    pub kinds: Vec<Request>,
+    /// In order. They depend on the body and the mapping alone, but for their instants.
+    pub requests: Vec<Request>,
+    /// The call behind each request, from 1.
+    pub places: Vec<u64>,
+    /// What is wrong with the others, by call.
+    pub faults: Vec<Fault>,
+    /// How many calls there are.
+    pub calls: u64,
+}
+
+/// Reads calls under a mapping and a schema.
+pub struct Reader<'a> {
+    /// What becomes of what.
+    pub mapping: &'a Mapping,
+    /// What is declared.
+    pub schema: &'a Schema,
+    /// When the body came.
+    pub received: Timestamp,
+    /// Whether whoever sends it may do what a key that stands in web pages may not: an alias may give up a contact that
+    /// is no anonymous one.
+    pub trusted: bool,
+}
+
+/// What is said once for all calls of a body.
+struct Envelope<'j> {
+    sent: Option<Timestamp>,
+    context: Option<&'j Json>,
+}
+
+impl Reader<'_> {
+    /// Reads one call, or without `call` a batch of them.
+    ///
+    /// Errors: when a body is no object, or a batch holds no list.
+    pub fn read(&self, call: Option<Call>, body: &Json) -> Result<Asked, String> {
+        let Json::Object(_) = body else { return Err(format!("the body must be an object, not {}", body.kind())) };
+        let sent = body.get("sentAt").and_then(|at| instant(at).ok());
+        let envelope = Envelope { sent, context: body.get("context") };
+        let mut asked = Asked::default();
+        let mut names = Names::default();
+        if let Some(call) = call {
+            self.one(call, body, &envelope, &mut names, &mut asked);
+            return Ok(asked);
+        }
+        match body.get("batch") {
+            Some(Json::List(calls)) => {
+                for one in calls {
+                    self.typed(one, &envelope, &mut names, &mut asked);
+                }
+            }
+            None if body.get("type").is_some() => self.typed(body, &envelope, &mut names, &mut asked),
+            _ => return Err("a batch needs \"batch\", a list of calls".into()),
+        }
+        Ok(asked)
+    }
+
+    fn typed(&self, body: &Json, envelope: &Envelope<'_>, names: &mut Names, asked: &mut Asked) {
+        let call = match body.get("type") {
+            Some(Json::Text(name)) => Call::of(name),
+            _ => None,
+        };
+        match call {
+            Some(call) => self.one(call, body, envelope, names, asked),
+            None => {
+                asked.calls += 1;
+                let detail = "\"type\" is identify, track, page, screen, group or alias";
+                asked.refuse(refusal("unknown_call", "/type", detail.into()));
+            }
+        }
+    }
+
+    fn one(&self, call: Call, body: &Json, envelope: &Envelope<'_>, names: &mut Names, asked: &mut Asked) {
+        asked.calls += 1;
+        if asked.calls > limits::TRACKED_CALLS_MAX as u64 {
+            let detail = format!("a body holds at most {} calls", limits::TRACKED_CALLS_MAX);
+            return asked.refuse(refusal("too_many", "", detail));
+        }
+        let bytes = body.to_string().len();
+        // A call that is alone bears what a batch says once.
+        if bytes > limits::TRACKED_CALL_BYTES_MAX {
+            let detail =
+                format!("a call has at most {} bytes of JSON; this has {bytes}", limits::TRACKED_CALL_BYTES_MAX);
+            return asked.refuse(refusal("too_long", "", detail));
+        }
+        match self.requests(call, body, envelope, names) {
+            Ok(requests) => {
+                if let Some(kind) = self.undeclared_view(call, &requests, asked) {
+                    asked.kinds.push(kind);
+                }
+                asked.places.extend(requests.iter().map(|_| asked.calls));
+                asked.requests.extend(requests);
+            }
+            Err(refusal) => asked.refuse(refusal),
+        }
+    }
+
+    fn requests(
+        &self,
+        call: Call,
+        body: &Json,
+        envelope: &Envelope<'_>,
+        names: &mut Names,
+    ) -> Result<Vec<Request>, Refusal> {
+        let user = id(body, "userId")?;
+        let anonymous = id(body, "anonymousId")?;
+        if call == Call::Alias {
+            return self.alias(user, id(body, "previousId")?);
+        }
+        let anonymous = anonymous.map(|id| self.mapping.anonymous_key(&id));
+        let contact = match (&user, &anonymous) {
+            (Some(user), _) => key(user, "/userId")?,
+            (None, Some(Some(anonymous))) => key(anonymous, "/anonymousId")?,
+            // Whoever is not to be known by an anonymous id is left out.
+            (None, Some(None)) => return Ok(Vec::new()),
+            (None, None) => return Err(refusal("no_key", "", "a call needs \"userId\" or \"anonymousId\"".into())),
+        };
+        let mut requests = Vec::new();
+        match call {
+            Call::Identify => {
+                if let (Some(_), Some(Some(anonymous))) = (&user, &anonymous) {
+                    let from = key(anonymous, "/anonymousId")?;
+                    requests.push(Request::Merge(ContactMerge { from, into: contact.clone() }));
+                }
+                let values = self.traits(body, envelope, names)?;
+                requests.push(Request::Contact(ContactWrite { key: contact, mode: WriteMode::Merge, values }));
+            }
+            Call::Group => {
+                let group = id(body, "groupId")?
+                    .ok_or_else(|| refusal("missing_member", "", "a group call needs \"groupId\"".into()))?;
+                let add = vec![Input::Text(group.into())];
+                let values = vec![(self.mapping.groups.clone(), Input::Edit { add, remove: Vec::new() })];
+                requests.push(Request::Contact(ContactWrite { key: contact, mode: WriteMode::Merge, values }));
+            }
+            Call::Track | Call::Page | Call::Screen => {
+                requests.extend(self.event(call, body, contact, envelope, names)?);
+            }
+            Call::Alias => {}
+        }
+        Ok(requests)
+    }
+
+    fn alias(&self, user: Option<String>, previous: Option<String>) -> Result<Vec<Request>, Refusal> {
+        let missing = |member: &str| refusal("missing_member", "", format!("an alias needs \"{member}\""));
+        let user = key(&user.ok_or_else(|| missing("userId"))?, "/userId")?;
+        let previous = previous.ok_or_else(|| missing("previousId"))?;
+        let mut given_up = Vec::new();
+        given_up.extend(self.mapping.anonymous_key(&previous));
+        let is_anonymous = self.mapping.anonymous.as_deref().is_some_and(|prefix| previous.starts_with(prefix));
+        if is_anonymous || self.trusted {
+            given_up.push(previous);
+        }
+        let mut requests = Vec::new();
+        for from in given_up {
+            let from = key(&from, "/previousId")?;
+            requests.push(Request::Merge(ContactMerge { from, into: user.clone() }));
+        }
+        requests.push(Request::Contact(ContactWrite { key: user, mode: WriteMode::Merge, values: Vec::new() }));
+        Ok(requests)
+    }
+
+    /// The traits of an identify call; some clients send them in the context.
+    fn traits(&self, body: &Json, envelope: &Envelope<'_>, names: &mut Names) -> Result<Values, Refusal> {
+        let mut values = Values::new();
+        flatten(body.get("traits"), "/traits", names, &mut values)?;
+        let contexts = [body.get("context"), envelope.context];
+        for traits in contexts.into_iter().flatten().filter_map(|context| context.get("traits")) {
+            let mut more = Values::new();
+            flatten(Some(traits), "/context/traits", names, &mut more)?;
+            more.retain(|(name, _)| values.iter().all(|(known, _)| known != name));
+            values.extend(more);
+        }
+        renamed(values, |name| self.mapping.traits.get(name).cloned())
+    }
+
+    fn event(
+        &self,
+        call: Call,
+        body: &Json,
+        contact: ContactKey,
+        envelope: &Envelope<'_>,
+        names: &mut Names,
+    ) -> Result<Option<Request>, Refusal> {
+        let at = self.at(body, envelope)?;
+        let id = id(body, "messageId")?.map(String::into_boxed_str);
+        let mut properties = Values::new();
+        flatten(body.get("properties"), "/properties", names, &mut properties)?;
+        let event = match call {
+            Call::Page => self.mapping.page.clone(),
+            Call::Screen => self.mapping.screen.clone(),
+            _ => match body.get("event") {
+                Some(Json::Text(event)) => names.get(event)?,
+                _ => return Err(refusal("missing_member", "/event", "a track call needs \"event\", a name".into())),
+            },
+        };
+        if call != Call::Track {
+            for member in ["name", "category"] {
+                if let Some(Json::Text(text)) = body.get(member) {
+                    let name = names.get(member)?;
+                    properties.retain(|(known, _)| *known != name);
+                    properties.push((name, Input::Text(text.as_str().into())));
+                }
+            }
+        }
+        let (event, mut properties) = match self.mapping.events.get(&event) {
+            None => (event, properties),
+            Some(None) => return Ok(None),
+            Some(Some(rule)) => {
+                let properties = renamed(properties, |name| rule.properties.get(name).cloned())?;
+                (rule.event.clone(), properties)
+            }
+        };
+        self.add_context(body, envelope, names, &mut properties)?;
+        Ok(Some(Request::Event(EventWrite { id, contact, event, at, properties })))
+    }
+
+    fn add_context(
+        &self,
+        body: &Json,
+        envelope: &Envelope<'_>,
+        names: &mut Names,
+        properties: &mut Values,
+    ) -> Result<(), Refusal> {
+        if self.mapping.context.is_empty() {
+            return Ok(());
+        }
+        for context in [body.get("context"), envelope.context].into_iter().flatten() {
+            let mut values = Values::new();
+            flatten(Some(context), "/context", names, &mut values)?;
+            for (path, value) in values {
+                let Some(name) = self.mapping.context.get(&path) else { continue };
+                if properties.iter().all(|(known, _)| known != name) {
+                    properties.push((name.clone(), value));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When it was, by our clock: as long before the body came as it was, by the client's, before the body was sent.
+    fn at(&self, body: &Json, envelope: &Envelope<'_>) -> Result<Option<Timestamp>, Refusal> {
+        let stated = ["originalTimestamp", "timestamp"].into_iter().find_map(|member| {
+            let at = body.get(member).filter(|at| **at != Json::Null)?;
+            Some((member, at))
+        });
+        let Some((member, at)) = stated else { return Ok(None) };
+        let at = instant(at).map_err(|detail| refusal("bad_instant", &pointer(member), detail))?;
+        let sent = body.get("sentAt").and_then(|at| instant(at).ok()).or(envelope.sent);
+        Ok(Some(match sent {
+            Some(sent) => self.received.plus_ms(at.0.saturating_sub(sent.0)),
+            None => at,
+        }))
+    }
+
+    /// The first view of a page or a screen declares its kind, so that its label is the name.
+    fn undeclared_view(&self, call: Call, requests: &[Request], asked: &Asked) -> Option<Request> {
+        let (Call::Page | Call::Screen, [Request::Event(EventWrite { event, .. })]) = (call, requests) else {
+            return None;
+        };
+        let is_it = |request: &Request| matches!(request, Request::Schema(patch) if patch.events[0].0 == *event);
+        if self.schema.event(event.as_str()).is_some() || asked.kinds.iter().any(is_it) {
+            return None;
+        }
+        let label = Name::new("name").expect("a well-formed name");
+        let text = EventPropertyPatch { ty: Some("text".into()), ..EventPropertyPatch::default() };
+        let properties = vec![(label.clone(), Some(text))];
+        let kind = EventPatch { label: Some(Some(label)), properties, ..EventPatch::default() };
+        Some(Request::Schema(SchemaPatch { events: vec![(event.clone(), Some(kind))], ..SchemaPatch::default() }))
+    }
+}
+
+impl Asked {
+    fn refuse(&mut self, Refusal { pointer, code, detail, .. }: Refusal) {
+        self.faults.push(Fault { line: Some(self.calls), pointer, code, detail });
+    }
+}
+
+type Values = Vec<(Name, Input)>;
+
+fn refusal(code: &'static str, pointer: &str, detail: String) -> Refusal {
+    Refusal { kind: RefusalKind::Invalid, code, pointer: pointer.into(), detail }
+}
+
+fn key(text: &str, pointer: &str) -> Result<ContactKey, Refusal> {
+    ContactKey::new(text).map_err(|error| refusal("bad_key", pointer, error.to_string()))
+}
+
+/// An id, which some clients send as a number. None at all, `null` and the empty text are none.
+fn id(body: &Json, member: &str) -> Result<Option<String>, Refusal> {
+    match body.get(member) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Text(id)) => Ok(Some(id.clone()).filter(|id| !id.is_empty())),
+        Some(Json::Number(digits)) => Ok(Some(digits.clone())),
+        Some(other) => {
+            let detail = format!("\"{member}\" must be a text or a number, not {}", other.kind());
+            Err(refusal("wrong_type", &pointer(member), detail))
+        }
+    }
+}
+
+/// An instant: RFC 3339, or milliseconds since 1970.
+fn instant(at: &Json) -> Result<Timestamp, String> {
+    match at {
+        Json::Text(text) => Timestamp::parse(text).map_err(|error| format!("\"{text}\" {error}")),
+        Json::Number(digits) => digits
+            .parse()
+            .map(|ms: i64| Timestamp(0).plus_ms(ms))
+            .map_err(|_| format!("{digits} is no instant: milliseconds since 1970 are whole")),
+        other => Err(format!("an instant is a text, not {}", other.kind())),
+    }
+}
+
+/// Appends the values of an object: what is in an object inside it under both names, of a list the texts, and of a list
+/// of objects the texts of each member. What no property could hold is left out.
+fn flatten(object: Option<&Json>, place: &str, names: &mut Names, out: &mut Values) -> Result<(), Refusal> {
+    match object {
+        None | Some(Json::Null) => Ok(()),
+        Some(Json::Object(members)) => {
+            let mut flat = Vec::new();
+            members.iter().for_each(|(member, value)| flatten_value(member.clone(), value, place, &mut flat));
+            for (path, value) in flat {
+                let name = names.get(&path).map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?;
+                if out.iter().any(|(known, _)| *known == name) {
+                    let detail = format!("\"{path}\" is a second spelling of \"{name}\" in one call");
+                    return Err(refusal("name_twice", place, detail));
+                }
+                out.push((name, value.map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?));
+            }
+            Ok(())
+        }
+        Some(other) => Err(refusal("wrong_type", place, format!("must be an object, not {}", other.kind()))),
+    }
+}
+
+fn flatten_value(path: String, value: &Json, place: &str, out: &mut Vec<(String, Result<Input, Refusal>)>) {
+    match value {
+        Json::Object(members) => {
+            members.iter().for_each(|(member, value)| flatten_value(format!("{path}.{member}"), value, place, out));
+        }
+        Json::List(items) if items.iter().any(|item| matches!(item, Json::Object(_))) => {
+            let mut columns: Vec<(&str, Vec<Input>)> = Vec::new();
+            for (member, text) in items.iter().flat_map(texts_of) {
+                match columns.iter_mut().find(|(known, _)| *known == member) {
+                    Some((_, texts)) => texts.push(Input::Text(text.into())),
+                    None => columns.push((member, vec![Input::Text(text.into())])),
+                }
+            }
+            out.extend(columns.into_iter().map(|(member, texts)| (format!("{path}.{member}"), Ok(Input::List(texts)))));
+        }
+        Json::List(items) => {
+            let text = |item: &Json| match item {
+                Json::Text(text) => Some(Input::Text(text.as_str().into())),
+                Json::Number(digits) => Some(Input::Text(digits.as_str().into())),
+                Json::Flag(flag) => Some(Input::Text(flag.to_string().into())),
+                Json::Null | Json::List(_) | Json::Object(_) => None,
+            };
+            out.push((path, Ok(Input::List(items.iter().filter_map(text).collect()))));
+        }
+        Json::Null | Json::Flag(_) | Json::Number(_) | Json::Text(_) => out.push((path, wire::input(value, place))),
+    }
+}
+
+/// The members of an object that are texts.
+fn texts_of(item: &Json) -> impl Iterator<Item = (&str, &str)> {
+    let members: &[(String, Json)] = if let Json::Object(members) = item { members } else { &[] };
+    members.iter().filter_map(|(member, value)| match value {
+        Json::Text(text) => Some((member.as_str(), text.as_str())),
+        _ => None,
+    })
+}
+
+fn renamed(values: Values, to: impl Fn(&Name) -> Option<Option<Name>>) -> Result<Values, Refusal> {
+    let mut out = Values::with_capacity(values.len());
+    for (name, value) in values {
+        let Some(name) = to(&name).unwrap_or(Some(name)) else { continue };
+        if out.iter().any(|(known, _)| *known == name) {
+            let detail = format!("two values of this call are to be \"{name}\"");
+            return Err(refusal("name_twice", "", detail));
+        }
+        out.push((name, value));
+    }
+    Ok(out)
+}

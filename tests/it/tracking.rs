@@ -1,0 +1,334 @@
+//! Tracking calls over a socket: what each SDK sends, as it was recorded; ids, clocks, limits, errors, CORS; and who
+//! was anonymous becomes known. The SDKs themselves are driven by `tests/sdk/run`.
+
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+
+use crate::support::server::{Reply, Server};
+
+const CLOCK: &str = "2026-05-01T00:00:00Z";
+/// What was recorded of each SDK: its calls, and the keys that they are about.
+const RECORDED: [(&str, &str, &str, &str); 4] = [
+    ("segment-python", include_str!("../cases/tracking/segment-python.json"), "py-1", "py@x.org"),
+    ("rudderstack-python", include_str!("../cases/tracking/rudderstack-python.json"), "rpy-1", "rpy@x.org"),
+    ("segment-node", include_str!("../cases/tracking/segment-node.json"), "n-1", "n@x.org"),
+    ("rudderstack-node", include_str!("../cases/tracking/rudderstack-node.json"), "rn-1", "rn@x.org"),
+];
+
+fn server(arguments: &[&str]) -> (tempfile::TempDir, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments: Vec<&str> = ["--clock", CLOCK].iter().chain(arguments).copied().collect();
+    let server = Server::start(&folder.path().join("data"), &arguments);
+    (folder, server)
+}
+
+/// A call that is taken whole.
+fn sent(server: &Server, path: &str, body: Value) -> Reply {
+    let reply = server.call("POST", path, body);
+    assert_eq!((reply.status, reply.text.as_str()), (200, r#"{"success":true}"#), "{path}");
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.header("throng-rejected"), Some("0"), "{path}");
+    reply
+}
+
+fn contact(server: &Server, key: &str) -> Value {
+    server.ok("GET", &format!("/v1/contacts/{key}"), Value::Null)
+}
+
+fn is_there(server: &Server, key: &str) -> bool {
+    server.call("GET", &format!("/v1/contacts/{key}"), Value::Null).status == 200
+}
+
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_each_sdk_sends_is_taken() {
+    for (sdk, recorded, user, email) in RECORDED {
+        let (_folder, server) = server(&[]);
+        let calls: Vec<Value> = serde_json::from_str(recorded).unwrap();
+        for round in 0..2 {
+            for call in &calls {
+                let headers = call["headers"].as_object().unwrap();
+                let headers: Vec<(&str, &str)> =
+                    headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+                let body = call["body"].to_string().into_bytes();
+                let is_packed = headers.contains(&("content-encoding", "gzip"));
+                let body = if is_packed { packed(&body) } else { body };
+                let reply = server.with_headers("POST", call["path"].as_str().unwrap(), &headers, body);
+                assert_eq!((reply.status, reply.text.as_str()), (200, r#"{"success":true}"#), "{sdk}");
+                assert_eq!(reply.header("throng-rejected"), Some("0"), "{sdk}");
+            }
+            // Sent again, each event counts once.
+            let status = server.ok("GET", "/v1/status", Value::Null);
+            let events = if sdk == "segment-python" { 4 } else { 3 };
+            assert_eq!(status["events"], events, "{sdk}, round {round}");
+        }
+        let known = contact(&server, user);
+        assert_eq!((&known["email"], &known["groups"]), (&json!(email), &json!(["g-9"])), "{sdk}: {known}");
+        for rule in [
+            "did order_completed in last 1 year",
+            "did page_viewed where name = \"Home\"",
+            "did screen_viewed where name = \"Main\" in last 5 minutes",
+        ] {
+            assert_eq!(server.count(rule), 1, "{sdk}: {rule}");
+        }
+        if sdk == "segment-python" {
+            assert_eq!(known["address_city"], "Oslo");
+            // What is dated by the caller stays so far from the moment of sending, and a number is an id.
+            assert_eq!(server.count("did order_completed where products_sku contains \"x\" and revenue = 39.95"), 1);
+            assert!(is_there(&server, "42"));
+        }
+    }
+}
+
+#[test]
+fn every_path_takes_its_call() {
+    let (_folder, server) = server(&[]);
+    sent(
+        &server,
+        "/v1/identify",
+        json!({"userId": "u", "traits": {"plan": "pro", "createdAt": "2026-01-01T00:00:00Z"}}),
+    );
+    sent(&server, "/v1/i", json!({"userId": "u", "traits": {"seats": 3}}));
+    for path in ["/v1/track", "/v1/t", "/v1/track/"] {
+        sent(&server, path, json!({"userId": "u", "event": "Signed Up"}));
+    }
+    for path in ["/v1/page", "/v1/p"] {
+        sent(&server, path, json!({"userId": "u", "name": "Pricing", "properties": {"path": "/pricing"}}));
+    }
+    for path in ["/v1/screen", "/v1/s"] {
+        sent(&server, path, json!({"userId": "u", "name": "Cart"}));
+    }
+    sent(&server, "/v1/group", json!({"userId": "u", "groupId": "a"}));
+    sent(&server, "/v1/g", json!({"userId": "u", "groupId": 7}));
+    for path in ["/v1/batch", "/v1/b", "/v1/import", "/v1/import/", "/beacon/v1/batch?writeKey=k"] {
+        sent(&server, path, json!({"batch": [{"type": "track", "userId": "u", "event": "Batched"}]}));
+    }
+    let known = contact(&server, "u");
+    assert_eq!((&known["plan"], &known["seats"]), (&json!("pro"), &json!(3)));
+    assert_eq!((&known["created"], &known["groups"]), (&json!("2026-01-01T00:00:00Z"), &json!(["a", "7"])));
+    assert_eq!(server.count("did signed_up exactly 3 times and did batched exactly 5 times"), 1);
+    assert_eq!(server.count("did page_viewed exactly 2 times and did screen_viewed exactly 2 times"), 1);
+    let schema = server.ok("GET", "/v1/schema", Value::Null);
+    assert_eq!(schema["events"]["page_viewed"]["label"], "name");
+    assert_eq!(server.count("did page_viewed \"Pricing\" exactly 2 times"), 1);
+}
+
+#[test]
+fn who_was_anonymous_becomes_known() {
+    let (_folder, server) = server(&[]);
+    server.ok("PATCH", "/v1/schema", json!({"events": {"bought": {}}}));
+    server.ok("POST", "/v1/segments", json!({"name": "buyers", "rule": "did bought"}));
+    server.ok("POST", "/v1/segments", json!({"name": "listed", "members": []}));
+    sent(
+        &server,
+        "/v1/identify",
+        json!({"anonymousId": "a", "traits": {"city": "Oslo", "plan": "free", "tags": ["x"]}}),
+    );
+    sent(
+        &server,
+        "/v1/track",
+        json!({"anonymousId": "a", "event": "Bought", "messageId": "m-1", "properties": {"n": 1}}),
+    );
+    server.ok("POST", "/v1/segments/listed/members", json!({"add": ["anon:a"]}));
+    assert_eq!(server.ok("GET", "/v1/contacts/anon:a/segments", Value::Null)["segments"], json!(["buyers", "listed"]));
+    let call = json!({"userId": "u", "anonymousId": "a", "traits": {"plan": "pro", "tags": ["y"]}});
+    sent(&server, "/v1/identify", call.clone());
+    assert!(!is_there(&server, "anon:a"));
+    let known = contact(&server, "u");
+    assert_eq!((&known["city"], &known["plan"]), (&json!("Oslo"), &json!("pro")), "{known}");
+    assert_eq!(server.ok("GET", "/v1/contacts/u/segments", Value::Null)["segments"], json!(["buyers", "listed"]));
+    // Both changed at once: whoever follows the feed sees one leave and the other enter, each once.
+    let changes = server.ok("GET", "/v1/feed", Value::Null)["changes"].clone();
+    let told: Vec<(String, String, String)> = changes.as_array().unwrap()[2..]
+        .iter()
+        .map(|change| {
+            let text = |member: &str| change[member].as_str().unwrap().to_owned();
+            (text("contact"), text("segment"), text("kind"))
+        })
+        .collect();
+    for (contact, kind) in [("anon:a", "left"), ("u", "entered")] {
+        for segment in ["buyers", "listed"] {
+            let wanted = (contact.to_owned(), segment.to_owned(), kind.to_owned());
+            assert_eq!(told.iter().filter(|told| **told == wanted).count(), 1, "{told:?}");
+        }
+    }
+    // The event kept its id: sent late, it counts once. A second identify has nothing to merge.
+    sent(&server, "/v1/track", json!({"anonymousId": "a", "event": "Bought", "messageId": "m-1"}));
+    sent(&server, "/v1/identify", call);
+    assert_eq!(server.count("did bought exactly 1 time"), 1);
+    assert_eq!(server.count("everyone"), 1);
+    assert_eq!(server.call("DELETE", "/v1/events/m-1", Value::Null).status, 204);
+    assert_eq!(server.count("did bought"), 0);
+}
+
+#[test]
+fn an_alias_makes_two_one() {
+    let (_folder, server) = server(&[]);
+    sent(&server, "/v1/track", json!({"anonymousId": "a", "event": "Seen"}));
+    sent(&server, "/v1/track", json!({"userId": "old", "event": "Seen"}));
+    sent(&server, "/v1/alias", json!({"previousId": "a", "userId": "u"}));
+    sent(&server, "/v1/a", json!({"previousId": "old", "userId": "u"}));
+    sent(&server, "/v1/alias", json!({"previousId": "never seen", "userId": "v"}));
+    assert_eq!(server.count("did seen exactly 2 times"), 1);
+    assert!(is_there(&server, "u") && is_there(&server, "v") && !is_there(&server, "old"));
+    assert_eq!(server.count("everyone"), 2);
+}
+
+#[test]
+fn clocks_are_corrected() {
+    let (_folder, server) = server(&[]);
+    // A client two days ahead sends an hour late what happened a day before.
+    let call = json!({
+        "userId": "u", "event": "Late", "originalTimestamp": "2026-05-02T00:00:00.000Z",
+        "timestamp": "2030-01-01T00:00:00Z", "sentAt": "2026-05-03T00:00:00.000+00:00",
+    });
+    sent(&server, "/v1/track", call);
+    assert_eq!(server.count("last late in last 24 hours"), 1);
+    assert_eq!(server.count("last late in last 23 hours"), 0);
+    // Said once for a batch; and without it, what is stated is so. No instant at all is now.
+    let calls = json!([
+        {"type": "track", "userId": "a", "event": "Dated", "timestamp": "2026-04-01T00:00:00Z"},
+        {"type": "track", "userId": "b", "event": "Dated"},
+        {"type": "track", "userId": "c", "event": "Dated", "timestamp": 1_777_000_000_000_u64},
+    ]);
+    sent(&server, "/v1/batch", json!({"batch": calls, "sentAt": "2026-04-01T01:00:00Z"}));
+    assert_eq!(server.count("did dated in last 61 minutes and not (did dated in last 59 minutes)"), 1);
+    sent(&server, "/v1/track", json!({"userId": "d", "event": "Stated", "timestamp": "2026-04-01T00:00:00Z"}));
+    assert_eq!(server.count("did stated in last 30 days"), 1);
+    assert_eq!(server.count("did stated in last 29 days"), 0);
+}
+
+#[test]
+fn what_is_refused_harms_nothing_else() {
+    let (_folder, server) = server(&[]);
+    let long = "x".repeat(33_000);
+    let calls = json!([
+        {"type": "track", "userId": "u", "event": "Good", "messageId": "m"},
+        {"type": "track", "event": "Of Nobody"},
+        {"type": "track", "userId": "u"},
+        {"type": "dance", "userId": "u"},
+        {"type": "track", "userId": ["u"], "event": "Good"},
+        {"type": "track", "userId": "u", "event": "Long", "properties": {"text": long}},
+        {"type": "track", "userId": "u", "event": "Undated", "timestamp": "yesterday"},
+        {"type": "identify", "userId": "u", "traits": {"lead_score": "high"}},
+        {"type": "group", "userId": "u"},
+        {"type": "alias", "userId": "u"},
+        {"type": "track", "userId": "u", "event": "Good", "messageId": "m"},
+        "no object",
+    ]);
+    let reply = server.call("POST", "/v1/batch", json!({"batch": calls}));
+    assert_eq!((reply.status, reply.text.as_str()), (200, r#"{"success":true}"#));
+    let counts = ["throng-accepted", "throng-duplicates", "throng-rejected"].map(|name| reply.header(name));
+    assert_eq!(counts, [Some("1"), Some("1"), Some("10")]);
+    let told = server.call("POST", "/v1/batch?verbose=true", json!({"batch": calls})).json();
+    assert_eq!((&told["success"], &told["duplicates"], &told["rejected"]), (&json!(true), &json!(2), &json!(10)));
+    let codes: Vec<(u64, &str)> = told["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["line"].as_u64().unwrap(), error["code"].as_str().unwrap()))
+        .collect();
+    let wanted = [
+        (2, "no_key"),
+        (3, "missing_member"),
+        (4, "unknown_call"),
+        (5, "wrong_type"),
+        (6, "too_long"),
+        (7, "bad_instant"),
+        (8, "wrong_type"),
+        (9, "missing_member"),
+        (10, "missing_member"),
+        (12, "unknown_call"),
+    ];
+    assert_eq!(codes, wanted);
+    let many: Vec<Value> = (0..2_501).map(|n| json!({"type": "track", "userId": n, "event": "Many"})).collect();
+    let reply = server.call("POST", "/v1/batch", json!({"batch": many}));
+    assert_eq!((reply.status, reply.header("throng-rejected")), (200, Some("1")));
+    assert_eq!(server.count("did many"), 2_500);
+}
+
+#[test]
+fn errors_speak_to_sdks() {
+    let (_folder, server) = server(&[]);
+    for (path, body, status) in
+        [("/v1/track", "{\"event\":", 400), ("/v1/batch", "{}", 400), ("/v1/batch", "", 400), ("/v1/track", "[]", 400)]
+    {
+        let reply = server.send("POST", path, "application/json", body);
+        assert_eq!(reply.status, status, "{path} {body}: {}", reply.text);
+        let told = reply.json();
+        for member in ["error", "code", "message", "detail", "request_id"] {
+            assert!(told[member].is_string(), "{member} is missing: {told}");
+        }
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    }
+    let large = server.send("POST", "/v1/batch", "text/plain", vec![b' '; (16 << 20) + 1]);
+    assert_eq!((large.status, large.json()["code"].as_str()), (413, Some("body_too_large")));
+    let broken = server.with_headers("POST", "/v1/t", &[("content-encoding", "gzip")], b"no gzip".to_vec());
+    assert_eq!((broken.status, broken.json()["code"].as_str()), (400, Some("malformed")));
+}
+
+#[test]
+fn browsers_may_call_from_any_page() {
+    let (_folder, server) = server(&[]);
+    let asked = [
+        ("origin", "https://shop.example"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization,content-type,x-retry-count"),
+    ];
+    for path in ["/v1/t", "/v1/batch", "/v1/import/", "/v1/projects/wk/settings"] {
+        let reply = server.with_headers("OPTIONS", path, &asked, vec![]);
+        assert!(reply.status == 200 || reply.status == 204, "{path}: {}", reply.status);
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        let allowed = reply.header("access-control-allow-headers").unwrap().to_lowercase();
+        for header in ["authorization", "content-type", "x-retry-count"] {
+            assert!(allowed.contains(header), "{path}: {allowed}");
+        }
+        assert!(reply.header("access-control-allow-methods").unwrap().contains("POST"));
+    }
+    // The rest of the API is for no page.
+    let other = server.with_headers("OPTIONS", "/v1/query", &asked, vec![]);
+    assert_eq!((other.status, other.header("access-control-allow-origin")), (405, None));
+    // A beacon comes as plain text, and names the key in its body.
+    let beacon = json!({"type": "track", "writeKey": "wk", "userId": "b", "event": "Left", "sentAt": null}).to_string();
+    let headers = [("content-type", "text/plain;charset=UTF-8"), ("origin", "https://shop.example")];
+    let reply = server.with_headers("POST", "/v1/t", &headers, beacon.into_bytes());
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("*")));
+    assert_eq!(server.count("did left"), 1);
+    let settings = server.with_headers("GET", "/v1/projects/wk/settings", &headers[1..], vec![]);
+    assert_eq!((settings.status, settings.header("access-control-allow-origin")), (200, Some("*")));
+    let segment = &settings.json()["integrations"]["Segment.io"];
+    assert_eq!(segment["apiKey"], "wk");
+    assert_eq!(format!("http://{}", segment["apiHost"].as_str().unwrap()), format!("{}/v1", server.url));
+}
+
+#[test]
+fn a_file_says_what_becomes_of_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tracking.json");
+    let mapping = json!({
+        "page": "Visit", "traits": {"company.name": "company", "password": null},
+        "events": {"Order Completed": {"event": "purchase", "properties": {"revenue": "amount", "total": null}}, "Noise": null},
+        "context": {"campaign.source": "utm_source"},
+    });
+    std::fs::write(&file, mapping.to_string()).unwrap();
+    let (_data, server) = server(&["--tracking", file.to_str().unwrap()]);
+    let traits = json!({"company": {"name": "Acme"}, "password": "secret"});
+    sent(&server, "/v1/identify", json!({"userId": "u", "traits": traits}));
+    let order = json!({"userId": "u", "event": "Order Completed", "properties": {"revenue": 120.5, "total": 130},
+        "context": {"campaign": {"source": "mail"}}});
+    sent(&server, "/v1/track", order);
+    sent(&server, "/v1/track", json!({"userId": "u", "event": "Noise"}));
+    sent(&server, "/v1/page", json!({"userId": "u", "name": "Home"}));
+    let known = contact(&server, "u");
+    assert_eq!((&known["company"], &known["purchase_total"]), (&json!("Acme"), &json!(120.5)), "{known}");
+    assert!(known.get("password").is_none());
+    assert_eq!(server.count("did purchase where utm_source = \"mail\" and did visit \"Home\""), 1);
+    assert_eq!(server.ok("GET", "/v1/status", Value::Null)["events"], 2);
+}
