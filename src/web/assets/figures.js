@@ -1,10 +1,18 @@
 // Figures of a segment, asked for when they are first seen: what its members do, how it is made up, advice.
-import { Refused, call, grouped, latest, make } from "./call.js";
+import { Refused, call, digits, grouped, latest, make } from "./call.js";
 import { bar } from "./svg.js";
 
 /** A share in percent; a dash where there is nothing to share. */
-export const percent = (rate) => (rate === null ? "–" : rate > 0 && rate < 0.001 ? "<0.1%" : `${(rate * 100).toFixed(1)}%`);
-const times = (lift) => (lift === null ? "–" : `${lift.toFixed(lift < 10 ? 2 : 0)}×`);
+export function percent(rate) {
+  if (rate === null) return "–";
+  const part = Number(digits(rate));
+  return part > 0 && part < 0.001 ? "<0.1%" : `${(part * 100).toFixed(1)}%`;
+}
+function times(lift) {
+  if (lift === null) return "–";
+  const factor = Number(digits(lift));
+  return `${factor.toFixed(factor < 10 ? 2 : 0)}×`;
+}
 const at = (id) => document.getElementById(id);
 
 /** Fills a card when it comes into sight, and again when what it asks for is changed; one question at a time. */
@@ -62,7 +70,7 @@ function converted({ goal, within, entered, rate, rate_so_far: soFar, converted:
 }
 
 function madeUp({ values, other, missing }) {
-  const line = (name, { count, share, everyone_share: all, lift }) => make("tr", {}, make("td", {}, name), number(grouped(count)), number(percent(share)), make("td", { class: "bar-cell" }, bar(share ?? 0, all)), number(times(lift)));
+  const line = (name, { count, share, everyone_share: all, lift }) => make("tr", {}, make("td", {}, name), number(grouped(count)), number(percent(share)), make("td", { class: "bar-cell" }, bar(Number(digits(share ?? 0)), all === null ? null : Number(digits(all)))), number(times(lift)));
   const rows = values.map((row) => line(typeof row.value === "boolean" ? (row.value ? "yes" : "no") : String(row.value), row));
   if (other.count) rows.push(line(`${grouped(other.values)} others`, other));
   if (missing.count) rows.push(line("no value", missing));

@@ -14,7 +14,7 @@ export function bar(part, mark = null) {
   const at = (value) => Math.max(0, Math.min(1, value)) * 100;
   const drawn = svg("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "track", x: 0, y: 2, width: 100, height: 6 }), svg("rect", { class: "part", x: 0, y: 2, width: at(part), height: 6 }));
-  if (mark !== null) drawn.append(svg("rect", { class: "mark", x: Math.min(at(mark), 99.2), y: 0, width: 0.8, height: 10 }));
+  if (mark !== null) drawn.append(svg("rect", { class: "all", x: Math.min(at(mark), 99.2), y: 0, width: 0.8, height: 10 }));
   return drawn;
 }
 
