@@ -67,7 +67,13 @@ impl App {
 
     /// Serves a database; webhooks are told once they are started.
     pub fn with(db: Database, settings: Settings) -> App {
-        App { news: News::of(&db), webhooks: Webhooks::open(&db, settings), db, listings: Arc::default(), calls: Arc::default() }
+        App {
+            news: News::of(&db),
+            webhooks: Webhooks::open(&db, settings),
+            db,
+            listings: Arc::default(),
+            calls: Arc::default(),
+        }
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.

@@ -52,6 +52,7 @@ pub mod serve;
 pub mod shape;
 pub mod suppressions;
 pub mod system;
+pub mod webhook_replay;
 pub mod webhooks;
 pub mod what_if;
 pub mod why;

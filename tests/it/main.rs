@@ -69,4 +69,5 @@ mod time;
 mod web;
 mod webhooks;
 mod webhooks_kill;
+mod webhooks_trouble;
 mod what_if;

@@ -7,7 +7,7 @@ use crate::{
         call::{Call, Chapter, JSON},
         components::title,
         shape::{asks, flag, instant, list, list_of, nullable, object, said, text, text_of, whole, whole_of, word},
-        webhooks,
+        webhook_replay, webhooks,
     },
     model::limits,
 };
@@ -26,7 +26,7 @@ pub fn chapter() -> Chapter {
     Chapter {
         name: "webhooks",
         about: "Addresses of yours that are told who enters and who leaves: signed, in order, at least once.",
-        calls: vec![create(), list_all(), get(), patch(), delete(), test(), rotate(), deliveries(), replay()],
+        calls: vec![create(), list_all(), get(), patch(), delete(), test(), rotate(), deliveries(), replay(), cancel()],
     }
 }
 
@@ -180,6 +180,7 @@ fn test() -> Call {
     of_one(Call::post("testWebhook", "/v1/webhooks/{id}/test", webhooks::test, "Send a test message now"))
         .says("Once, whatever the status of the webhook. The answer says what it came to.")
         .answers(tried([("delivered", flag())]), answer)
+        .fails(&[409])
 }
 
 fn rotate() -> Call {
@@ -223,7 +224,7 @@ fn deliveries() -> Call {
         "dead_letters_dropped": 0, "lsn": 15,
     });
     let path = "/v1/webhooks/{id}/deliveries";
-    of_one(Call::get("webhookDeliveries", path, webhooks::deliveries, "The last tries, and what was given up"))
+    of_one(Call::get("webhookDeliveries", path, webhook_replay::deliveries, "The last tries, and what was given up"))
         .says("Tries are remembered since the start of the server, the newest first; dead letters come by pages.")
         .query("after", whole(), "The `next` of the page before.")
         .limited()
@@ -235,9 +236,16 @@ fn replay() -> Call {
     let seq = || whole_of(1, u64::MAX >> 1);
     let seqs = json!({"type": ["array", "null"], "items": seq(), "maxItems": limits::WEBHOOK_REPLAYS_MAX});
     let body = asks([], [("seqs", seqs), ("from", nullable(seq())), ("to", nullable(seq()))]);
-    of_one(Call::post("replayWebhook", "/v1/webhooks/{id}/replay", webhooks::replay, "Tell entries again"))
+    of_one(Call::post("replayWebhook", "/v1/webhooks/{id}/replay", webhook_replay::replay, "Tell entries again"))
         .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
         .takes(JSON, body, json!({}))
         .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
         .fails(&[410, 507])
+}
+
+fn cancel() -> Call {
+    let path = "/v1/webhooks/{id}/replay";
+    of_one(Call::delete("cancelReplay", path, webhook_replay::cancel_replay, "Do not tell again what waits"))
+        .answers(webhook([]), example(json!({})))
+        .fails(&[507])
 }
