@@ -131,7 +131,7 @@ pub struct Delivery {
     #[arg(long, value_name = "WAITS", value_parser = waits, default_value = "0s,5s,5m,20m,30m")]
     webhook_refused_retries: Waits,
     /// How long a call may take.
-    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "15s")]
     webhook_timeout: Duration,
     /// Disable a webhook to which nothing could be delivered for so long.
     #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "120h")]
@@ -144,6 +144,13 @@ pub struct Delivery {
 /// The waits of a retry plan; one argument.
 #[derive(Clone, Debug)]
 struct Waits(Vec<Duration>);
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    parse_wait(text).and_then(|time| match time.is_zero() {
+        true => Err("a call takes some time, such as 15s".into()),
+        false => Ok(time),
+    })
+}
 
 fn waits(text: &str) -> Result<Waits, String> {
     parse_waits(text).map(Waits)
@@ -216,6 +223,8 @@ mod tests {
         assert_eq!(reach(&[], "192.168.0.2:7171"), Reach::Public);
         assert_eq!(reach(&["--webhook-targets", "public"], "127.0.0.1:7171"), Reach::Public);
         assert_eq!(reach(&["--webhook-targets", "any"], "0.0.0.0:7171"), Reach::Any);
-        assert!(Typed::try_parse_from(["serve", "--webhook-targets", "all"]).is_err());
+        for bad in [["--webhook-targets", "all"], ["--webhook-timeout", "0s"]] {
+            assert!(Typed::try_parse_from([&["serve"], &bad[..]].concat()).is_err(), "{bad:?}");
+        }
     }
 }

@@ -90,6 +90,9 @@ struct Replay {
     /// Up to this entry [default: the newest].
     #[arg(long, value_name = "SEQ", requires = "from")]
     to: Option<u64>,
+    /// Tell nothing again of what still waits for it.
+    #[arg(long, conflicts_with_all = ["seq", "from", "to"])]
+    cancel: bool,
 }
 
 impl Known {
@@ -236,6 +239,9 @@ impl Create {
 
 impl Replay {
     fn run(self) -> Result<(), Failure> {
+        if self.cancel {
+            return self.known.show(&self.known.call("DELETE", "/replay", None)?);
+        }
         let mut body = json!({});
         if !self.seq.is_empty() {
             body["seqs"] = json!(self.seq);

@@ -22,17 +22,20 @@ pub enum AlarmKind {
     DamageFound,
     /// Somebody was erased more than a day ago and is still in the files.
     ErasureLate,
+    /// Somebody outside is not told any more of what happens.
+    WebhookDisabled,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [AlarmKind; 6] = [
+    pub const ALL: [AlarmKind; 7] = [
         AlarmKind::ReadOnly,
         AlarmKind::StorageLow,
         AlarmKind::OperatorNeeded,
         AlarmKind::SnapshotFailing,
         AlarmKind::DamageFound,
         AlarmKind::ErasureLate,
+        AlarmKind::WebhookDisabled,
     ];
 
     /// The word for programs.
@@ -44,6 +47,7 @@ impl AlarmKind {
             AlarmKind::SnapshotFailing => "snapshot_failing",
             AlarmKind::DamageFound => "damage_found",
             AlarmKind::ErasureLate => "erasure_late",
+            AlarmKind::WebhookDisabled => "webhook_disabled",
         }
     }
 }

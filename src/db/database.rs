@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     db::{
+        alarm::AlarmKind,
         checkpoint::{self, Manner},
         error::Error,
         keeper,
@@ -294,6 +295,15 @@ impl Database {
             Some(store) => Ok(store.keep_webhooks(body)?),
             None if shared.is_stored => Err(Error::Closed),
             None => Ok(()),
+        }
+    }
+
+    /// Says, in the status, what is wrong with the webhooks, until nothing is.
+    pub fn alarm_of_webhooks(&self, wrong: Option<String>) {
+        let alarms = &self.handle.shared.alarms;
+        match wrong {
+            Some(wrong) => alarms.raise(AlarmKind::WebhookDisabled, wrong),
+            None => alarms.clear(AlarmKind::WebhookDisabled),
         }
     }
 

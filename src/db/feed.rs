@@ -12,7 +12,7 @@ use crate::{
         time::Timestamp,
     },
     segment::{
-        feed::{Change, What},
+        feed::{Cause, Change, What},
         saved::folded,
     },
 };
@@ -125,16 +125,21 @@ impl Followed {
         self.names.iter().map(|(name, ids)| now(ids).unwrap_or_else(|| name.clone())).collect()
     }
 
-    /// Takes in segments that have got one of the names since.
+    /// Takes in segments that have got one of the names since: after a deletion, not while one that was found by it is
+    /// there, under whatever name.
     fn refresh(&mut self, view: &View) {
-        for (name, ids) in &mut self.names {
+        let book = &view.state().book;
+        for (name, ids) in self.names.iter_mut().filter(|(_, ids)| !ids.iter().any(|id| book.get(*id).is_some())) {
             let new: Vec<SegmentId> = view.ids_named(name).into_iter().filter(|id| !ids.contains(id)).collect();
             ids.extend(new);
         }
     }
 
-    fn has(&self, segment: SegmentId) -> bool {
-        self.names.is_empty() || self.names.iter().any(|(_, ids)| ids.contains(&segment))
+    /// The segments that are followed, sorted; `None` for all.
+    fn segments(&self) -> Option<Vec<SegmentId>> {
+        let mut all: Vec<SegmentId> = self.names.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        all.sort_unstable();
+        (!self.names.is_empty()).then_some(all)
     }
 }
 
@@ -180,6 +185,13 @@ impl View {
     ///
     /// Errors: [`Error::CursorTooOld`], [`Error::CursorAhead`].
     pub fn feed(&self, after: u64, followed: &mut Followed, limit: usize) -> Result<FeedPage, Error> {
+        self.feed_until(after, u64::MAX, followed, limit)
+    }
+
+    /// As [`View::feed`], and none after `to`.
+    ///
+    /// Errors: as [`View::feed`].
+    pub fn feed_until(&self, after: u64, to: u64, followed: &mut Followed, limit: usize) -> Result<FeedPage, Error> {
         let bounds = self.feed_bounds();
         if after > bounds.newest {
             return Err(Error::CursorAhead { after, bounds });
@@ -188,11 +200,14 @@ impl View {
             return Err(Error::CursorTooOld { after, bounds });
         }
         followed.refresh(self);
-        let entries = self.state().live.feed().from(after + 1).filter(|(_, change)| followed.has(change.segment));
+        let wanted = followed.segments();
+        let has = |segment: &SegmentId| wanted.as_ref().is_none_or(|wanted| wanted.binary_search(segment).is_ok());
+        let range = self.state().live.feed().from(after + 1).take_while(|(seq, _)| *seq <= to);
+        let entries = range.filter(|(_, change)| has(&change.segment));
         let changes: Vec<FeedChange> = entries.take(limit).map(|(seq, change)| self.told(seq, change)).collect();
         let next = match changes.last() {
             Some(last) if changes.len() == limit => last.seq,
-            _ => bounds.newest,
+            _ => bounds.newest.min(to.max(after)),
         };
         Ok(FeedPage { changes, next, lsn: self.lsn() })
     }
@@ -200,6 +215,22 @@ impl View {
     /// One entry, if it is kept.
     pub fn feed_entry(&self, seq: u64) -> Option<FeedChange> {
         self.state().live.feed().get(seq).map(|change| self.told(seq, change))
+    }
+
+    /// One entry for somebody outside, if it is kept: whoever was erased since is named by the entry that tells of it
+    /// alone.
+    pub fn feed_entry_now(&self, seq: u64) -> Option<FeedChange> {
+        let change = self.state().live.feed().get(seq)?;
+        let mut told = self.told(seq, change);
+        let is_erased = |contact| self.state().index.directory().key(contact).is_empty();
+        if let What::Entered(contact) | What::Left(contact) = change.what
+            && change.cause != Cause::Erase
+            && is_erased(contact)
+            && let FeedKind::Entered(key) | FeedKind::Left(key) = &mut told.kind
+        {
+            *key = None;
+        }
+        Some(told)
     }
 
     /// Of whom an entry tells, if it is kept and tells of one.

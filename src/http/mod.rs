@@ -56,6 +56,7 @@ pub mod system;
 pub mod tracking;
 pub mod tracking_calls;
 pub mod tracking_map;
+pub mod webhook_replay;
 pub mod webhooks;
 pub mod what_if;
 pub mod why;

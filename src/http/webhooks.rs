@@ -3,22 +3,17 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    db::{
-        clock::system_now,
-        error::Error,
-        feed::{FeedKind, Followed},
-        view::View,
-    },
+    db::{clock::system_now, error::Error, feed::Followed, view::View},
     http::{
         app::{App, answer_json, at_lsn, idempotency_key, marked},
-        body, feed,
+        body,
         import::hashed,
         json::Json,
         paging,
@@ -28,10 +23,12 @@ use crate::{
     },
     model::limits,
     webhook::{
-        endpoint::{DeadLetter, Endpoint, Kind, Status, Try},
+        endpoint::{Endpoint, Kind, Status, Try},
+        error::HookError,
         plan::Outcome,
-        registry::{HookError, Slot, Webhooks},
+        registry::Webhooks,
         sign::Secret,
+        slot::Slot,
         target::Target,
     },
 };
@@ -43,6 +40,8 @@ impl From<HookError> for Problem {
             HookError::Unknown(_) => Problem::not_found(detail),
             HookError::Taken(_) => Problem::new(StatusCode::CONFLICT, "id_taken", detail),
             HookError::TooMany(_) => Problem::refused("too_many", detail),
+            HookError::KeyReused => Problem::refused("idempotency_key_reused", detail),
+            HookError::Testing(_) => Problem::new(StatusCode::CONFLICT, "test_under_way", detail),
             HookError::Refused(_) => Problem::refused("bad_webhook", detail),
             HookError::Unusable(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "webhooks_unusable", detail),
             HookError::Database(error) => error.into(),
@@ -52,16 +51,16 @@ impl From<HookError> for Problem {
 }
 
 /// A refused member, with its place.
-fn bad(member: &str, code: &'static str, detail: impl Into<String>) -> Problem {
+pub(super) fn bad(member: &str, code: &'static str, detail: impl Into<String>) -> Problem {
     let detail = detail.into();
     let fault = Fault { line: None, pointer: format!("/{member}"), code, detail: detail.clone() };
     Problem { errors: vec![fault], ..Problem::refused(code, detail) }
 }
 
 /// A webhook, as it is shown: everything but its secrets.
-fn webhook_json(endpoint: &Endpoint, view: &View) -> Value {
+pub(super) fn webhook_json(endpoint: &Endpoint, view: &View) -> Value {
     let newest = view.feed_bounds().newest;
-    let trouble = endpoint.trouble.as_ref().map(|trouble| {
+    let trouble = endpoint.trouble.as_ref().or(endpoint.replay_trouble.as_ref()).map(|trouble| {
         let mut object = outcome_json(trouble.outcome);
         object["id"] = json!(trouble.id);
         object["tries"] = trouble.tries.into();
@@ -92,12 +91,12 @@ fn webhook_json(endpoint: &Endpoint, view: &View) -> Value {
 }
 
 /// What a call came to: in a word, and the receiver's status if it answered.
-fn outcome_json(outcome: Outcome) -> Value {
+pub(super) fn outcome_json(outcome: Outcome) -> Value {
     let word = if outcome.is_taken() { "delivered" } else { outcome.word() };
     json!({"outcome": word, "status": outcome.status()})
 }
 
-fn try_json(one: &Try) -> Value {
+pub(super) fn try_json(one: &Try) -> Value {
     let mut object = outcome_json(one.outcome);
     object["id"] = json!(one.id);
     object["seq"] = json!(one.seq);
@@ -108,28 +107,7 @@ fn try_json(one: &Try) -> Value {
     object
 }
 
-/// A message that was given up; what it says is looked up, so that nobody who was erased is named.
-fn letter_json(letter: &DeadLetter, view: &View) -> Value {
-    let mut object = outcome_json(letter.outcome);
-    object["id"] = json!(letter.id);
-    object["seq"] = letter.seq.into();
-    object["tries"] = letter.tries.into();
-    object["first_try"] = letter.first.to_string().into();
-    object["last_try"] = letter.last.to_string().into();
-    if let Some(change) = view.feed_entry(letter.seq) {
-        object["segment"] = json!(change.segment);
-        object["kind"] = feed::word(&change.kind).into();
-        if let FeedKind::Entered(contact) | FeedKind::Left(contact) = &change.kind {
-            object["contact"] = json!(contact);
-            if contact.is_none() {
-                object["erased"] = true.into();
-            }
-        }
-    }
-    object
-}
-
-fn show(app: &App, slot: &Slot, status: StatusCode, secret: Option<&Secret>) -> Response {
+pub(super) fn show(app: &App, slot: &Slot, status: StatusCode, secret: Option<&Secret>) -> Response {
     let view = app.db.view();
     let mut object = webhook_json(&slot.endpoint(), &view);
     if let Some(secret) = secret {
@@ -224,7 +202,7 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     wire::only_members(&request, &known)?;
     let made_by = idempotency_key(&headers)?.map(|key| (hashed(key), xxh3_64(request.to_string().as_bytes())));
     if let Some(made_by) = &made_by
-        && let Some(slot) = made_before(&app, made_by)?
+        && let Some(slot) = app.webhooks.made_before(made_by).await?
     {
         let secret = slot.endpoint().secret.clone();
         return Ok(marked(show(&app, &slot, StatusCode::CREATED, Some(&secret)), true));
@@ -247,15 +225,20 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
         created: now,
         updated: now,
         position: position(&view, &request)?,
+        gap: None,
         trouble: None,
+        replay_trouble: None,
         failing_since: None,
+        failing_ms: 0,
         dead: Default::default(),
         dead_dropped: 0,
         replays: Default::default(),
         made_by,
     };
-    let slot = app.webhooks.create(endpoint).await?;
-    Ok(show(&app, &slot, StatusCode::CREATED, Some(&secret)))
+    let (slot, was_there) = app.webhooks.create(endpoint).await?;
+    // A retry that was under way at the same time is shown what the first one made.
+    let secret = if was_there { slot.endpoint().secret.clone() } else { secret };
+    Ok(marked(show(&app, &slot, StatusCode::CREATED, Some(&secret)), was_there))
 }
 
 /// A name of the caller's own: `wh_`, small letters and digits, for it is a part of the ids of messages.
@@ -270,22 +253,6 @@ fn own_id(request: &Json) -> Result<Option<String>, Problem> {
 
 /// Letters and digits of an id that a caller chooses.
 const OWN_ID_MAX: usize = 40;
-
-/// The webhook that an earlier call under the same idempotency key made.
-fn made_before(app: &App, (key, digest): &(Box<str>, u64)) -> Result<Option<std::sync::Arc<Slot>>, Problem> {
-    for slot in app.webhooks.list()? {
-        let made_by = slot.endpoint().made_by.clone();
-        match made_by {
-            Some((known, asked)) if known == *key && asked == *digest => return Ok(Some(slot)),
-            Some((known, _)) if known == *key => {
-                let detail = "the idempotency key was used for a different request";
-                return Err(Problem::refused("idempotency_key_reused", detail));
-            }
-            _ => {}
-        }
-    }
-    Ok(None)
-}
 
 /// `GET /v1/webhooks`
 pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
@@ -325,11 +292,7 @@ pub async fn patch(State(app): State<App>, uri: Uri, headers: HeaderMap, body: B
         .change(&id, |endpoint| {
             let now = system_now();
             if url.is_some() || status == Some(Status::Active) {
-                // Whoever mends something wants to see at once whether it works.
-                endpoint.failing_since = None;
-                if let Some(trouble) = &mut endpoint.trouble {
-                    trouble.next = now;
-                }
+                endpoint.retry_now(now);
             }
             endpoint.url = url.unwrap_or_else(|| std::mem::take(&mut endpoint.url));
             if let Some(followed) = segments {
@@ -368,115 +331,6 @@ pub async fn rotate(State(app): State<App>, uri: Uri) -> Result<Response, Proble
     Params::read(&uri, &[])?;
     let id = part(&uri, 2)?;
     let secret = Webhooks::fresh_secret()?;
-    let new = secret.clone();
-    let slot = app
-        .webhooks
-        .change(&id, |endpoint| {
-            let now = system_now();
-            endpoint.rotate(new, now);
-            endpoint.updated = now;
-            Ok(())
-        })
-        .await?;
+    let slot = app.webhooks.rotate(&id, secret.clone()).await?;
     Ok(show(&app, &slot, StatusCode::OK, Some(&secret)))
-}
-
-/// A body, or an empty object where there is none.
-async fn optional(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
-    let bytes = body::bytes(headers, body).await?;
-    match bytes.is_empty() {
-        true => Ok(Json::Object(Vec::new())),
-        false => body::json(&plain(headers), Body::from(bytes)).await,
-    }
-}
-
-/// The headers of a body that is unpacked by now.
-fn plain(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    headers.remove(header::CONTENT_ENCODING);
-    headers
-}
-
-/// `GET /v1/webhooks/{id}/deliveries`: the last tries, and the messages that were given up.
-pub async fn deliveries(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let params = Params::read(&uri, &["after", "limit"])?;
-    let limit = paging::limit(params.parsed("limit")?)?;
-    let after: u64 = params.parsed("after")?.unwrap_or(0);
-    let slot = app.webhooks.get(&part(&uri, 2)?)?;
-    let view = app.db.view();
-    let (mut letters, dropped) = {
-        let endpoint = slot.endpoint();
-        (Vec::from(endpoint.dead.clone()), endpoint.dead_dropped)
-    };
-    letters.sort_by_key(|letter| letter.seq);
-    letters.retain(|letter| letter.seq > after && letter.seq >= view.feed_bounds().oldest);
-    let more = letters.len() > limit;
-    letters.truncate(limit);
-    let tries: Vec<Value> = slot.tries().iter().take(limit).map(try_json).collect();
-    let mut body = json!({
-        "deliveries": tries,
-        "dead_letters": letters.iter().map(|letter| letter_json(letter, &view)).collect::<Vec<_>>(),
-        "dead_letters_dropped": dropped,
-        "lsn": view.lsn().0,
-    });
-    if more {
-        body["next"] = json!(letters.last().map(|letter| letter.seq.to_string()));
-    }
-    Ok(answer_json(StatusCode::OK, &body))
-}
-
-/// `POST /v1/webhooks/{id}/replay`: all dead letters, some of them, or a range of the feed once more.
-pub async fn replay(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    Params::read(&uri, &[])?;
-    let id = part(&uri, 2)?;
-    let slot = app.webhooks.get(&id)?;
-    let request = optional(&headers, body).await?;
-    wire::only_members(&request, &["seqs", "from", "to"])?;
-    let ranges = ranges(&app, &slot, &request)?;
-    let queued: u64 = ranges.iter().map(|(from, to)| to - from + 1).sum();
-    let slot = app.webhooks.change(&id, |endpoint| endpoint.replay(ranges).map_err(HookError::Refused)).await?;
-    let view = app.db.view();
-    let mut object = webhook_json(&slot.endpoint(), &view);
-    object["queued"] = queued.into();
-    Ok(at_lsn(answer_json(StatusCode::ACCEPTED, &object), view.lsn()))
-}
-
-/// What a call to replay asks for, as ranges of the feed.
-fn ranges(app: &App, slot: &Slot, request: &Json) -> Result<Vec<(u64, u64)>, Problem> {
-    let bounds = app.db.view().feed_bounds();
-    let kept = |seq: u64| match seq {
-        0 => Err(bad("from", "bad_replay", "entries are numbered from 1")),
-        seq if seq > bounds.newest => Err(Error::CursorAhead { after: seq, bounds }.into()),
-        seq if seq < bounds.oldest => Err(Error::CursorTooOld { after: seq, bounds }.into()),
-        seq => Ok(seq),
-    };
-    let (from, to) = (wire::count_member(request, "from")?, wire::count_member(request, "to")?);
-    match (request.get("seqs"), from, to) {
-        (Some(Json::List(seqs)), None, None) => {
-            let number = |seq: &Json| match seq {
-                Json::Number(digits) => digits.parse().ok(),
-                _ => None,
-            };
-            let wrong = || bad("seqs", "wrong_type", "\"seqs\" is a list of numbers of entries");
-            seqs.iter().map(|seq| kept(number(seq).ok_or_else(wrong)?).map(|seq| (seq, seq))).collect()
-        }
-        (None | Some(Json::Null), Some(from), to) => {
-            let (from, to) = (kept(from)?, kept(to.unwrap_or(bounds.newest))?);
-            if from > to {
-                return Err(bad("to", "bad_replay", "\"to\" comes before \"from\""));
-            }
-            Ok(vec![(from, to)])
-        }
-        (None | Some(Json::Null), None, None) => {
-            let mut seqs: Vec<u64> = slot.endpoint().dead.iter().map(|letter| letter.seq).collect();
-            seqs.retain(|seq| *seq >= bounds.oldest);
-            seqs.sort_unstable();
-            Ok(seqs.into_iter().map(|seq| (seq, seq)).collect())
-        }
-        _ => Err(bad(
-            "seqs",
-            "bad_replay",
-            "a replay takes \"seqs\", or \"from\" and \"to\", or nothing for all dead letters",
-        )),
-    }
 }

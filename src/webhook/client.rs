@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +19,8 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
-    task::JoinHandle,
+    sync::OnceCell,
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -64,6 +65,8 @@ pub struct Client {
 
 /// A connection that is kept for the next message. Gone when it is dropped, whatever was under way.
 pub struct Link {
+    /// Where it leads; a webhook may have got another address since.
+    place: (bool, String, u16),
     sender: SendRequest<Full<Bytes>>,
     running: JoinHandle<()>,
 }
@@ -96,13 +99,11 @@ impl Client {
         let Ok(target) = Target::parse(url, self.reach) else {
             return Outcome::Denied.into();
         };
-        let before = link.take().filter(|link| !link.sender.is_closed());
-        match timeout(self.total, self.exchange(&target, signed, before, link)).await {
-            Ok(sent) => sent,
-            Err(_late) => {
-                *link = None;
-                Outcome::Timeout.into()
-            }
+        let before = link.take().filter(|link| !link.sender.is_closed() && link.place == place(&target));
+        match timeout(self.total, self.exchange(&target, signed, before)).await {
+            Ok(Ok((response, used))) => finish(response, used, link).await,
+            Ok(Err(outcome)) => outcome.into(),
+            Err(_late) => Outcome::Timeout.into(),
         }
     }
 
@@ -111,22 +112,16 @@ impl Client {
         target: &Target,
         signed: &Signed<'_>,
         before: Option<Link>,
-        link: &mut Option<Link>,
-    ) -> Sent {
+    ) -> Result<(Response<Incoming>, Link), Outcome> {
         if let Some(mut kept) = before
             && let Ok(response) = call(&mut kept, target, signed).await
         {
-            return finish(response, kept, link).await;
+            return Ok((response, kept));
         }
         // A kept connection may have been closed by the receiver at any time, so its failure says nothing.
-        let mut fresh = match self.connect(target).await {
-            Ok(fresh) => fresh,
-            Err(outcome) => return outcome.into(),
-        };
-        match call(&mut fresh, target, signed).await {
-            Ok(response) => finish(response, fresh, link).await,
-            Err(outcome) => outcome.into(),
-        }
+        let mut fresh = self.connect(target).await?;
+        let response = call(&mut fresh, target, signed).await?;
+        Ok((response, fresh))
     }
 
     async fn connect(&self, target: &Target) -> Result<Link, Outcome> {
@@ -145,8 +140,10 @@ impl Client {
         }
         let chosen = target.choose(&addresses, self.reach, self.own).ok_or(Outcome::Denied)?;
         let mut stream = None;
+        // Each has its share of the time, so that one that swallows everything does not use up that of the others.
+        let share = self.connect / u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         for address in chosen {
-            if let Ok(open) = TcpStream::connect(address).await {
+            if let Ok(Ok(open)) = timeout(share, TcpStream::connect(address)).await {
                 stream = Some(open);
                 break;
             }
@@ -154,11 +151,11 @@ impl Client {
         let stream = stream.ok_or(Outcome::Connection)?;
         let _ = stream.set_nodelay(true);
         if !target.tls {
-            return handshake(stream).await;
+            return handshake(stream, target).await;
         }
         let name = ServerName::try_from(target.host.clone()).map_err(|_| Outcome::Tls)?;
-        let secured = TlsConnector::from(tls().ok_or(Outcome::Tls)?).connect(name, stream).await;
-        handshake(secured.map_err(|_| Outcome::Tls)?).await
+        let secured = TlsConnector::from(tls().await.ok_or(Outcome::Tls)?).connect(name, stream).await;
+        handshake(secured.map_err(|_| Outcome::Tls)?, target).await
     }
 
     /// Whether the host resolves to what may not be called; one that does not resolve now may do so later.
@@ -170,7 +167,14 @@ impl Client {
     }
 }
 
-async fn handshake(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Link, Outcome> {
+fn place(target: &Target) -> (bool, String, u16) {
+    (target.tls, target.host.clone(), target.port)
+}
+
+async fn handshake(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    target: &Target,
+) -> Result<Link, Outcome> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| Outcome::Connection)?;
@@ -178,7 +182,7 @@ async fn handshake(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static)
         // How it ended shows in the call that it carried.
         let _ = connection.await;
     });
-    Ok(Link { sender, running })
+    Ok(Link { place: place(target), sender, running })
 }
 
 async fn call(link: &mut Link, target: &Target, signed: &Signed<'_>) -> Result<Response<Incoming>, Outcome> {
@@ -226,19 +230,28 @@ async fn drained(body: &mut Incoming) -> bool {
     true
 }
 
-/// How secure connections are made: by the certificates that this machine trusts, read once.
-fn tls() -> Option<Arc<ClientConfig>> {
-    static CONFIG: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
-    let made = CONFIG.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (taken, _) = roots.add_parsable_certificates(found.certs);
-        if taken == 0 {
-            tracing::error!("this machine has no certificates to trust, so no webhook can be sent by https");
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-        Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+/// How secure connections are made: by the certificates that this machine trusts. They are read once there are any.
+async fn tls() -> Option<Arc<ClientConfig>> {
+    static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+    let made = CONFIG.get_or_try_init(|| async {
+        // Files are read: not on a thread that others wait for.
+        spawn_blocking(trusted).await.ok().flatten().ok_or(())
     });
-    made.clone()
+    made.await.ok().cloned()
+}
+
+fn trusted() -> Option<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "certificates that this machine trusts could not be read");
+    }
+    let (taken, _) = roots.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        tracing::error!("this machine has no certificates to trust, so no webhook can be sent by https");
+        return None;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

@@ -3,22 +3,22 @@
 //! What it holds in memory is one short page of the feed; the feed itself is what waits. The place up to which it has
 //! told moves after the receiver has answered, never before: a stop in between repeats a message, under its old id.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::resume_unwind, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use crate::{
     db::{
         clock::{Stopwatch, system_now},
-        feed::{FeedBounds, FeedChange, FeedPage, Followed},
+        feed::{FeedBounds, FeedPage, Followed},
     },
-    model::id::ContactId,
     webhook::{
-        client::Link,
-        endpoint::{DeadLetter, Status, Trouble, Try},
+        client::{Link, Sent},
+        endpoint::{GapReason, Trouble, Try},
         event::{self, Marks, Message},
-        plan::{Outcome, Verdict},
-        registry::{Slot, Webhooks, sign},
+        registry::{Webhooks, sign},
+        settle::{Call, Of, Settled},
+        slot::Slot,
     },
 };
 
@@ -26,21 +26,12 @@ use crate::{
 const PAGE: usize = 64;
 /// Entries that are looked through on the spot; more are looked through on a thread that may take its time.
 const HERE_MAX: u64 = 4_096;
+/// Names of segments that are looked up on the spot.
+const NAMES_HERE_MAX: usize = 16;
 
 /// How long a connection may be idle and still be used; most receivers close theirs about then, and after that the name
 /// of the host is looked up again.
 const LINK_IDLE: Duration = Duration::from_secs(30);
-
-/// What a message is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
-    /// An entry of the feed, in its turn.
-    Entry(u64, Option<ContactId>),
-    /// An entry that was asked for again.
-    Replay(u64, Option<ContactId>),
-    /// Entries that are missing; the feed goes on after this one.
-    Gap(u64),
-}
 
 /// What is to be done.
 enum Next {
@@ -54,18 +45,38 @@ enum Next {
     Again,
 }
 
-/// Entries that were read ahead, and up to where there is nothing else to tell.
+/// Why entries cannot be read.
+enum Missed {
+    /// The feed, which holds these, does not hold what follows the place.
+    Gone(FeedBounds),
+    /// The server stops.
+    Stopped,
+}
+
+/// Numbers of entries that were found ahead, and up to where there is nothing else to tell. What an entry tells is read
+/// when it is sent, for a contact may be erased until then.
 #[derive(Default)]
 struct Ahead {
-    changes: VecDeque<FeedChange>,
+    seqs: VecDeque<u64>,
     next: Option<u64>,
+}
+
+/// Where a task is: the feed and what was asked for again take turns, so neither waits for the other.
+#[derive(Default)]
+struct Course {
+    feed: Ahead,
+    replay: Ahead,
+    /// Whether it is the feed's turn.
+    is_feed: bool,
+    /// Whether the feed waits for a time, which new entries do not shorten.
+    is_waiting: bool,
 }
 
 /// Tells an endpoint until it is deleted or the server stops.
 pub(super) async fn run(hooks: Arc<Webhooks>, slot: Arc<Slot>) {
     let (mut stopping, mut changes, mut news) = (hooks.stopping(), slot.changes(), hooks.news());
     let mut link: Option<Link> = None;
-    let mut ahead = Ahead::default();
+    let mut course = Course::default();
     let (mut seen, mut idle) = (0, Stopwatch::start());
     loop {
         if *stopping.borrow_and_update() || slot.is_gone() {
@@ -74,21 +85,23 @@ pub(super) async fn run(hooks: Arc<Webhooks>, slot: Arc<Slot>) {
         news.borrow_and_update();
         let count = *changes.borrow_and_update();
         if count != seen {
-            (ahead, link, seen) = (Ahead::default(), None, count);
+            (course, link, seen) = (Course::default(), None, count);
         }
-        match next(&hooks, &slot, &mut ahead).await {
+        match next(&hooks, &slot, &mut course).await {
             Next::Again => {}
             Next::Rest => {
-                rest(&mut stopping, &mut changes, &mut news, None).await;
+                rest(&mut stopping, &mut changes, &mut news, None, true).await;
             }
             Next::Wait(wait) => {
-                // What was read may be out of date by then, and a contact may have been erased.
-                (ahead, link) = (Ahead::default(), None);
-                rest(&mut stopping, &mut changes, &mut news, Some(wait)).await;
+                link = None;
+                rest(&mut stopping, &mut changes, &mut news, Some(wait), !course.is_waiting).await;
             }
             Next::Send(message, of) => {
                 let (url, signed) = {
                     let endpoint = slot.endpoint();
+                    if slot.changed() != seen {
+                        continue;
+                    }
                     (endpoint.url.clone(), sign(&endpoint, &message))
                 };
                 if idle.elapsed() > LINK_IDLE {
@@ -99,47 +112,82 @@ pub(super) async fn run(hooks: Arc<Webhooks>, slot: Arc<Slot>) {
                 let took_ms = took.elapsed_us() / 1_000;
                 idle = Stopwatch::start();
                 if !sent.outcome.is_taken() {
-                    ahead = Ahead::default();
+                    (course.feed, course.replay) = (Ahead::default(), Ahead::default());
                 }
-                settle(&hooks, &slot, &message, of, (sent.outcome, sent.retry_after, took_ms));
+                settle(&hooks, &slot, &message, of, (sent, took_ms, seen));
             }
         }
     }
 }
 
-/// Waits until something happens, or for so long; new entries do not shorten a wait.
+/// Waits until something happens, or for so long.
 async fn rest(
     stopping: &mut watch::Receiver<bool>,
     changes: &mut watch::Receiver<u64>,
     news: &mut watch::Receiver<u64>,
     wait: Option<Duration>,
+    hears_news: bool,
 ) {
     tokio::select! {
         _ = stopping.changed() => {}
         _ = changes.changed() => {}
-        _ = news.changed(), if wait.is_none() => {}
+        _ = news.changed(), if hears_news => {}
         () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
     }
 }
 
 /// What is to be done now.
-async fn next(hooks: &Webhooks, slot: &Slot, ahead: &mut Ahead) -> Next {
-    let (position, replay, wait) = {
-        let endpoint = slot.endpoint();
-        if !endpoint.is_active() {
-            return Next::Rest;
+async fn next(hooks: &Arc<Webhooks>, slot: &Slot, course: &mut Course) -> Next {
+    if !slot.endpoint().is_active() {
+        return Next::Rest;
+    }
+    let mut soonest: Option<Duration> = None;
+    course.is_waiting = false;
+    for is_feed in [course.is_feed, !course.is_feed] {
+        let found = if is_feed {
+            of_feed(hooks, slot, &mut course.feed).await
+        } else {
+            of_replays(hooks, slot, &mut course.replay).await
+        };
+        match found {
+            Next::Rest => {}
+            Next::Wait(wait) => {
+                course.is_waiting |= is_feed;
+                soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
+            }
+            found => {
+                course.is_feed = !is_feed;
+                return found;
+            }
         }
-        let wait = endpoint.trouble.as_ref().map_or(0, |trouble| trouble.next.0 - system_now().0);
-        (endpoint.position, endpoint.replays.front().copied(), wait)
+    }
+    soonest.map_or(Next::Rest, Next::Wait)
+}
+
+fn waits(hooks: &Webhooks, trouble: &mut Option<Trouble>) -> Option<Duration> {
+    let wait = trouble.as_mut()?.wait(system_now(), hooks.settings.plan.longest());
+    (!wait.is_zero()).then_some(wait)
+}
+
+/// What follows in the feed.
+async fn of_feed(hooks: &Arc<Webhooks>, slot: &Slot, ahead: &mut Ahead) -> Next {
+    let position = {
+        let mut endpoint = slot.endpoint();
+        if let Some(wait) = waits(hooks, &mut endpoint.trouble) {
+            return Next::Wait(wait);
+        }
+        if let Some(gap) = &endpoint.gap {
+            return Next::Send(event::of_gap(&endpoint.id, gap), Of::Gap);
+        }
+        endpoint.position
     };
-    if wait > 0 {
-        return Next::Wait(Duration::from_millis(wait.unsigned_abs()));
-    }
-    if let Some((from, to)) = replay {
-        return replayed(hooks, slot, from, to).await;
-    }
-    if let Some(change) = ahead.changes.pop_front() {
-        return told(hooks, slot, change, false);
+    if let Some(seq) = ahead.seqs.pop_front() {
+        if seq < hooks.db.view().feed_bounds().oldest {
+            // It was found and is gone since; reading again tells of the gap.
+            *ahead = Ahead::default();
+            return Next::Again;
+        }
+        return told(hooks, slot, seq, false);
     }
     if let Some(passed) = ahead.next.take() {
         if passed > position {
@@ -148,34 +196,90 @@ async fn next(hooks: &Webhooks, slot: &Slot, ahead: &mut Ahead) -> Next {
         }
         return Next::Again;
     }
-    match page(hooks, slot, position).await {
+    match page(hooks, slot, position, u64::MAX).await {
         Ok(page) if page.changes.is_empty() && page.next == position => Next::Rest,
         Ok(page) => {
-            *ahead = Ahead { changes: page.changes.into(), next: Some(page.next) };
+            *ahead = ahead_of(page);
             Next::Again
         }
-        Err(bounds) => {
-            // What came before the oldest entry, or after the newest, will not come any more.
-            let goes_on = if position > bounds.newest { bounds.newest } else { bounds.oldest - 1 };
-            Next::Send(event::of_gap(&slot.endpoint().id, position, bounds, system_now()), Of::Gap(goes_on))
+        Err(Missed::Stopped) => Next::Rest,
+        Err(Missed::Gone(FeedBounds { oldest, newest })) => {
+            slot.endpoint().miss(oldest, newest, GapReason::TooOld, system_now());
+            // Kept before it is told, so that after a kill it is told in the same words.
+            if let Err(error) = hooks.save().await {
+                tracing::warn!(%error, "a gap could not be kept yet; it is tried again");
+                hooks.touch();
+            }
+            Next::Again
         }
     }
 }
 
-/// The entries after a place that are of the endpoint's segments.
+fn ahead_of(page: FeedPage) -> Ahead {
+    Ahead { seqs: page.changes.into_iter().map(|change| change.seq).collect(), next: Some(page.next) }
+}
+
+/// What follows of that which was asked for again.
+async fn of_replays(hooks: &Webhooks, slot: &Slot, ahead: &mut Ahead) -> Next {
+    let (from, to, is_dead) = {
+        let mut endpoint = slot.endpoint();
+        let Some((from, to)) = endpoint.replays.front().copied() else { return Next::Rest };
+        if let Some(wait) = waits(hooks, &mut endpoint.replay_trouble) {
+            return Next::Wait(wait);
+        }
+        (from, to, endpoint.dead.iter().any(|letter| letter.seq == from))
+    };
+    if is_dead {
+        // What was given up was wanted once, whatever the endpoint follows by now.
+        *ahead = Ahead::default();
+        return told(hooks, slot, from, true);
+    }
+    while let Some(seq) = ahead.seqs.pop_front() {
+        if (from..=to).contains(&seq) {
+            return told(hooks, slot, seq, true);
+        }
+    }
+    if let Some(passed) = ahead.next.take().filter(|passed| (from..=to).contains(passed)) {
+        slot.endpoint().pass(passed, true);
+        hooks.touch();
+        return Next::Again;
+    }
+    let from = from.max(hooks.db.view().feed_bounds().oldest);
+    match page(hooks, slot, from - 1, to).await {
+        Ok(page) => *ahead = ahead_of(page),
+        Err(Missed::Stopped) => return Next::Rest,
+        Err(Missed::Gone(_)) => {
+            slot.endpoint().pass(to, true);
+            hooks.touch();
+        }
+    }
+    Next::Again
+}
+
+/// The entries after a place, up to another, that are of the endpoint's segments.
 ///
-/// Errors: what the feed holds, when it does not hold what follows the place.
-async fn page(hooks: &Webhooks, slot: &Slot, position: u64) -> Result<FeedPage, FeedBounds> {
+/// Errors: [`Missed`].
+async fn page(hooks: &Webhooks, slot: &Slot, after: u64, to: u64) -> Result<FeedPage, Missed> {
     let view = hooks.db.view();
     let bounds = view.feed_bounds();
-    if position + 1 < bounds.oldest || position > bounds.newest {
-        return Err(bounds);
+    if after + 1 < bounds.oldest || after > bounds.newest {
+        return Err(Missed::Gone(bounds));
     }
     let before = slot.endpoint().segments.clone();
     let mut followed = Followed::restored(before.clone());
-    let here = bounds.newest - position <= HERE_MAX;
-    let read = move || (view.feed(position, &mut followed, PAGE), followed);
-    let (page, followed) = if here { read() } else { spawn_blocking(read).await.map_err(|_| bounds)? };
+    let here = bounds.newest.min(to).saturating_sub(after) <= HERE_MAX && before.len() <= NAMES_HERE_MAX;
+    let read = move || (view.feed_until(after, to, &mut followed, PAGE), followed);
+    let (page, followed) = match here {
+        true => read(),
+        false => match spawn_blocking(read).await {
+            Ok(read) => read,
+            // A fault of the program is no gap: it goes on to whoever begins again after one.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => return Err(Missed::Stopped),
+            },
+        },
+    };
     if followed.names() != before {
         let mut endpoint = slot.endpoint();
         if endpoint.segments == before {
@@ -183,107 +287,42 @@ async fn page(hooks: &Webhooks, slot: &Slot, position: u64) -> Result<FeedPage, 
         }
     }
     // It was asked of one view, so the bounds that were looked at above hold.
-    page.map_err(|_| bounds)
+    page.map_err(|_| Missed::Gone(bounds))
 }
 
-/// The next entry of those that were asked for again, if one is still there and wanted.
-async fn replayed(hooks: &Webhooks, slot: &Slot, from: u64, to: u64) -> Next {
+/// The message of an entry, unless it is gone or the endpoint does not want its kind.
+fn told(hooks: &Webhooks, slot: &Slot, seq: u64, is_replay: bool) -> Next {
     let view = hooks.db.view();
-    let is_dead = slot.endpoint().dead.iter().any(|letter| letter.seq == from);
-    let change = match view.feed_entry(from) {
-        // What was given up was wanted once, whatever the endpoint follows by now.
-        Some(change) if is_dead => Some(change),
-        _ => {
-            let from = from.max(view.feed_bounds().oldest);
-            let page = page(hooks, slot, from - 1).await;
-            page.ok().and_then(|page| page.changes.into_iter().next())
-        }
-    };
-    match change {
-        Some(change) if change.seq <= to => told(hooks, slot, change, true),
-        _ => {
-            slot.endpoint().pass(to, true);
-            hooks.touch();
-            Next::Again
-        }
-    }
-}
-
-/// The message of an entry, unless the endpoint does not want its kind.
-fn told(hooks: &Webhooks, slot: &Slot, change: FeedChange, is_replay: bool) -> Next {
-    let contact = hooks.db.view().feed_contact(change.seq);
+    let (change, contact) = (view.feed_entry_now(seq), view.feed_contact(seq));
     let mut endpoint = slot.endpoint();
-    let is_dead = is_replay && endpoint.dead.iter().any(|letter| letter.seq == change.seq);
-    if !is_dead && !endpoint.kinds.contains(&event::kind_of(&change)) {
-        endpoint.pass(change.seq, is_replay);
-        hooks.touch();
+    let is_dead = is_replay && endpoint.dead.iter().any(|letter| letter.seq == seq);
+    let wanted = change.filter(|change| is_dead || endpoint.kinds.contains(&event::kind_of(change)));
+    let Some(change) = wanted else {
+        // One that has just gone from the feed is seen as a gap at the next look.
+        if is_replay || view.feed_bounds().oldest <= seq {
+            endpoint.pass(seq, is_replay);
+            hooks.touch();
+        }
         return Next::Again;
-    }
+    };
     let marks = Marks { gap: !is_replay && endpoint.is_missing(contact), replay: is_replay };
     let message = event::of_change(&endpoint.id, &change, marks);
-    let of = if is_replay { Of::Replay(change.seq, contact) } else { Of::Entry(change.seq, contact) };
-    Next::Send(message, of)
+    Next::Send(message, if is_replay { Of::Replay(seq, contact) } else { Of::Entry(seq, contact) })
 }
 
-/// What follows from a call.
-fn settle(hooks: &Webhooks, slot: &Slot, message: &Message, of: Of, call: (Outcome, Option<Duration>, u64)) {
-    let (outcome, retry_after, took_ms) = call;
-    let now = system_now();
+/// What follows from a call that began when there had been so many changes.
+fn settle(hooks: &Webhooks, slot: &Slot, message: &Message, of: Of, (sent, took_ms, seen): (Sent, u64, u64)) {
+    let Sent { outcome, retry_after } = sent;
+    let (now, tried_for) = (system_now(), slot.tried_for());
     let mut endpoint = slot.endpoint();
-    let before = endpoint.trouble.take().filter(|trouble| trouble.id == message.id);
-    let (tries, first) = before.map_or((1, now), |trouble| (trouble.tries + 1, trouble.first));
-    let mut verdict = hooks.settings.plan.judge(outcome, retry_after, &message.id, tries);
-    if let (Of::Gap(_), Verdict::GiveUp) = (of, verdict) {
-        // Nothing tells of a gap that was not told, so it is tried for as long as the endpoint is.
-        verdict = Verdict::Again(hooks.settings.plan.receiver.last().copied().unwrap_or_default());
-    }
-    if let (Of::Replay(..), Verdict::Again(_), Outcome::Status(400..=499)) = (of, verdict, outcome)
-        && !matches!(outcome, Outcome::Status(408 | 425 | 429))
-    {
-        // Whoever asked for it again knows; the feed does not wait for it.
-        verdict = Verdict::GiveUp;
-    }
-    let mut next = None;
-    match (verdict, of) {
-        (Verdict::Taken, of) => {
-            endpoint.failing_since = None;
-            match of {
-                Of::Entry(seq, contact) => endpoint.taken(seq, contact, false),
-                Of::Replay(seq, contact) => endpoint.taken(seq, contact, true),
-                // After a restored backup the place lies before the one that was told.
-                Of::Gap(goes_on) => endpoint.position = goes_on,
-            }
-        }
-        (Verdict::Gone, _) => {
-            endpoint.status = Status::Gone;
-            tracing::warn!(webhook = endpoint.id, "disabled: the receiver answered 410 Gone");
-        }
-        (Verdict::Again(wait), _) => {
-            let at = now.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-            next = Some(at);
-            endpoint.trouble = Some(Trouble { id: message.id.clone(), tries, first, next: at, outcome });
-        }
-        (Verdict::GiveUp, Of::Entry(seq, contact) | Of::Replay(seq, contact)) => {
-            let id = message.id.clone();
-            endpoint.bury(DeadLetter { seq, id, contact, tries, first, last: now, outcome, told: false });
-            endpoint.pass(seq, matches!(of, Of::Replay(..)));
-            tracing::warn!(webhook = endpoint.id, seq, outcome = outcome.word(), "a message was given up");
-        }
-        (Verdict::GiveUp, Of::Gap(_)) => {}
-    }
-    if !outcome.is_taken() && verdict != Verdict::Gone {
-        let since = *endpoint.failing_since.get_or_insert(now);
-        let failing = Duration::from_millis((now.0 - since.0).unsigned_abs());
-        if failing >= hooks.settings.disable_after && endpoint.is_active() {
-            endpoint.status = Status::Failing;
-            tracing::error!(webhook = endpoint.id, "disabled: nothing could be delivered for too long");
-        }
-    }
+    let is_changed = slot.changed() != seen;
+    let call = Call { id: &message.id, of, outcome, retry_after, now, tried_for, is_changed };
+    let settled = endpoint.settle(&hooks.settings.plan, hooks.settings.disable_after, &call);
     drop(endpoint);
     hooks.touch();
-    let seq = match of {
-        Of::Entry(seq, _) | Of::Replay(seq, _) => Some(seq),
-        Of::Gap(_) => None,
-    };
-    slot.note(Try { id: message.id.clone(), seq, at: now, tries, outcome, took_ms, next });
+    if settled.is_disabled || outcome.is_taken() && slot.set_faulty(false) {
+        hooks.tell_alarm();
+    }
+    let Settled { tries, next, .. } = settled;
+    slot.note(Try { id: message.id.clone(), seq: of.seq(), at: now, tries, outcome, took_ms, next });
 }

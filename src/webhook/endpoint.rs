@@ -1,6 +1,6 @@
 //! An endpoint: where to, of what, how far it was told, and what could not be told.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ use crate::{
 
 /// How long an old secret signs beside the new one.
 pub const ROTATION_MS: i64 = 24 * 3_600_000;
+/// How long a retry of the call that made an endpoint is known as one.
+const RETRY_KNOWN_MS: i64 = 24 * 3_600_000;
 /// Tries of the last past that are remembered for people; they are in memory alone.
 const TRIES_KEPT: usize = 128;
 
@@ -90,12 +92,73 @@ pub struct Trouble {
     pub id: String,
     /// Tries so far.
     pub tries: u32,
+    /// Those of them that refused this message.
+    pub refused: u32,
     /// When the first one was.
     pub first: Timestamp,
+    /// When the last one was.
+    pub last: Timestamp,
     /// When the next one is.
     pub next: Timestamp,
     /// What the last one came to.
     pub outcome: Outcome,
+}
+
+impl Trouble {
+    /// How long to wait yet. A clock that was set back since the last try makes it no longer than was planned, and
+    /// nothing makes it longer than `longest`.
+    pub fn wait(&mut self, now: Timestamp, longest: Duration) -> Duration {
+        let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+        let planned = self.next.0.saturating_sub(self.last.0).clamp(0, longest);
+        if now < self.last || self.next.0.saturating_sub(now.0) > longest {
+            (self.last, self.next) = (now, now.plus_ms(planned));
+        }
+        Duration::from_millis(u64::try_from(self.next.0.saturating_sub(now.0)).unwrap_or(0))
+    }
+}
+
+/// Why entries are missing for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GapReason {
+    /// The feed no longer reaches back to them.
+    TooOld,
+    /// The feed ends before what was told: an older state was restored.
+    Ahead,
+    /// The database was salvaged from another, and its entries may be others.
+    Salvaged,
+}
+
+impl GapReason {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            GapReason::TooOld => "cursor_too_old",
+            GapReason::Ahead => "cursor_ahead",
+            GapReason::Salvaged => "salvaged",
+        }
+    }
+}
+
+/// A gap that is to be told; it is kept as it was found until it is taken, so every try says the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// When it was found.
+    pub at: Timestamp,
+    /// Up to where everything had been told.
+    pub after: u64,
+    /// The oldest entry of the feed then.
+    pub oldest: u64,
+    /// The newest entry of the feed then.
+    pub newest: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+impl Gap {
+    /// The id of its message.
+    pub fn id(&self, endpoint: &str) -> String {
+        format!("{endpoint}_gap_{}_{}_{}", self.after, self.newest, self.at.0)
+    }
 }
 
 /// A message that was given up. It holds no text of a contact: what it said is read from the feed again.
@@ -163,10 +226,16 @@ pub struct Endpoint {
     pub updated: Timestamp,
     /// Everything in the feed up to here was told, given up, or is not for it. It may lag; it never leads.
     pub position: u64,
-    /// The message that is being tried again.
+    /// What is to be told before anything after the position.
+    pub gap: Option<Gap>,
+    /// The message of the feed that is being tried again.
     pub trouble: Option<Trouble>,
+    /// The message that was asked for again and is being tried again.
+    pub replay_trouble: Option<Trouble>,
     /// Since when nothing could be delivered.
     pub failing_since: Option<Timestamp>,
+    /// How long of that it was tried: neither the clock's steps nor a server that is down count. Units: milliseconds.
+    pub failing_ms: u64,
     /// What was given up, the oldest first.
     pub dead: VecDeque<DeadLetter>,
     /// How many of these were dropped for want of room, or because the feed no longer holds their entries.
@@ -187,6 +256,8 @@ impl Endpoint {
     /// Takes a new secret; the one before signs beside it for a day.
     pub fn rotate(&mut self, secret: Secret, now: Timestamp) {
         self.old_secrets.retain(|(_, until)| now < *until);
+        // A retry of the creation shows the secret, and this one is not of that call.
+        self.made_by = None;
         let old = std::mem::replace(&mut self.secret, secret);
         self.old_secrets.insert(0, (old, now.plus_ms(ROTATION_MS)));
         self.old_secrets.truncate(limits::WEBHOOK_OLD_SECRETS_MAX);
@@ -204,12 +275,59 @@ impl Endpoint {
         }
     }
 
-    /// Drops what the feed, whose oldest entry this is, no longer holds.
-    pub fn expire(&mut self, oldest: u64) {
-        let before = self.dead.len();
-        self.dead.retain(|letter| letter.seq >= oldest);
-        self.dead_dropped += (before - self.dead.len()) as u64;
+    /// Drops what the feed, whose oldest entry this is, no longer holds, and what is over by now.
+    pub fn expire(&mut self, oldest: u64, now: Timestamp) {
+        self.keep_letters(|seq| seq >= oldest);
         self.replays.retain(|(_, to)| *to >= oldest);
+        let age = now.0.saturating_sub(self.created.0);
+        if age >= RETRY_KNOWN_MS {
+            self.made_by = None;
+        }
+    }
+
+    fn keep_letters(&mut self, is_kept: impl Fn(u64) -> bool) {
+        let before = self.dead.len();
+        self.dead.retain(|letter| is_kept(letter.seq));
+        self.dead_dropped += (before - self.dead.len()) as u64;
+    }
+
+    /// Compares with the feed of a database that was opened: what was told and is not there is a gap. It has to be seen
+    /// at once, before the feed grows past the place. `is_other` tells that the database is not the one that was told of.
+    /// Gives whether there is a gap.
+    pub fn meet(&mut self, oldest: u64, newest: u64, is_other: bool, now: Timestamp) -> bool {
+        if is_other {
+            self.dead_dropped += self.dead.len() as u64;
+            self.dead.clear();
+            self.replays.clear();
+        }
+        if !is_other && self.position <= newest {
+            return false;
+        }
+        self.keep_letters(|seq| seq <= newest);
+        self.replays.retain(|(from, _)| *from <= newest);
+        self.replays.iter_mut().for_each(|(_, to)| *to = newest.min(*to));
+        let reason = if is_other { GapReason::Salvaged } else { GapReason::Ahead };
+        self.miss(oldest, newest, reason, now);
+        self.position = self.position.min(newest);
+        true
+    }
+
+    /// Notes that the feed, as it is, does not hold what follows the position.
+    pub fn miss(&mut self, oldest: u64, newest: u64, reason: GapReason, now: Timestamp) {
+        // One that was not told yet began earlier.
+        let after = self.gap.as_ref().map_or(self.position, |gap| gap.after);
+        self.gap = Some(Gap { at: now, after, oldest, newest, reason });
+        if reason == GapReason::TooOld {
+            self.position = oldest - 1;
+        }
+    }
+
+    /// Lets it be tried at once: whoever mends something wants to see whether it works.
+    pub fn retry_now(&mut self, now: Timestamp) {
+        (self.failing_since, self.failing_ms) = (None, 0);
+        for trouble in [&mut self.trouble, &mut self.replay_trouble].into_iter().flatten() {
+            trouble.next = now;
+        }
     }
 
     /// Whether a message of this contact is missing that no later one told of.
@@ -249,9 +367,12 @@ impl Endpoint {
         if !is_replay {
             self.position = self.position.max(seq);
         } else if let Some((from, to)) = self.replays.front_mut() {
-            *from = seq + 1;
-            if *from > *to {
-                self.replays.pop_front();
+            // Another one may be in front by now, if the feed lost the entries of this one.
+            if (*from..=*to).contains(&seq) {
+                *from = seq + 1;
+                if *from > *to {
+                    self.replays.pop_front();
+                }
             }
         }
     }
@@ -264,112 +385,5 @@ pub fn remember(tries: &mut VecDeque<Try>, one: Try) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint() -> Endpoint {
-        Endpoint {
-            id: "wh_1".into(),
-            url: "https://example.com/".into(),
-            description: None,
-            segments: vec![("VIP".into(), vec![SegmentId(3)])],
-            kinds: Kind::ALL.to_vec(),
-            secret: Secret::random().unwrap(),
-            old_secrets: vec![],
-            status: Status::Active,
-            created: Timestamp(0),
-            updated: Timestamp(0),
-            position: 4,
-            trouble: None,
-            failing_since: None,
-            dead: VecDeque::new(),
-            dead_dropped: 0,
-            replays: VecDeque::new(),
-            made_by: None,
-        }
-    }
-
-    fn letter(seq: u64) -> DeadLetter {
-        let (first, last) = (Timestamp(1), Timestamp(2));
-        let contact = Some(ContactId(seq as u32 % 7));
-        DeadLetter {
-            seq,
-            id: format!("m{seq}"),
-            contact,
-            tries: 5,
-            first,
-            last,
-            outcome: Outcome::Status(400),
-            told: false,
-        }
-    }
-
-    #[test]
-    fn an_old_secret_signs_for_a_day() {
-        let (mut endpoint, day) = (endpoint(), ROTATION_MS);
-        for at in [0, 1_000] {
-            endpoint.rotate(Secret::random().unwrap(), Timestamp(at));
-        }
-        let signing = |at: i64| endpoint.signing(Timestamp(at)).count();
-        assert_eq!([signing(2_000), signing(day - 1), signing(day), signing(day + 1_000)], [3, 3, 2, 1]);
-        for at in 0..100 {
-            endpoint.rotate(Secret::random().unwrap(), Timestamp(at));
-        }
-        assert_eq!(endpoint.signing(Timestamp(0)).count(), 1 + limits::WEBHOOK_OLD_SECRETS_MAX);
-    }
-
-    #[test]
-    fn dead_letters_are_bounded_and_counted() {
-        let mut endpoint = endpoint();
-        let many = limits::WEBHOOK_DEAD_LETTERS_MAX as u64 + 10;
-        for seq in 1..=many {
-            endpoint.bury(letter(seq));
-            endpoint.bury(letter(seq));
-        }
-        assert_eq!((endpoint.dead.len(), endpoint.dead_dropped), (limits::WEBHOOK_DEAD_LETTERS_MAX, 10));
-        endpoint.expire(many);
-        assert_eq!((endpoint.dead.len() as u64, endpoint.dead_dropped), (1, many - 1));
-    }
-
-    #[test]
-    fn what_is_missing_is_told_once() {
-        let mut endpoint = endpoint();
-        endpoint.bury(letter(5));
-        let contact = Some(ContactId(5));
-        assert!(endpoint.is_missing(contact) && !endpoint.is_missing(Some(ContactId(6))) && !endpoint.is_missing(None));
-        endpoint.taken(9, contact, false);
-        assert!(!endpoint.is_missing(contact) && endpoint.dead.len() == 1 && endpoint.position == 9);
-        endpoint.replay([(5, 5), (5, 5)]).unwrap();
-        endpoint.taken(5, contact, true);
-        assert!(endpoint.dead.is_empty() && endpoint.replays.is_empty() && endpoint.position == 9);
-    }
-
-    #[test]
-    fn replays_go_through_their_range_and_are_bounded() {
-        let mut endpoint = endpoint();
-        endpoint.replay([(1, 3), (2, 2), (8, 9)]).unwrap();
-        assert_eq!(endpoint.replays, [(1, 3), (8, 9)]);
-        for seq in [1, 2, 3, 8] {
-            endpoint.pass(seq, true);
-        }
-        assert_eq!((endpoint.replays.front(), endpoint.position), (Some(&(9, 9)), 4));
-        let many = (10..).step_by(2).map(|seq| (seq, seq)).take(limits::WEBHOOK_REPLAYS_MAX);
-        assert!(endpoint.replay(many).is_err());
-        assert_eq!(endpoint.replays.len(), limits::WEBHOOK_REPLAYS_MAX);
-    }
-
-    #[test]
-    fn what_is_kept_comes_back() {
-        let mut endpoint = endpoint();
-        endpoint.bury(letter(5));
-        endpoint.trouble = Some(Trouble {
-            id: "m5".into(),
-            tries: 2,
-            first: Timestamp(1),
-            next: Timestamp(9),
-            outcome: Outcome::Timeout,
-        });
-        let text = serde_json::to_vec(&endpoint).unwrap();
-        assert_eq!(serde_json::from_slice::<Endpoint>(&text).unwrap(), endpoint);
-    }
-}
+#[path = "endpoint_tests.rs"]
+mod tests;

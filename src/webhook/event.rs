@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    db::feed::{FeedBounds, FeedChange, FeedKind},
+    db::feed::{FeedChange, FeedKind},
     model::time::Timestamp,
-    webhook::endpoint::Kind,
+    webhook::endpoint::{Gap, Kind},
 };
 
 /// The media type of a message.
@@ -88,17 +88,15 @@ pub fn of_change(endpoint: &str, change: &FeedChange, marks: Marks) -> Message {
 }
 
 /// The message that entries are missing for good: the feed no longer reaches back to them, or it is another one.
-pub fn of_gap(endpoint: &str, after: u64, bounds: FeedBounds, now: Timestamp) -> Message {
-    let FeedBounds { oldest, newest } = bounds;
-    let is_ahead = after > newest;
-    let id = format!("{endpoint}_gap_{after}_{}", if is_ahead { newest } else { oldest });
+pub fn of_gap(endpoint: &str, gap: &Gap) -> Message {
+    let Gap { at, after, oldest, newest, reason, .. } = gap;
+    let id = gap.id(endpoint);
     let data = json!({
-        "after": after, "oldest": oldest, "newest": newest,
-        "reason": if is_ahead { "cursor_ahead" } else { "cursor_too_old" },
+        "after": after, "oldest": oldest, "newest": newest, "reason": reason.word(),
         "resync": "read the members of the segments that you follow (GET /v1/segments/{name}/members); what follows here \
                    may tell some of it a second time, which changes nothing: an entry says where a contact is afterwards",
     });
-    let event = cloud_event(&id, &format!("/v1/webhooks/{endpoint}"), "throng.webhook.gap", now, data);
+    let event = cloud_event(&id, &format!("/v1/webhooks/{endpoint}"), "throng.webhook.gap", *at, data);
     Message { id, body: event.to_string().into_bytes() }
 }
 

@@ -52,7 +52,7 @@ impl Outcome {
     }
 
     /// Whether it is about this message and not about the receiver: other messages may fare better.
-    fn is_about_message(self) -> bool {
+    pub fn is_about_message(self) -> bool {
         matches!(self, Outcome::Status(status) if (400..500).contains(&status) && !matches!(status, 408 | 425 | 429))
     }
 }
@@ -103,7 +103,14 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// What follows from the `tries`-th try, counted from 1, of a message.
+    /// The longest wait between two tries.
+    pub fn longest(&self) -> Duration {
+        let longest = self.receiver.iter().chain(&self.message).max().copied().unwrap_or_default();
+        (longest * 6 / 5).max(RETRY_AFTER_MAX)
+    }
+
+    /// What follows from the `tries`-th try, counted from 1, of a message that came to an outcome of this kind: tries
+    /// while the receiver was in trouble do not count as refusals, nor the other way round.
     pub fn judge(&self, outcome: Outcome, retry_after: Option<Duration>, id: &str, tries: u32) -> Verdict {
         if outcome.is_taken() {
             return Verdict::Taken;

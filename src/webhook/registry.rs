@@ -1,7 +1,6 @@
 //! The webhooks of a database: made, changed and kept; each is told by a task of its own.
 
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -27,12 +26,14 @@ use crate::{
     model::limits,
     webhook::{
         client::{Client, Signed},
-        deliver,
-        endpoint::{Endpoint, Status, Try, remember},
+        endpoint::{Endpoint, Status, Try},
+        error::HookError,
         event::{self, Message},
         plan::Plan,
         sign::{Secret, signatures},
+        slot::Slot,
         target::Reach,
+        task::{supervised, whole},
     },
 };
 
@@ -71,82 +72,12 @@ impl Default for Settings {
     }
 }
 
-/// Why a call about webhooks cannot be done.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum HookError {
-    /// There is none of this id.
-    #[error("there is no webhook \"{0}\"")]
-    Unknown(String),
-    /// There is one of this id.
-    #[error("there is a webhook \"{0}\" already")]
-    Taken(String),
-    /// There are as many as there may be.
-    #[error("there are {0} webhooks already, and no more can be")]
-    TooMany(usize),
-    /// The file of webhooks cannot be read; it is left as it is.
-    #[error("the webhooks cannot be used: {0}")]
-    Unusable(Box<str>),
-    /// A change is refused.
-    #[error("{0}")]
-    Refused(String),
-    /// The disk.
-    #[error(transparent)]
-    Database(#[from] Error),
-    /// The system.
-    #[error("no random bytes: {0}")]
-    Random(Arc<std::io::Error>),
-}
-
-/// One endpoint at work.
-pub struct Slot {
-    endpoint: Mutex<Endpoint>,
-    tries: Mutex<VecDeque<Try>>,
-    /// Counts the owner's changes, and wakes the task.
-    changes: watch::Sender<u64>,
-    gone: AtomicBool,
-}
-
-impl Slot {
-    fn new(endpoint: Endpoint) -> Arc<Slot> {
-        Arc::new(Slot {
-            endpoint: Mutex::new(endpoint),
-            tries: Mutex::default(),
-            changes: watch::Sender::new(0),
-            gone: AtomicBool::new(false),
-        })
-    }
-
-    /// The endpoint, for a moment.
-    pub fn endpoint(&self) -> MutexGuard<'_, Endpoint> {
-        // Changes are made by whole assignments, so it is whole whatever panicked.
-        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The tries of the last past, the newest first.
-    pub fn tries(&self) -> Vec<Try> {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Remembers a try.
-    pub(super) fn note(&self, one: Try) {
-        remember(&mut self.tries.lock().unwrap_or_else(PoisonError::into_inner), one);
-    }
-
-    /// Hears of the owner's changes.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    /// Whether it was deleted.
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-}
-
 /// What is kept in the file.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     version: u32,
+    /// The database that was told of, so that one salvaged from it is known as another.
+    database: String,
     endpoints: Vec<Endpoint>,
 }
 
@@ -161,7 +92,7 @@ pub struct Webhooks {
     slots: Mutex<Vec<Arc<Slot>>>,
     /// Why the file could not be read.
     unusable: Option<Box<str>>,
-    saving: tokio::sync::Mutex<()>,
+    saving: Arc<tokio::sync::Mutex<()>>,
     is_dirty: AtomicBool,
     /// The newest entry of the feed.
     news: watch::Sender<u64>,
@@ -173,28 +104,35 @@ pub struct Webhooks {
 impl Webhooks {
     /// Reads the webhooks of a database. Nothing is told before [`Webhooks::start`].
     pub fn open(db: &Database, settings: Settings) -> Arc<Webhooks> {
-        let (endpoints, unusable) = match read(db) {
-            Ok(endpoints) => (endpoints, None),
+        let (endpoints, is_gap, unusable) = match read(db) {
+            Ok((endpoints, is_gap)) => (endpoints, is_gap, None),
             Err(why) => {
                 tracing::error!(%why, "the webhooks cannot be read; nobody is told");
-                (Vec::new(), Some(why))
+                (Vec::new(), false, Some(why))
             }
         };
         let connect = (settings.timeout / 3).max(Duration::from_millis(1));
         let client = Client { reach: settings.reach, own: settings.own, connect, total: settings.timeout };
-        Arc::new(Webhooks {
+        let hooks = Webhooks {
             db: db.clone(),
             client,
             settings,
             slots: Mutex::new(endpoints.into_iter().map(Slot::new).collect()),
             unusable,
-            saving: tokio::sync::Mutex::default(),
+            saving: Arc::default(),
             is_dirty: AtomicBool::new(false),
             news: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             runtime: Mutex::default(),
             running: Mutex::default(),
-        })
+        };
+        // Before the feed grows: by then nothing else tells that it was another one.
+        if is_gap && let Err(error) = hooks.write() {
+            tracing::warn!(%error, "that webhooks missed something could not be kept; it is tried again");
+            hooks.touch();
+        }
+        hooks.tell_alarm();
+        Arc::new(hooks)
     }
 
     /// Begins to tell. To be called once, within a runtime.
@@ -223,7 +161,7 @@ impl Webhooks {
         let Some(handle) = locked(&self.runtime).clone() else { return };
         let mut running = locked(&self.running);
         running.retain(|task| !task.is_finished());
-        running.push(handle.spawn(deliver::run(Arc::clone(self), Arc::clone(slot))));
+        running.push(handle.spawn(supervised(Arc::clone(self), Arc::clone(slot))));
     }
 
     /// Says that the server stops: no new call is begun.
@@ -232,7 +170,7 @@ impl Webhooks {
     }
 
     /// Stops telling, and keeps how far everyone was told.
-    pub async fn stop(&self) {
+    pub async fn stop(self: &Arc<Webhooks>) {
         self.end();
         let running = std::mem::take(&mut *locked(&self.running));
         let aborts: Vec<_> = running.iter().map(JoinHandle::abort_handle).collect();
@@ -242,10 +180,9 @@ impl Webhooks {
                 let _ = task.await;
             }
         };
-        if timeout(LAST_CALL, ended).await.is_err() {
-            aborts.iter().for_each(AbortHandle::abort);
-        }
-        if self.is_dirty.swap(false, Ordering::AcqRel)
+        let is_late = timeout(LAST_CALL, ended).await.is_err();
+        aborts.iter().for_each(AbortHandle::abort);
+        if (self.is_dirty.swap(false, Ordering::AcqRel) || is_late)
             && let Err(error) = self.save().await
         {
             tracing::warn!(%error, "how far webhooks were told is not kept; some messages will come again");
@@ -283,22 +220,37 @@ impl Webhooks {
         }
     }
 
-    /// Keeps everything as it is now.
-    async fn save(&self) -> Result<(), Error> {
-        let _turn = self.saving.lock().await;
-        let oldest = self.db.view().feed_bounds().oldest;
+    /// Keeps everything as it is now. Once begun it goes to its end, alone, whether or not somebody waits for it.
+    pub(super) async fn save(self: &Arc<Webhooks>) -> Result<(), Error> {
+        let turn = Arc::clone(&self.saving).lock_owned().await;
+        let hooks = Arc::clone(self);
+        let kept = spawn_blocking(move || {
+            let _turn = turn;
+            hooks.write()
+        });
+        kept.await.unwrap_or(Err(Error::Closed))
+    }
+
+    fn write(&self) -> Result<(), Error> {
+        if self.unusable.is_some() {
+            return Ok(());
+        }
+        let (oldest, now) = (self.db.view().feed_bounds().oldest, system_now());
         let mut endpoints = Vec::new();
         for slot in self.all() {
             let mut endpoint = slot.endpoint();
-            endpoint.expire(oldest);
+            endpoint.expire(oldest, now);
             endpoints.push(endpoint.clone());
         }
-        let db = self.db.clone();
-        let kept = spawn_blocking(move || {
-            let kept = Kept { version: KEPT_VERSION, endpoints };
-            db.keep_webhooks(&serde_json::to_vec(&kept).expect("texts and numbers become JSON"))
-        });
-        kept.await.unwrap_or(Err(Error::Closed))
+        let kept = Kept { version: KEPT_VERSION, database: name_of(&self.db), endpoints };
+        self.db.keep_webhooks(&serde_json::to_vec(&kept).expect("texts and numbers become JSON"))
+    }
+
+    /// Tells an operator which webhooks are disabled.
+    pub(super) fn tell_alarm(&self) {
+        let mut wrong: Vec<String> = self.all().iter().filter_map(|slot| slot.wrong()).collect();
+        wrong.extend(self.unusable.as_ref().map(|why| format!("all of them: {why}")));
+        self.db.alarm_of_webhooks((!wrong.is_empty()).then(|| wrong.join("; ")));
     }
 
     /// How calls are made.
@@ -332,29 +284,58 @@ impl Webhooks {
         found.cloned().ok_or_else(|| HookError::Unknown(id.to_owned()))
     }
 
-    /// Adds a webhook; it is kept when this returns.
+    /// The webhook that an earlier call under the same idempotency key made; it is kept when this returns.
+    ///
+    /// Errors: [`HookError`].
+    pub async fn made_before(self: &Arc<Webhooks>, made_by: &MadeBy) -> Result<Option<Arc<Slot>>, HookError> {
+        self.usable()?;
+        let found = made_by_call(&locked(&self.slots), made_by)?;
+        if found.is_some() {
+            self.save().await?;
+        }
+        Ok(found)
+    }
+
+    /// Adds a webhook, or finds the one that an earlier try of the same call added; it is kept when this returns. Gives
+    /// it, and whether it was there.
     ///
     /// Errors: [`HookError`]; nothing is added then.
-    pub async fn create(self: &Arc<Webhooks>, endpoint: Endpoint) -> Result<Arc<Slot>, HookError> {
+    pub async fn create(self: &Arc<Webhooks>, endpoint: Endpoint) -> Result<(Arc<Slot>, bool), HookError> {
         self.usable()?;
-        let slot = Slot::new(endpoint);
+        let hooks = Arc::clone(self);
+        whole(async move {
+            let (slot, was_there) = hooks.add(endpoint)?;
+            if let Err(error) = hooks.save().await {
+                if !was_there {
+                    locked(&hooks.slots).retain(|known| !Arc::ptr_eq(known, &slot));
+                    hooks.touch();
+                }
+                return Err(error.into());
+            }
+            if !was_there {
+                hooks.run(&slot);
+            }
+            Ok((slot, was_there))
+        })
+        .await
+    }
+
+    fn add(&self, endpoint: Endpoint) -> Result<(Arc<Slot>, bool), HookError> {
+        let mut slots = locked(&self.slots);
+        if let Some(made_by) = &endpoint.made_by
+            && let Some(slot) = made_by_call(&slots, made_by)?
         {
-            let mut slots = locked(&self.slots);
-            let id = slot.endpoint().id.clone();
-            if slots.iter().any(|known| known.endpoint().id == id) {
-                return Err(HookError::Taken(id));
-            }
-            if slots.len() >= limits::WEBHOOKS_MAX {
-                return Err(HookError::TooMany(slots.len()));
-            }
-            slots.push(Arc::clone(&slot));
+            return Ok((slot, true));
         }
-        if let Err(error) = self.save().await {
-            locked(&self.slots).retain(|known| !Arc::ptr_eq(known, &slot));
-            return Err(error.into());
+        if slots.iter().any(|known| known.endpoint().id == endpoint.id) {
+            return Err(HookError::Taken(endpoint.id));
         }
-        self.run(&slot);
-        Ok(slot)
+        if slots.len() >= limits::WEBHOOKS_MAX {
+            return Err(HookError::TooMany(slots.len()));
+        }
+        let slot = Slot::new(endpoint);
+        slots.push(Arc::clone(&slot));
+        Ok((slot, false))
     }
 
     /// Changes a webhook; the change is kept when this returns.
@@ -362,23 +343,46 @@ impl Webhooks {
     /// Errors: those of `change`, and nothing is changed then; the disk's, and the change then holds for this process
     /// and is kept as soon as the disk takes it.
     pub async fn change(
-        &self,
+        self: &Arc<Webhooks>,
         id: &str,
         change: impl FnOnce(&mut Endpoint) -> Result<(), HookError>,
     ) -> Result<Arc<Slot>, HookError> {
         let slot = self.get(id)?;
-        {
-            let mut endpoint = slot.endpoint();
-            let mut next = endpoint.clone();
-            change(&mut next)?;
-            *endpoint = next;
-        }
-        slot.changes.send_modify(|count| *count += 1);
-        self.save_or_later().await?;
-        Ok(slot)
+        slot.change(change)?;
+        self.tell_alarm();
+        let hooks = Arc::clone(self);
+        whole(async move { hooks.save_or_later().await.map(|()| slot) }).await
     }
 
-    async fn save_or_later(&self) -> Result<(), HookError> {
+    /// Gives a webhook a new secret; the one before signs beside it for a day.
+    ///
+    /// Errors: [`HookError`]; the old secret alone stays then.
+    pub async fn rotate(self: &Arc<Webhooks>, id: &str, secret: Secret) -> Result<Arc<Slot>, HookError> {
+        let slot = self.get(id)?;
+        let hooks = Arc::clone(self);
+        whole(async move {
+            let before = slot.endpoint().clone();
+            slot.change(|endpoint| {
+                let now = system_now();
+                endpoint.rotate(secret.clone(), now);
+                endpoint.updated = now;
+                Ok::<(), HookError>(())
+            })?;
+            let saved = hooks.save().await;
+            if saved.is_err() {
+                // Nobody is shown the new one.
+                let mut endpoint = slot.endpoint();
+                if endpoint.secret == secret {
+                    (endpoint.secret, endpoint.old_secrets) = (before.secret, before.old_secrets);
+                }
+                hooks.touch();
+            }
+            Ok(saved.map(|()| Arc::clone(&slot))?)
+        })
+        .await
+    }
+
+    async fn save_or_later(self: &Arc<Webhooks>) -> Result<(), HookError> {
         let saved = self.save().await;
         if saved.is_err() {
             self.touch();
@@ -389,12 +393,13 @@ impl Webhooks {
     /// Deletes a webhook; nothing is sent to it from then on but what is on its way.
     ///
     /// Errors: [`HookError`].
-    pub async fn delete(&self, id: &str) -> Result<(), HookError> {
+    pub async fn delete(self: &Arc<Webhooks>, id: &str) -> Result<(), HookError> {
         let slot = self.get(id)?;
-        slot.gone.store(true, Ordering::Release);
+        slot.delete();
         locked(&self.slots).retain(|known| !Arc::ptr_eq(known, &slot));
-        slot.changes.send_modify(|count| *count += 1);
-        self.save_or_later().await
+        self.tell_alarm();
+        let hooks = Arc::clone(self);
+        whole(async move { hooks.save_or_later().await }).await
     }
 
     /// A fresh id.
@@ -416,6 +421,7 @@ impl Webhooks {
     /// Errors: [`HookError`].
     pub async fn test(&self, id: &str) -> Result<Try, HookError> {
         let slot = self.get(id)?;
+        let _one = slot.testing.try_lock().map_err(|_| HookError::Testing(id.to_owned()))?;
         let (endpoint, now) = (slot.endpoint().clone(), system_now());
         let message = event::of_test(&endpoint.id, random()?, now);
         let took = Stopwatch::start();
@@ -441,13 +447,39 @@ fn random() -> Result<u128, HookError> {
     Ok(u128::from_le_bytes(bytes))
 }
 
-fn read(db: &Database) -> Result<Vec<Endpoint>, Box<str>> {
-    let Some(bytes) = db.webhooks().map_err(|error| error.to_string())? else { return Ok(Vec::new()) };
+/// The call that made an endpoint, as the endpoint remembers it.
+pub type MadeBy = (Box<str>, u64);
+
+fn made_by_call(slots: &[Arc<Slot>], (key, digest): &MadeBy) -> Result<Option<Arc<Slot>>, HookError> {
+    for slot in slots {
+        match &slot.endpoint().made_by {
+            Some((known, asked)) if known == key && asked == digest => return Ok(Some(Arc::clone(slot))),
+            Some((known, _)) if known == key => return Err(HookError::KeyReused),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The identity of a database as text.
+fn name_of(db: &Database) -> String {
+    format!("{:032x}", u128::from_be_bytes(db.identity()))
+}
+
+/// The endpoints that are kept, and whether one of them missed something.
+fn read(db: &Database) -> Result<(Vec<Endpoint>, bool), Box<str>> {
+    let Some(bytes) = db.webhooks().map_err(|error| error.to_string())? else { return Ok((Vec::new(), false)) };
     let kept: Kept = serde_json::from_slice(&bytes).map_err(|error| format!("they cannot be read: {error}"))?;
     if kept.version != KEPT_VERSION {
         return Err(format!("they are of version {}; this program reads version {KEPT_VERSION}", kept.version).into());
     }
-    Ok(kept.endpoints)
+    let (bounds, is_other, now) = (db.view().feed_bounds(), kept.database != name_of(db), system_now());
+    let mut endpoints = kept.endpoints;
+    let mut is_gap = false;
+    for endpoint in &mut endpoints {
+        is_gap |= endpoint.meet(bounds.oldest, bounds.newest, is_other, now);
+    }
+    Ok((endpoints, is_gap))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

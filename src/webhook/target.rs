@@ -9,7 +9,7 @@ use hyper::Uri;
 
 use crate::{
     model::limits,
-    webhook::address::{is_loopback, is_public},
+    webhook::address::{is_loopback, is_metadata, is_public},
 };
 
 /// Which addresses may be called.
@@ -101,7 +101,10 @@ impl Target {
                 }
             }
         };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let path = match uri.path_and_query().map_or("/", |path| path.as_str()) {
+            path if path.starts_with('/') => path.to_owned(),
+            query => format!("/{query}"),
+        };
         let plain = !tls || !PUBLIC_PORTS.contains(&port);
         let mut target = Target { tls, host, port, authority: authority.to_owned(), path, loopback_only: false };
         target.loopback_only = plain && reach == Reach::Loopback;
@@ -129,17 +132,20 @@ impl Target {
     /// Errors: `None` of them may.
     pub fn choose(&self, addresses: &[IpAddr], reach: Reach, own: Option<SocketAddr>) -> Option<Vec<SocketAddr>> {
         let may = |address: IpAddr| match reach {
-            Reach::Any => !address.is_unspecified() && !address.is_multicast(),
+            Reach::Any => !address.is_unspecified() && !address.is_multicast() && !is_metadata(address),
             Reach::Public => is_public(address),
             Reach::Loopback if self.loopback_only => is_loopback(address),
             Reach::Loopback => is_public(address) || is_loopback(address),
         };
         let is_own = |address: IpAddr| {
             own.is_some_and(|own| {
-                own.port() == self.port && (own.ip() == address || own.ip().is_unspecified() && is_loopback(address))
+                let ip = own.ip().to_canonical();
+                own.port() == self.port && (ip == address || ip.is_unspecified() && is_loopback(address))
             })
         };
-        let fine = !addresses.is_empty() && addresses.iter().all(|address| may(*address) && !is_own(*address));
+        // An IPv4 address that is written as an IPv6 one is judged as what is called by it.
+        let mut all = addresses.iter().map(IpAddr::to_canonical);
+        let fine = !addresses.is_empty() && all.all(|address| may(address) && !is_own(address));
         fine.then(|| addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect())
     }
 }
@@ -163,6 +169,7 @@ mod tests {
         let Target { tls, host, port, path, .. } = &public;
         assert_eq!((*tls, host.as_str(), *port, path.as_str()), (true, "example.com", 443, "/hook?x=1"));
         assert_eq!(Target::parse("http://[::1]:8080", Reach::Any).unwrap().port, 8080);
+        assert_eq!(Target::parse("https://example.com?x=1", Reach::Public).unwrap().path, "/?x=1");
         assert_eq!(Target::parse("http://[::1]/x", Reach::Any).unwrap().host, "::1");
         for bad in [
             "",
@@ -230,6 +237,25 @@ mod tests {
         assert!(!chosen(local, Reach::Loopback, "127.0.0.1", Some("127.0.0.1:81")), "itself");
         assert!(!chosen(local, Reach::Any, "127.0.0.1", Some("0.0.0.0:81")), "itself");
         assert!(chosen(local, Reach::Loopback, "127.0.0.1", Some("127.0.0.1:82")));
+        for (own, address) in [
+            ("127.0.0.1:81", "::ffff:127.0.0.1"),
+            ("[::ffff:127.0.0.1]:81", "127.0.0.1"),
+            ("[::]:81", "::ffff:127.0.0.1"),
+            ("0.0.0.0:81", "::1"),
+        ] {
+            assert!(!chosen(local, Reach::Any, address, Some(own)), "itself, {own} as {address}");
+            assert!(!chosen(local, Reach::Loopback, address, Some(own)), "itself, {own} as {address}");
+        }
+        for never in "0.0.0.0 :: ::ffff:0.0.0.0 224.0.0.1 ::ffff:224.0.0.1 ff02::1 169.254.169.254 169.254.1.1 \
+            ::ffff:169.254.169.254 64:ff9b::169.254.169.254 2002:a9fe:a9fe::1 fe80::1 febf::1 fd00:ec2::254 \
+            100.100.100.200 192.0.0.192"
+            .split_whitespace()
+        {
+            assert!(!chosen(public, Reach::Any, never, None), "{never}");
+        }
+        for fine in "10.0.0.1 ::ffff:10.0.0.1 fd00::1 fec0::1 192.168.1.1 100.64.0.1".split_whitespace() {
+            assert!(chosen(public, Reach::Any, fine, None), "{fine}");
+        }
         assert!(Target::parse(public, Reach::Any).unwrap().choose(&[], Reach::Any, None).is_none());
     }
 }

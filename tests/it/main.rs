@@ -73,4 +73,5 @@ mod tracking;
 mod web;
 mod webhooks;
 mod webhooks_kill;
+mod webhooks_trouble;
 mod what_if;

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Plans that a test can wait for. The plan of the standard is in the unit tests.
-const QUICK: &[&str] = &[
+pub(crate) const QUICK: &[&str] = &[
     "--webhook-retries",
     "0ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms,20ms",
     "--webhook-refused-retries",
@@ -20,14 +20,14 @@ const QUICK: &[&str] = &[
     "2s",
 ];
 
-struct World {
-    folder: tempfile::TempDir,
-    server: Server,
-    receiver: Receiver,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) server: Server,
+    pub(crate) receiver: Receiver,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("data"), QUICK);
         server.ok("POST", "/v1/segments", json!({"name": "VIP", "rule": "Has tag \"VIP\""}));
@@ -36,25 +36,25 @@ impl World {
     }
 
     /// Makes a webhook to a path of the receiver.
-    fn hook(&self, path: &str, mut body: Value) -> String {
+    pub(crate) fn hook(&self, path: &str, mut body: Value) -> String {
         body["url"] = format!("{}{path}", self.receiver.url).into();
         self.server.ok("POST", "/v1/webhooks", body)["id"].as_str().unwrap().to_owned()
     }
 
-    fn get(&self, id: &str) -> Value {
+    pub(crate) fn get(&self, id: &str) -> Value {
         self.server.ok("GET", &format!("/v1/webhooks/{id}"), Value::Null)
     }
 
-    fn patch(&self, id: &str, body: Value) -> Value {
+    pub(crate) fn patch(&self, id: &str, body: Value) -> Value {
         self.server.ok("PATCH", &format!("/v1/webhooks/{id}"), body)
     }
 
-    fn deliveries(&self, id: &str) -> Value {
+    pub(crate) fn deliveries(&self, id: &str) -> Value {
         self.server.ok("GET", &format!("/v1/webhooks/{id}/deliveries"), Value::Null)
     }
 
     /// Waits until a webhook is as it should be.
-    fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         loop {
             let hook = self.get(id);
             if is_so(&hook) {
@@ -64,12 +64,12 @@ impl World {
         }
     }
 
-    fn tag(&self, key: &str, is_vip: bool) {
+    pub(crate) fn tag(&self, key: &str, is_vip: bool) {
         let edit = if is_vip { json!({"add": ["VIP"]}) } else { json!({"remove": ["VIP"]}) };
         self.server.ok("PATCH", &format!("/v1/contacts/{key}"), json!({"tags": edit}));
     }
 
-    fn restart(&mut self, arguments: &[&str]) {
+    pub(crate) fn restart(&mut self, arguments: &[&str]) {
         assert!(self.server.stop());
         self.server = Server::start(&self.folder.path().join("data"), arguments);
     }
@@ -437,7 +437,7 @@ fn a_restored_backup_is_told_as_a_gap_and_its_entries_have_ids_of_their_own() {
     assert_ne!(same.header("webhook-id"), fork.header("webhook-id"));
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(0o700).create(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {

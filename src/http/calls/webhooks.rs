@@ -8,7 +8,7 @@ use crate::{
         call::{Call, Chapter, JSON},
         components::title,
         shape::{asks, flag, instant, list, list_of, nullable, object, said, text, text_of, whole, whole_of, word},
-        webhooks,
+        webhook_replay, webhooks,
     },
     model::limits,
 };
@@ -27,7 +27,7 @@ pub fn chapter() -> Chapter {
     Chapter {
         name: "webhooks",
         about: "Addresses of yours that are told who enters and who leaves: signed, in order, at least once.",
-        calls: vec![create(), list_all(), get(), patch(), delete(), test(), rotate(), deliveries(), replay()],
+        calls: vec![create(), list_all(), get(), patch(), delete(), test(), rotate(), deliveries(), replay(), cancel()],
     }
 }
 
@@ -199,6 +199,7 @@ fn test() -> Call {
     of_one(Call::post(Needs::Admin, "testWebhook", "/v1/webhooks/{id}/test", webhooks::test, "Send a test message now"))
         .says("Once, whatever the status of the webhook. The answer says what it came to.")
         .answers(tried([("delivered", flag())]), answer)
+        .fails(&[409])
 }
 
 fn rotate() -> Call {
@@ -246,7 +247,7 @@ fn deliveries() -> Call {
         Needs::Admin,
         "webhookDeliveries",
         path,
-        webhooks::deliveries,
+        webhook_replay::deliveries,
         "The last tries, and what was given up",
     ))
     .says("Tries are remembered since the start of the server, the newest first; dead letters come by pages.")
@@ -264,11 +265,24 @@ fn replay() -> Call {
         Needs::Admin,
         "replayWebhook",
         "/v1/webhooks/{id}/replay",
-        webhooks::replay,
+        webhook_replay::replay,
         "Tell entries again",
     ))
     .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
     .takes(JSON, body, json!({}))
     .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
     .fails(&[410, 507])
+}
+
+fn cancel() -> Call {
+    let path = "/v1/webhooks/{id}/replay";
+    of_one(Call::delete(
+        Needs::Admin,
+        "cancelReplay",
+        path,
+        webhook_replay::cancel_replay,
+        "Do not tell again what waits",
+    ))
+    .answers(webhook([]), example(json!({})))
+    .fails(&[507])
 }
