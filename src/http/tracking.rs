@@ -101,7 +101,7 @@ async fn taken(
         };
         if here { read()? } else { body::blocking(read).await? }
     };
-    let Asked { kinds, requests, places, faults, calls } = asked;
+    let Asked { kinds, requests, places, faults, calls, .. } = asked;
     let mut told = Told { calls, lsn, outcomes: BTreeMap::new(), replayed: false, trusted };
     faults.into_iter().for_each(|fault| told.refuse(fault));
     let by = access::by(&headers);

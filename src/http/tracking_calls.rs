@@ -1,5 +1,7 @@
 //! Tracking calls as requests: who it is, when it was, and what is written of it.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::{
     http::{
         json::Json,
@@ -64,6 +66,8 @@ pub struct Asked {
     pub faults: Vec<Fault>,
     /// How many calls there are.
     pub calls: u64,
+    /// What they say, with what is said for all of them counted for each. Units: bytes.
+    bytes: usize,
 }
 
 /// Reads calls under a mapping and a schema.
@@ -83,6 +87,8 @@ pub struct Reader<'a> {
 struct Envelope<'j> {
     sent: Option<Timestamp>,
     context: Option<&'j Json>,
+    /// Units: bytes.
+    bytes: usize,
 }
 
 impl Reader<'_> {
@@ -92,7 +98,7 @@ impl Reader<'_> {
     pub fn read(&self, call: Option<Call>, body: &Json) -> Result<Asked, String> {
         let Json::Object(_) = body else { return Err(format!("the body must be an object, not {}", body.kind())) };
         let sent = body.get("sentAt").and_then(|at| instant(at).ok());
-        let envelope = Envelope { sent, context: body.get("context") };
+        let mut envelope = Envelope { sent, context: None, bytes: 0 };
         let mut asked = Asked::default();
         let mut names = Names::default();
         if let Some(call) = call {
@@ -101,6 +107,11 @@ impl Reader<'_> {
         }
         match body.get("batch") {
             Some(Json::List(calls)) => {
+                envelope.context = body.get("context");
+                envelope.bytes = envelope.context.map_or(0, |context| context.to_string().len());
+                if envelope.bytes > limits::TRACKED_CALL_BYTES_MAX {
+                    return Err(format!("\"context\" has at most {} bytes of JSON", limits::TRACKED_CALL_BYTES_MAX));
+                }
                 for one in calls {
                     self.typed(one, &envelope, &mut names, &mut asked);
                 }
@@ -137,6 +148,13 @@ impl Reader<'_> {
         if bytes > limits::TRACKED_CALL_BYTES_MAX {
             let detail =
                 format!("a call has at most {} bytes of JSON; this has {bytes}", limits::TRACKED_CALL_BYTES_MAX);
+            return asked.refuse(refusal("too_long", "", detail));
+        }
+        // What is said once for all becomes part of each.
+        asked.bytes += bytes + envelope.bytes;
+        if asked.bytes > limits::BODY_BYTES_MAX {
+            let detail =
+                format!("with the context of the body its calls have at most {} bytes", limits::BODY_BYTES_MAX);
             return asked.refuse(refusal("too_long", "", detail));
         }
         match self.requests(call, body, envelope, names) {
@@ -223,7 +241,8 @@ impl Reader<'_> {
         for traits in contexts.into_iter().flatten().filter_map(|context| context.get("traits")) {
             let mut more = Values::new();
             flatten(Some(traits), "/context/traits", names, &mut more)?;
-            more.retain(|(name, _)| values.iter().all(|(known, _)| known != name));
+            let known: HashSet<&Name> = values.iter().map(|(name, _)| name).collect();
+            more.retain(|(name, _)| !known.contains(name));
             values.extend(more);
         }
         renamed(values, |name| self.mapping.traits.get(name).cloned())
@@ -367,23 +386,29 @@ fn instant(at: &Json) -> Result<Timestamp, String> {
 }
 
 /// Appends the values of an object: what is in an object inside it under both names, of a list the texts, and of a list
-/// of objects the texts of each member. What no property could hold is left out.
+/// of objects the texts of each member. What no property could hold is left out, and of two values of one name the later.
 fn flatten(object: Option<&Json>, place: &str, names: &mut Names, out: &mut Values) -> Result<(), Refusal> {
     match object {
         None | Some(Json::Null) => Ok(()),
         Some(Json::Object(members)) => {
             let mut flat = Vec::new();
             members.iter().for_each(|(member, value)| flatten_value(member.clone(), value, place, &mut flat));
+            if flat.len() > limits::PROPERTIES_MAX {
+                let detail = format!("a call has at most {} values; this has {}", limits::PROPERTIES_MAX, flat.len());
+                return Err(refusal("too_many", place, detail));
+            }
+            let mut known: HashSet<Name> = out.iter().map(|(name, _)| name.clone()).collect();
             for (path, value) in flat {
-                let name = names.get(&path).map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?;
-                if out.iter().any(|(known, _)| *known == name) {
-                    let detail = format!("\"{path}\" is a second spelling of \"{name}\" in one call");
-                    return Err(refusal("name_twice", place, detail));
+                // The rest of the call is worth more than what no name or a second one stands for.
+                let Ok(name) = names.get(&path) else { continue };
+                if known.insert(name.clone()) {
+                    out.push((name, value.map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?));
                 }
-                out.push((name, value.map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?));
             }
             Ok(())
         }
+        // What some languages make of an object without members.
+        Some(Json::List(items)) if items.is_empty() => Ok(()),
         Some(other) => Err(refusal("wrong_type", place, format!("must be an object, not {}", other.kind()))),
     }
 }
@@ -395,11 +420,13 @@ fn flatten_value(path: String, value: &Json, place: &str, out: &mut Vec<(String,
         }
         Json::List(items) if items.iter().any(|item| matches!(item, Json::Object(_))) => {
             let mut columns: Vec<(&str, Vec<Input>)> = Vec::new();
+            let mut places: HashMap<&str, usize> = HashMap::new();
             for (member, text) in items.iter().flat_map(texts_of) {
-                match columns.iter_mut().find(|(known, _)| *known == member) {
-                    Some((_, texts)) => texts.push(Input::Text(text.into())),
-                    None => columns.push((member, vec![Input::Text(text.into())])),
-                }
+                let place = *places.entry(member).or_insert_with(|| {
+                    columns.push((member, Vec::new()));
+                    columns.len() - 1
+                });
+                columns[place].1.push(Input::Text(text.into()));
             }
             out.extend(columns.into_iter().map(|(member, texts)| (format!("{path}.{member}"), Ok(Input::List(texts)))));
         }
@@ -427,9 +454,10 @@ fn texts_of(item: &Json) -> impl Iterator<Item = (&str, &str)> {
 
 fn renamed(values: Values, to: impl Fn(&Name) -> Option<Option<Name>>) -> Result<Values, Refusal> {
     let mut out = Values::with_capacity(values.len());
+    let mut known = HashSet::new();
     for (name, value) in values {
         let Some(name) = to(&name).unwrap_or(Some(name)) else { continue };
-        if out.iter().any(|(known, _)| *known == name) {
+        if !known.insert(name.clone()) {
             let detail = format!("two values of this call are to be \"{name}\"");
             return Err(refusal("name_twice", "", detail));
         }

@@ -332,3 +332,45 @@ fn a_file_says_what_becomes_of_what() {
     assert_eq!(server.count("did purchase where utm_source = \"mail\" and did visit \"Home\""), 1);
     assert_eq!(server.ok("GET", "/v1/status", Value::Null)["events"], 2);
 }
+
+#[test]
+fn what_is_said_for_all_calls_counts_for_each() {
+    let (_folder, server) = server(&[]);
+    let identify = |n: usize| json!({"type": "identify", "userId": format!("u-{n}")});
+    let batch = |context: Value, calls: usize| {
+        let calls: Vec<Value> = (0..calls).map(identify).collect();
+        server.call("POST", "/v1/batch", json!({"batch": calls, "context": context}))
+    };
+    let traits = |count: usize| {
+        let members: serde_json::Map<String, Value> =
+            (0..count).map(|n| (format!("trait_number_{n}"), json!("some text or other"))).collect();
+        json!({"traits": members})
+    };
+    assert_eq!(batch(traits(1_000), 1).status, 400);
+    // Each is 30 KB or so: of a thousand about half fit.
+    let reply = batch(traits(600), 1_000);
+    let rejected: u64 = reply.header("throng-rejected").unwrap().parse().unwrap();
+    assert_eq!(reply.status, 200);
+    assert!((300..700).contains(&rejected), "{rejected}");
+    assert_eq!(contact(&server, "u-0")["trait_number_599"], "some text or other");
+}
+
+#[test]
+fn odd_shapes_cost_no_more_than_themselves() {
+    let (_folder, server) = server(&[]);
+    sent(&server, "/v1/identify", json!({"userId": "u", "traits": []}));
+    let properties = json!({"a": {"b": "second"}, "a.b": "first", "`": 1, "x".repeat(300): 2, "kept": 3});
+    sent(&server, "/v1/track", json!({"userId": "u", "event": "Odd", "properties": properties, "context": []}));
+    assert_eq!(server.count("did odd where kept = 3 and a_b = \"second\""), 1);
+    // One retry under a key counts as one call, though the moment is another and the kind is declared by now.
+    let body =
+        json!({"userId": "u", "name": "Home", "timestamp": "2026-04-30T00:00:00Z", "sentAt": "2026-04-30T00:00:01Z"});
+    let page = || {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "page-1")];
+        server.with_headers("POST", "/v1/page", &headers, body.to_string().into_bytes())
+    };
+    let (first, again) = (page(), page());
+    assert_eq!((first.status, again.status), (200, 200), "{}", again.text);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(server.count("did page_viewed exactly 1 time"), 1);
+}
