@@ -17,7 +17,7 @@ use crate::support::server::{Reply, Server};
 
 /// Questions that come in a body, and what only an operator does; of the rest a GET reads and the others write.
 const ASKS: [&str; 6] = ["query", "explainQuery", "parseRule", "lookUp", "audience", "previewSegment"];
-const OPERATES: [&str; 11] = [
+const OPERATES: [&str; 12] = [
     "snapshot",
     "moveClock",
     "createWebhook",
@@ -29,6 +29,7 @@ const OPERATES: [&str; 11] = [
     "rotateWebhook",
     "webhookDeliveries",
     "replayWebhook",
+    "cancelReplay",
 ];
 const TRACKS: [&str; 9] =
     ["identify", "track", "page", "screen", "group", "alias", "batch", "import", "trackingSettings"];

@@ -356,10 +356,10 @@ fn writes_that_another_site_sends_are_refused() {
     };
     let body = json!({"name": "Forged", "rule": "everyone"}).to_string().into_bytes();
     let json_type = ("content-type", "application/json");
-    // The host of these requests is `x`.
+    // The host of these requests is `localhost`.
     for foreign in [
         vec![("sec-fetch-site", "cross-site")],
-        vec![("sec-fetch-site", "same-site"), ("origin", "http://x")],
+        vec![("sec-fetch-site", "same-site"), ("origin", "http://localhost")],
         vec![("origin", "https://evil.example")],
         vec![("origin", "null")],
     ] {
@@ -383,12 +383,12 @@ fn writes_that_another_site_sends_are_refused() {
         }
     }
     // Bytes without a type can be sent from another site; of a browser they are no JSON, of a program they are.
-    for headers in [[("sec-fetch-site", "same-origin")], [("origin", "http://x")]] {
+    for headers in [[("sec-fetch-site", "same-origin")], [("origin", "http://localhost")]] {
         assert_eq!(send("POST", "/v1/query", &headers, br#"{"rule":"everyone"}"#).status, 415, "{headers:?}");
     }
     assert_eq!(send("POST", "/v1/query", &[], br#"{"rule":"everyone"}"#).status, 200);
     assert_eq!(send("GET", "/v1/segments/Forged", &[], b"").status, 404);
-    let own = [json_type, ("sec-fetch-site", "same-origin"), ("origin", "http://x")];
+    let own = [json_type, ("sec-fetch-site", "same-origin"), ("origin", "http://localhost")];
     assert_eq!(send("POST", "/v1/segments", &own, &body).status, 201);
     let read = send("GET", "/v1/segments", &[("sec-fetch-site", "cross-site")], b"");
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, None));
