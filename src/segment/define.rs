@@ -31,6 +31,9 @@ use crate::{
     },
 };
 
+/// Fewer items than this are not worth threads of their own.
+const APART_MIN: usize = 32;
+
 /// What of a segment cannot be found again from the facts.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -430,6 +433,9 @@ impl Live {
 
 /// What `f` makes of items, in their order, on all cores.
 pub(super) fn in_parts<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if items.len() < APART_MIN {
+        return items.iter().map(f).collect();
+    }
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         let parts = items.chunks(items.len().div_ceil(threads).max(1));
