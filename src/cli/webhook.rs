@@ -55,7 +55,7 @@ struct Known {
 
 #[derive(Args, Debug)]
 struct Create {
-    /// Where to, such as https://example.com/hook.
+    /// Where to: an address such as `https://example.com/hook`.
     #[arg(value_name = "ADDRESS")]
     address: String,
     /// Tell of this segment; of all when none is named.

@@ -100,7 +100,7 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> 
 
 /// The same within another limit.
 ///
-/// Errors: as those of [`bytes`].
+/// Errors: as those of [`bytes()`].
 pub async fn bytes_within(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let plain = headers.get(header::CONTENT_ENCODING).is_none();
     let too_large = move || {
