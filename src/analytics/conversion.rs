@@ -79,11 +79,13 @@ pub struct Conversion {
     pub entered: u64,
     /// Contacts that entered and have been erased since.
     pub erased: u64,
-    /// Contacts of `entered` of whom the time of an entry is not over.
-    pub open: u64,
     /// Contacts of `entered` that did the goal in time after one of their entries.
     pub converted: u64,
-    /// Those of them whose time is not over.
+    /// Contacts of `entered` of whom the time of an entry is over; however often they came back since.
+    pub closed: u64,
+    /// Those of them that did the goal in time after an entry whose time is over.
+    pub closed_converted: u64,
+    /// Contacts that did the goal, of whom no entry's time is over.
     pub open_converted: u64,
 }
 
@@ -98,6 +100,8 @@ pub struct Goal<'a> {
     pub zone: &'a Zone,
     /// What time it is.
     pub now: Timestamp,
+    /// Whether it counts at the very instant of the entry. Not where it may be what let the contact in.
+    pub at_once: bool,
 }
 
 impl Goal<'_> {
@@ -105,54 +109,69 @@ impl Goal<'_> {
     fn end(&self, entered: Timestamp) -> Timestamp {
         self.zone.after(entered, self.within)
     }
+
+    /// The first and the last instant at which the goal counts by now, and whether the time is over.
+    fn span(&self, entered: Timestamp) -> (i64, i64, bool) {
+        let end = self.end(entered);
+        (entered.0 + i64::from(!self.at_once), end.min(self.now).0, end <= self.now)
+    }
 }
 
-/// Counts who did the goal: later than an entry, at most so long after it, and not after now.
+/// Counts who did the goal: after an entry, at most so long after it, and not after now.
 pub fn conversion(index: &Index, entries: &Entries, goal: &Goal<'_>) -> Conversion {
     let log = index.events().kind(goal.kind);
     let tasks = entries.alone.len().div_ceil(TASK);
     let parts = sweep(tasks, |task| {
         let slice = &entries.alone[task * TASK..entries.alone.len().min((task + 1) * TASK)];
-        let (mut converted, mut open) = (Vec::new(), Vec::new());
+        let mut part = Part::default();
         for (contact, at) in slice {
-            let end = goal.end(*at);
-            if log.is_some_and(|log| log.count_in(*contact, at.0 + 1, end.min(goal.now).0) > 0) {
-                converted.push(contact.0);
-            }
-            if end > goal.now {
-                open.push(contact.0);
+            let (from, to, is_over) = goal.span(*at);
+            let done = log.is_some_and(|log| log.count_in(*contact, from, to) > 0);
+            for (list, is_in) in [
+                (&mut part.converted, done),
+                (&mut part.closed, is_over),
+                (&mut part.closed_converted, is_over && done),
+            ] {
+                list.extend(is_in.then_some(contact.0));
             }
         }
-        (converted, open)
+        part
     });
-    let mut entered: Posting = ids(entries.alone.iter().map(|(contact, _)| contact.0).collect());
-    let (mut converted, mut open) = (Vec::new(), Vec::new());
-    for (more_converted, more_open) in parts {
-        converted.extend(more_converted);
-        open.extend(more_open);
-    }
-    let (mut converted, mut open) = (ids(converted), ids(open));
+    let list = |of: fn(&Part) -> &[u32]| ids(parts.iter().flat_map(|part| of(part)).copied().collect());
+    let mut converted = list(|part| &part.converted);
+    let mut closed = list(|part| &part.closed);
+    let mut closed_converted = list(|part| &part.closed_converted);
+    let mut entered = ids(entries.alone.iter().map(|(contact, _)| contact.0).collect());
     for (at, together) in &entries.together {
-        let end = goal.end(*at);
+        let (from, to, is_over) = goal.span(*at);
+        let done = log.map(|log| did(log, from, to, together)).unwrap_or_default();
         entered = entered.or(together);
-        if end > goal.now {
-            open = open.or(together);
+        if is_over {
+            closed = closed.or(together);
+            closed_converted = closed_converted.or(&done);
         }
-        if let Some(log) = log {
-            converted = converted.or(&did(log, at.0 + 1, end.min(goal.now).0, together));
-        }
+        converted = converted.or(&done);
     }
     let there = entered.and(index.live());
-    let (open, converted) = (open.and(&there), converted.and(&there));
+    let [converted, closed, closed_converted] = [converted, closed, closed_converted].map(|set| set.and(&there));
     let together: u64 = entries.together.iter().map(|(_, together)| together.len()).sum();
     Conversion {
         entries: entries.alone.len() as u64 + together,
         erased: entered.len() - there.len(),
         entered: there.len(),
-        open: open.len(),
-        open_converted: converted.and_len(&open),
         converted: converted.len(),
+        closed: closed.len(),
+        closed_converted: closed_converted.len(),
+        open_converted: converted.len() - converted.and_len(&closed),
     }
+}
+
+/// What became of some single entries, by contact; a contact may stand there more than once.
+#[derive(Debug, Default)]
+struct Part {
+    converted: Vec<u32>,
+    closed: Vec<u32>,
+    closed_converted: Vec<u32>,
 }
 
 fn ids(mut ids: Vec<u32>) -> Posting {

@@ -204,7 +204,9 @@ impl View {
         let to = asked.to.unwrap_or(Timestamp::MAX).min(self.now().plus_ms(1));
         let entered: Entries = entries(state.live.feed(), segment.id, from, to);
         let zone = self.schema().zone();
-        let goal = Goal { kind: kind.id, within: asked.within, zone, now: self.now() };
+        // Where the rule asks about the goal, it may be the very event that let the contact in.
+        let at_once = !state.live.asks_about(segment.id, kind.id, &state.index);
+        let goal = Goal { kind: kind.id, within: asked.within, zone, now: self.now(), at_once };
         Ok(ConversionFigures {
             goal: kind.name.clone(),
             from,

@@ -165,16 +165,15 @@ fn engagement_json(found: &EngagementFigures, total: u64, everyone: u64, window:
 
 fn conversion_json(found: &ConversionFigures, within: Length) -> Value {
     let of = &found.found;
-    let (closed, closed_converted) = (of.entered - of.open, of.converted - of.open_converted);
     let causes: Map<String, Value> =
         found.causes.iter().map(|(cause, count)| ((*cause).to_owned(), (*count).into())).collect();
     json!({
         "goal": found.goal.as_str(), "within": within.to_string(),
         "from": found.from.to_string(), "to": found.to.to_string(),
         "entered": of.entered, "converted": of.converted,
-        "rate": ratio(closed_converted, closed), "rate_so_far": ratio(of.converted, of.entered),
-        "closed": {"entered": closed, "converted": closed_converted},
-        "open": {"entered": of.open, "converted": of.open_converted},
+        "rate": ratio(of.closed_converted, of.closed), "rate_so_far": ratio(of.converted, of.entered),
+        "closed": {"entered": of.closed, "converted": of.closed_converted},
+        "open": {"entered": of.entered - of.closed, "converted": of.open_converted},
         "entries": of.entries, "causes": causes, "erased": of.erased, "unlisted": found.unlisted,
         "complete": found.is_complete, "known_since": found.known_since.map(|since| since.to_string()),
     })

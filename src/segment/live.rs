@@ -184,6 +184,20 @@ impl Live {
         self.kept.get(id.0).map(|kept| kept.history.clone()).unwrap_or_default()
     }
 
+    /// Whether the rule of a segment, or of one that it names, asks about events of a kind, or about what is computed
+    /// of them.
+    pub fn asks_about(&self, id: SegmentId, kind: EventKindId, index: &Index) -> bool {
+        let Some(formula) = self.kept.get(id.0).and_then(|kept| kept.formula.as_ref()) else { return false };
+        let parts = formula.parts();
+        let reads = |predicate: &Predicate| {
+            let standing = predicate.standing();
+            let reads = standing.reads();
+            reads.kinds.contains(&kind) || index.derived_from(kind).any(|property| reads.properties.contains(&property))
+        };
+        parts.predicates.iter().any(|place| self.predicates.get(*place).is_some_and(reads))
+            || parts.segments.iter().any(|other| self.asks_about(*other, kind, index))
+    }
+
     /// The changes in order.
     pub fn feed(&self) -> &Feed {
         &self.feed

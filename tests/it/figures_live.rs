@@ -129,17 +129,18 @@ fn conversion_agrees_with_the_naive_database_and_sqlite() {
                 let told = format!("seed {seed}: \"{}\", {} within {within}", segment.name, kind.name);
                 let read = entries(state.live.feed(), segment.id, from, to);
                 let zone = naive.schema.zone();
-                let goal = Goal { kind: kind.id, within, zone, now: state.as_of };
+                let at_once = dice.chance(50);
+                let goal = Goal { kind: kind.id, within, zone, now: state.as_of, at_once };
                 let found = conversion(&state.index, &read, &goal);
                 let some: Entered = all.iter().copied().filter(|(_, at)| (from.0..to.0).contains(at)).collect();
                 assert_eq!(found.entries, some.len() as u64, "{told}");
                 assert_eq!(read.causes.values().sum::<u64>(), found.entries, "{told}");
                 assert!(read.unlisted == 0 && read.known_since == Timestamp::MIN, "{told}");
-                assert_eq!(found, by_hand(&state, &naive, &some, (kind.name.as_str(), within)), "{told}");
-                by_sql(&tables, &state, &some, (kind.id, within), &found, &told);
+                assert_eq!(found, by_hand(&state, &naive, &some, (kind.name.as_str(), within, at_once)), "{told}");
+                by_sql(&tables, &state, &some, (kind.id, within, at_once), &found, &told);
                 asked += 1;
                 converted += found.converted;
-                open += found.open;
+                open += found.entered - found.closed;
             }
         }
     }
@@ -151,10 +152,10 @@ fn by_hand(
     state: &throng::engine::state::State,
     naive: &Naive,
     entered: &Entered,
-    (kind, within): (&str, Length),
+    (kind, within, at_once): (&str, Length, bool),
 ) -> Conversion {
     let now = state.as_of;
-    let mut contacts: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
+    let mut contacts: BTreeMap<u32, [bool; 3]> = BTreeMap::new();
     let mut erased = BTreeSet::new();
     for (id, at) in entered {
         if !state.index.live().contains(*id) {
@@ -165,20 +166,26 @@ fn by_hand(
         let contact = naive.contacts.iter().find(|contact| contact.key == key).unwrap();
         let end = naive.almanac.after(i128::from(*at), within);
         let is_goal = |event: &crate::support::naive::Event| {
-            event.kind == kind && event.at.0 > *at && ms(event.at) <= end && event.at <= now
+            event.kind == kind
+                && (event.at.0 > *at || at_once && event.at.0 == *at)
+                && ms(event.at) <= end
+                && event.at <= now
         };
         let found = contacts.entry(*id).or_default();
-        found.0 |= contact.events.iter().any(is_goal);
-        found.1 |= end > ms(now);
+        let (done, is_over) = (contact.events.iter().any(is_goal), end <= ms(now));
+        found[0] |= done;
+        found[1] |= is_over;
+        found[2] |= done && is_over;
     }
-    let count = |is: &dyn Fn(&(bool, bool)) -> bool| contacts.values().filter(|contact| is(contact)).count() as u64;
+    let count = |is: &dyn Fn(&[bool; 3]) -> bool| contacts.values().filter(|contact| is(contact)).count() as u64;
     Conversion {
         entries: entered.len() as u64,
         entered: contacts.len() as u64,
         erased: erased.len() as u64,
-        converted: count(&|(converted, _)| *converted),
-        open: count(&|(_, open)| *open),
-        open_converted: count(&|(converted, open)| *converted && *open),
+        converted: count(&|[converted, ..]| *converted),
+        closed: count(&|[_, closed, _]| *closed),
+        closed_converted: count(&|[.., both]| *both),
+        open_converted: count(&|[converted, closed, _]| *converted && !*closed),
     }
 }
 
@@ -197,7 +204,7 @@ fn by_sql(
     tables: &Connection,
     state: &throng::engine::state::State,
     entered: &Entered,
-    (kind, within): (EventKindId, Length),
+    (kind, within, at_once): (EventKindId, Length, bool),
     found: &Conversion,
     told: &str,
 ) {
@@ -207,15 +214,19 @@ fn by_sql(
         insert.execute([i64::from(*contact), *at]).unwrap();
     }
     let (now, length) = (state.as_of.0, within.exact_ms().unwrap());
+    let after = if at_once { ">=" } else { ">" };
     let query = format!(
-        "WITH each AS (SELECT contact, max(at+{length}>{now}) open, max(EXISTS(SELECT 1 FROM g WHERE g.kind={kind} AND \
-         g.contact=n.contact AND g.at>n.at AND g.at<=n.at+{length} AND g.at<={now})) done FROM n GROUP BY contact) \
-         SELECT count(*), coalesce(sum(open),0), coalesce(sum(done),0), coalesce(sum(open AND done),0) FROM each"
+        "WITH e AS (SELECT contact, at+{length}<={now} over, EXISTS(SELECT 1 FROM g WHERE g.kind={kind} AND \
+         g.contact=n.contact AND g.at{after}n.at AND g.at<=n.at+{length} AND g.at<={now}) done FROM n), each AS \
+         (SELECT max(over) closed, max(done) done, max(over AND done) both FROM e GROUP BY contact) SELECT count(*), \
+         coalesce(sum(closed),0), coalesce(sum(done),0), coalesce(sum(both),0), coalesce(sum(done AND NOT closed),0) \
+         FROM each"
     );
-    let row: [i64; 4] =
-        tables.query_row(&query, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])).unwrap();
-    let wanted = [found.entered, found.open, found.converted, found.open_converted].map(|count| count as i64);
-    assert_eq!(wanted, row, "{told}: {query}");
+    let row: [i64; 5] = tables
+        .query_row(&query, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
+        .unwrap();
+    let wanted = [found.entered, found.closed, found.converted, found.closed_converted, found.open_converted];
+    assert_eq!(wanted.map(|count| count as i64), row, "{told}: {query}");
 }
 
 #[test]
