@@ -285,6 +285,24 @@ fn two_contacts_become_one() {
 }
 
 #[test]
+fn what_a_visitor_wrote_hides_nothing_of_a_user() {
+    let mut bench = Bench::new();
+    let join = |from: &str| Request::Merge(ContactMerge { from: key(from), into: key("user") });
+    bench.one(merge("first", vec![("open_ticket", Input::Flag(true))])).unwrap();
+    bench.one(merge("second", vec![("open_ticket", Input::Flag(true))])).unwrap();
+    bench.one(merge("user", vec![])).unwrap();
+    bench.one(join("first")).unwrap();
+    assert_eq!(bench.value("user", "open_ticket"), Some(Value::Flag(true)), "the user had none");
+    for kind in ["ticket_opened", "ticket_closed"] {
+        bench.one(event(None, "user", kind, None, vec![])).unwrap();
+    }
+    assert_eq!(bench.value("user", "open_ticket"), Some(Value::Flag(false)));
+    bench.one(join("second")).unwrap();
+    assert_eq!(bench.value("user", "open_ticket"), Some(Value::Flag(false)), "the user's own events tell");
+    bench.state.check().unwrap();
+}
+
+#[test]
 fn one_log_gives_one_state_byte_for_byte() {
     let mut bench = Bench::new();
     for round in 0..40i64 {

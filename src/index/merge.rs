@@ -8,7 +8,7 @@ use crate::{
         convert::DistinctTexts,
         id::{ContactId, EventKindId, PropertyId},
         limits,
-        schema::Schema,
+        schema::{Schema, Writer},
         time::Timestamp,
         value::Value,
     },
@@ -30,7 +30,11 @@ impl Index {
     pub fn merge(&mut self, schema: &Schema, as_of: Timestamp, from: ContactId, into: ContactId) -> Moved {
         let mut moved = Moved::default();
         for property in schema.properties() {
-            let changed = match property.derived {
+            let changed = match &property.derived {
+                // What stands until the next event would hide what the one that stays has.
+                Some(derived) if derived.writer == Writer::UntilNext && self.value(property.id, into).is_some() => {
+                    false
+                }
                 Some(_) => self.give_written(property.id, from, into),
                 None => self.give_value(property.id, from, into),
             };

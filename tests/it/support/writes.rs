@@ -88,7 +88,14 @@ impl Naive {
             self.contacts.push(Contact { key, written: BTreeMap::new(), events: vec![] });
         }
         let into = self.place(&merge.into).expect("just made");
+        let user = self.contacts[into].clone();
         for (name, value) in from.written {
+            let property = self.schema.property(&name);
+            let derived = property.and_then(|property| property.derived.as_ref());
+            let is_until_next = derived.is_some_and(|derived| derived.writer == Writer::UntilNext);
+            if is_until_next && self.value(&user, &name).is_some() {
+                continue;
+            }
             let sensitive = self.schema.property(&name).is_some_and(|property| property.case_sensitive);
             match (self.contacts[into].written.get_mut(&name), value) {
                 (None, value) => drop(self.contacts[into].written.insert(name, value)),
