@@ -46,16 +46,19 @@ pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) ->
         });
         related.collect::<Vec<(&Segment, &Segment, Relation)>>()
     });
+    let all = asked.iter().chain(&others);
+    let named: BTreeMap<SegmentId, BTreeSet<SegmentId>> =
+        all.map(|segment| (segment.id, grounds.live.named_by(segment.id))).collect();
     let mut standing: BTreeMap<SegmentId, Beside<'_>> = BTreeMap::new();
     for (one, other, found) in rows.into_iter().flatten() {
         let size = |segment: &Segment| grounds.live.members(segment.id).len();
-        let pinned = |a: &Segment, b: &Segment| grounds.book.dependents(b.id).iter().any(|user| user.id == a.id);
+        let names = |a: &Segment, b: &Segment| named.get(&a.id).is_some_and(|named| named.contains(&b.id));
         let of_one = standing.entry(one.id).or_default();
         if found.both == found.either {
             of_one.same.push(other);
         } else if found.reaches(NEAR_PERCENT) {
             of_one.near.push((other, found));
-        } else if !pinned(one, other) && !pinned(other, one) {
+        } else if !names(one, other) && !names(other, one) {
             // What a rule says openly needs no telling.
             if found.both == size(one) {
                 of_one.within.push(other);

@@ -137,7 +137,7 @@ pub fn conversion(index: &Index, entries: &Entries, goal: &Goal<'_>) -> Conversi
         }
         part
     });
-    let list = |of: fn(&Part) -> &[u32]| ids(parts.iter().flat_map(|part| of(part)).copied().collect());
+    let list = |of: fn(&Part) -> &[u32]| ids(parts.iter().flat_map(of).copied().collect());
     let mut converted = list(|part| &part.converted);
     let mut closed = list(|part| &part.closed);
     let mut closed_converted = list(|part| &part.closed_converted);

@@ -9,8 +9,10 @@ use crate::{
 
 /// Parts beside each other that are tried against the rest, at most.
 const BESIDE_MAX: usize = 24;
-/// What is certain now must be certain then too, or it is a matter of the clock. Units: days from now.
-const LATER_DAYS: [i64; 4] = [1, 40, 400, 4_000];
+/// What is certain now must be certain then too, or it is a matter of the clock. Close enough together that a window of
+/// a month meets a fixed month of the year to come. Units: days from now.
+const LATER_DAYS: [i64; 24] =
+    [1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 75, 90, 120, 150, 180, 210, 240, 300, 365, 400, 730, 1_500, 4_000];
 
 /// A part of a rule, by its text, that says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,7 +81,7 @@ pub struct Grounds<'a> {
     /// Who is in them.
     pub live: &'a Live,
     /// The same, as rules see them.
-    pub segments: &'a dyn Segments,
+    pub segments: &'a (dyn Segments + Sync),
     /// What time it is.
     pub now: Timestamp,
     /// As of when members are.
@@ -90,7 +90,7 @@ pub struct Grounds<'a> {
 
 impl Grounds<'_> {
     pub(super) fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { schema: self.schema, segments: self.segments, now, as_of: self.as_of.min(now) }
+        Context { schema: self.schema, segments: self.segments, now, as_of: now }
     }
 }
 
@@ -158,14 +158,14 @@ fn prove(grounds: &Grounds<'_>, dynamic: &Dynamic, findings: &mut Findings) -> b
                 "contradiction",
                 Severity::Problem,
                 part,
-                "can hold for no one, whatever the data",
+                "can hold for no one, whatever the data, now or on any of the days ahead that were tried",
                 "take one of its conditions out, or join them by OR",
             ),
             Flaw::Always(part) => (
                 "always_true",
                 Severity::Warning,
                 part,
-                "holds for everyone, whatever the data",
+                "holds for everyone, whatever the data, now and on all of the days ahead that were tried",
                 "take it out, or narrow one of its conditions",
             ),
             Flaw::Implied(part) => (

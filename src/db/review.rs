@@ -4,6 +4,7 @@ use crate::{
     analytics::{
         beside::{COMPARED_MAX, beside},
         review::{Finding, Grounds, review},
+        sweep::sweep,
     },
     db::{error::Error, view::View},
     segment::saved::Segment,
@@ -64,7 +65,8 @@ impl View {
         all.sort_by_key(|segment| std::cmp::Reverse(segment.updated));
         let newest = || all.iter().take(COMPARED_MAX).copied().collect::<Vec<&Segment>>();
         let (pairs_of, others) = if name.is_some() { (asked.clone(), all.clone()) } else { (newest(), newest()) };
-        let mut found: Vec<Finding> = asked.iter().flat_map(|segment| review(&grounds, segment)).collect();
+        let mut found: Vec<Finding> =
+            sweep(asked.len(), |place| review(&grounds, asked[place])).into_iter().flatten().collect();
         found.extend(beside(&grounds, &pairs_of, &others));
         found.sort_by_key(|finding| (finding.severity, finding.segment));
         let name = |id| state.book.get(id).map(|segment| segment.name.clone());

@@ -5,7 +5,7 @@
 //! touched contacts again, and of what flipped follows which segments to look at.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -187,15 +187,28 @@ impl Live {
     /// Whether the rule of a segment, or of one that it names, asks about events of a kind, or about what is computed
     /// of them.
     pub fn asks_about(&self, id: SegmentId, kind: EventKindId, index: &Index) -> bool {
-        let Some(formula) = self.kept.get(id.0).and_then(|kept| kept.formula.as_ref()) else { return false };
-        let parts = formula.parts();
         let reads = |predicate: &Predicate| {
             let standing = predicate.standing();
             let reads = standing.reads();
             reads.kinds.contains(&kind) || index.derived_from(kind).any(|property| reads.properties.contains(&property))
         };
-        parts.predicates.iter().any(|place| self.predicates.get(*place).is_some_and(reads))
-            || parts.segments.iter().any(|other| self.asks_about(*other, kind, index))
+        let asks = |id: &SegmentId| {
+            let formula = self.kept.get(id.0).and_then(|kept| kept.formula.as_ref());
+            let places = formula.map(|formula| formula.parts().predicates).unwrap_or_default();
+            places.iter().any(|place| self.predicates.get(*place).is_some_and(reads))
+        };
+        asks(&id) || self.named_by(id).iter().any(asks)
+    }
+
+    /// The segments that the rule of a segment names, and those that theirs name.
+    pub fn named_by(&self, id: SegmentId) -> BTreeSet<SegmentId> {
+        let (mut named, mut left) = (BTreeSet::new(), vec![id]);
+        while let Some(id) = left.pop() {
+            let formula = self.kept.get(id.0).and_then(|kept| kept.formula.as_ref());
+            let more = formula.map(|formula| formula.parts().segments).unwrap_or_default();
+            left.extend(more.into_iter().filter(|other| named.insert(*other)));
+        }
+        named
     }
 
     /// The changes in order.

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::{Notify, watch},
     task::{AbortHandle, JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
@@ -94,6 +94,7 @@ pub struct Webhooks {
     unusable: Option<Box<str>>,
     saving: Arc<tokio::sync::Mutex<()>>,
     is_dirty: AtomicBool,
+    touched: Notify,
     /// The newest entry of the feed.
     news: watch::Sender<u64>,
     stop: watch::Sender<bool>,
@@ -121,6 +122,7 @@ impl Webhooks {
             unusable,
             saving: Arc::default(),
             is_dirty: AtomicBool::new(false),
+            touched: Notify::new(),
             news: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             runtime: Mutex::default(),
@@ -202,13 +204,15 @@ impl Webhooks {
     /// Notes that something is to be kept before long.
     pub(super) fn touch(&self) {
         self.is_dirty.store(true, Ordering::Release);
+        self.touched.notify_one();
     }
 
     async fn save_in_turn(self: Arc<Webhooks>) {
         let mut stopping = self.stopping();
         loop {
+            // While there is nothing to keep, nothing runs.
             tokio::select! {
-                () = sleep(SAVE_EVERY) => {}
+                () = async { self.touched.notified().await; sleep(SAVE_EVERY).await } => {}
                 _ = stopping.wait_for(|stop| *stop) => return,
             }
             if self.is_dirty.swap(false, Ordering::AcqRel)
