@@ -8,7 +8,6 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::{
-    fs::File,
     path::Path,
     sync::{
         Mutex,
@@ -22,7 +21,7 @@ use std::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use throng::{
-    cli::generate::person::person,
+    cli::{bench::floors, generate::person::person},
     db::{
         database::Database,
         options::{Options, Upkeep},
@@ -36,8 +35,6 @@ use throng::{
 };
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
-/// How long the disk alone is measured.
-const ALONE: Duration = Duration::from_secs(2);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -149,31 +146,7 @@ fn measure(db: &Database, clients: u64, contacts: u64, time: Duration, folder: &
 
 /// How often a second the disk alone syncs.
 fn syncs(folder: &Path) -> f64 {
-    let path = folder.join("alone");
-    let file = File::create(&path).expect("a file is made");
-    let write = |at: u64| {
-        #[cfg(unix)]
-        std::os::unix::fs::FileExt::write_all_at(&file, &[1; 4_096], at).expect("it is written");
-        #[cfg(windows)]
-        std::os::windows::fs::FileExt::seek_write(&file, &[1; 4_096], at).expect("it is written");
-        file.sync_data().expect("it is synced");
-    };
-    const PLACES: u64 = 1_024;
-    (0..PLACES).for_each(|place| {
-        #[cfg(unix)]
-        std::os::unix::fs::FileExt::write_all_at(&file, &[0; 4_096], place * 4_096).expect("there is room");
-        #[cfg(windows)]
-        std::os::windows::fs::FileExt::seek_write(&file, &[0; 4_096], place * 4_096).expect("there is room");
-    });
-    file.sync_data().expect("it is synced");
-    let (watch, mut count) = (Instant::now(), 0u64);
-    while watch.elapsed() < ALONE {
-        write(count % PLACES * 4_096);
-        count += 1;
-    }
-    let rate = count as f64 / watch.elapsed().as_secs_f64();
-    std::fs::remove_file(path).expect("it is removed");
-    rate
+    1e6 / floors::sync_us(folder).expect("the disk is measured")
 }
 
 impl Row {

@@ -12,7 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use rand::{RngExt, SeedableRng};
 use throng::{
-    cli::generate::person::person,
+    cli::{
+        bench::questions::{self, PREDICATES},
+        generate::person::person,
+    },
     engine::{admit::admit, command::Stamp, state::State},
     model::{
         calendar::Zone,
@@ -26,7 +29,6 @@ use throng::{
     segment::{feed::Feed, live::Live},
 };
 
-const PREDICATES: usize = 200;
 const EVENTS: usize = 100_000;
 const DAY_MS: i64 = 86_400_000;
 
@@ -180,15 +182,10 @@ impl Bench {
     }
 
     fn define(&mut self, segments: u64) {
-        let predicates = predicates();
+        let predicates = questions::predicates();
         let watch = Instant::now();
         for number in 0..segments {
-            let picked: Vec<&str> = (0..5).map(|_| &*predicates[self.random.random_range(0..PREDICATES)]).collect();
-            let rule = match number % 4 {
-                0 | 1 => picked.join(" and "),
-                2 => format!("{} and not ({})", picked[..3].join(" and "), picked[3..].join(" or ")),
-                _ => format!("{} and ({})", picked[..3].join(" and "), picked[3..].join(" or ")),
-            };
+            let rule = questions::segment(&mut self.random, &predicates, number);
             let source = SegmentSource::Rule(RuleSource::Text(rule.as_str().into()));
             let name = format!("segment {number}").into();
             self.write(&[Request::CreateSegment(SegmentCreate { name, description: None, source })]);
@@ -247,35 +244,4 @@ impl Bench {
 
 fn name(name: &str) -> Name {
     Name::new(name).expect("the name is well formed")
-}
-
-/// 200 predicates of every kind.
-fn predicates() -> Vec<String> {
-    let mut all = Vec::new();
-    for country in ["US", "IN", "BR", "GB", "DE", "FR", "JP", "MX", "ES", "IT"] {
-        all.push(format!("Country = \"{country}\""));
-        all.push(format!("Country != \"{country}\""));
-    }
-    for tag in ["Customer", "VIP", "Newsletter", "Partner", "Beta", "Press", "Lead", "Trial", "Churned", "Event"] {
-        all.push(format!("Has tag \"{tag}\""));
-    }
-    all.extend((0..30).map(|step| format!("Lead Score > {}", step * 3)));
-    all.extend((1..=20).map(|step| format!("Last Activity > {} days ago", step * 7)));
-    all.extend((1..=20).map(|step| format!("Created < {} days ago", step * 30)));
-    all.extend((1..=15).map(|step| format!("No conversation in {} days", step * 10)));
-    all.extend(
-        (1..=15).map(|step| format!("did email_opened at least {} times in last {} days", 1 + step % 4, step * 20)),
-    );
-    all.extend((1..=15).map(|step| format!("did email_clicked in last {} days", step * 15)));
-    all.extend((1..=20).map(|step| format!("Purchase Total > ${}", step * step * 10)));
-    all.extend((1..=10).map(|step| format!("sum(purchase.amount) in last {} days > $200", step * 30)));
-    all.extend((1..=10).map(|step| format!("no purchase in {} days", step * 30)));
-    all.extend(
-        ["Status = \"Active\"", "Status = \"Trial\"", "Created is this month", "Last Activity is this week"]
-            .map(str::to_owned),
-    );
-    all.extend((0..11).map(|step| format!("sample {}% of \"x{step}\"", 5 + step * 5)));
-    assert!(all.len() >= PREDICATES, "{} predicates", all.len());
-    all.truncate(PREDICATES);
-    all
 }

@@ -6,7 +6,11 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use throng::{
-    cli::{demo::EXAMPLES, generate::person::person},
+    cli::{
+        bench::questions,
+        demo::EXAMPLES,
+        generate::{HEADER, person::person, write_event, write_row},
+    },
     db::{database::Database, options::Options},
     http::{import::import, records::Kind},
     model::{
@@ -23,30 +27,11 @@ fn until() -> Timestamp {
 
 /// Generated contacts as CSV and their events as NDJSON.
 fn files(contacts: u64) -> (Vec<u8>, Vec<u8>) {
-    let (mut table, mut lines) = (b"key,name,email,country,status,tags,lead_score,created\n".to_vec(), Vec::new());
+    let (mut table, mut lines) = (HEADER.as_bytes().to_vec(), Vec::new());
     for number in 0..contacts {
         let (who, deeds) = person(1, number, until());
-        let row = [
-            who.key.clone(),
-            who.name.clone(),
-            who.email.clone().unwrap_or_default(),
-            who.country.to_owned(),
-            who.status.to_owned(),
-            who.tags.join(";"),
-            who.lead_score.map_or(String::new(), |score| score.to_string()),
-            who.created.to_string(),
-        ];
-        table.extend_from_slice(row.join(",").as_bytes());
-        table.push(b'\n');
-        for deed in deeds {
-            let amount =
-                deed.amount.map_or(String::new(), |cents| format!(",\"amount\":{}.{:02}", cents / 100, cents % 100));
-            let line = format!(
-                "{{\"contact\":\"{}\",\"event\":\"{}\",\"at\":\"{}\",\"properties\":{{\"{}\":\"{}\"{amount}}}}}\n",
-                who.key, deed.event, deed.at, deed.label.0, deed.label.1,
-            );
-            lines.extend_from_slice(line.as_bytes());
-        }
+        write_row(&mut table, &who);
+        deeds.iter().for_each(|deed| write_event(&mut lines, &who.key, deed));
     }
     (table, lines)
 }
@@ -66,9 +51,18 @@ fn evaluation(criterion: &mut Criterion) {
     let db = loaded();
     let view = db.view();
     let mut group = criterion.benchmark_group("count");
+    for (name, text) in questions::rules() {
+        let rule = view.parse_rule(&RuleSource::Text(text.into())).expect("the rule parses");
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(view.count(&rule, None))));
+    }
+    group.finish();
+    // What the editor shows while a rule is typed: every part of it by itself.
+    let mut group = criterion.benchmark_group("every part");
     for (name, text) in EXAMPLES {
         let rule = view.parse_rule(&RuleSource::Text((*text).into())).expect("the rule parses");
-        group.bench_function(*name, |bencher| bencher.iter(|| black_box(view.count(&rule, None))));
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| black_box(view.outline(&rule, None).map(|told| told.0.count)))
+        });
     }
     group.finish();
 }

@@ -3,6 +3,7 @@
 use crate::bitmap::{
     CHUNK,
     chunk::{Chunk, View},
+    kernels,
     words::{Bits, Words},
 };
 
@@ -71,6 +72,16 @@ impl Chunk {
             View::Full => (0..=u16::MAX).for_each(f),
             View::Array(values) => values.iter().for_each(|&at| f(at)),
             View::Words(words) => words.for_each(f),
+        }
+    }
+
+    /// Appends every contact's id, of which `base` is the first of the chunk, ascending.
+    pub fn push_ids(&self, base: u32, out: &mut Vec<u32>) {
+        match self.view() {
+            View::Empty => {}
+            View::Full => out.extend(base..=base + u32::from(u16::MAX)),
+            View::Array(values) => out.extend(values.iter().map(|&at| base + u32::from(at))),
+            View::Words(words) => kernels::push_ids(&words.0, base, out),
         }
     }
 

@@ -80,6 +80,7 @@ builds! {
     fold_count(operands: &[Operand<'_>], any: bool) -> u64;
     fold_into(operands: &[Operand<'_>], any: bool, out: &mut [u64]) -> u64;
     fold_onto(operands: &[Operand<'_>], any: bool, out: &mut [u64]) -> (u64, u64);
+    six_count(sets: &[&[u64]; 6]) -> u64;
     mask_u8(codes: &[u8], lo: u8, hi: u8, out: &mut [u64]);
     mask_u16(codes: &[u16], lo: u16, hi: u16, out: &mut [u64]);
     mask_u32(codes: &[u32], lo: u32, hi: u32, out: &mut [u64]);
@@ -221,6 +222,12 @@ pub fn any_into(operands: &[Operand<'_>], out: &mut [u64]) -> u64 {
 pub fn any_onto(operands: &[Operand<'_>], out: &mut [u64]) -> (u64, u64) {
     assert_eq!(common_len(operands), out.len(), "the result is as long as the operands");
     call!(TABLE, fold_onto(operands, true, out))
+}
+
+/// Set bits of `(a & b & c) | (d & !e & f)`, one loop over six sets.
+pub fn six_count(sets: [&[u64]; 6]) -> u64 {
+    assert!(sets.iter().all(|set| set.len() == sets[0].len()), "all operands have one length");
+    call!(TABLE, six_count(&sets))
 }
 
 /// A type of code that [`range_mask`] compares: u8, u16, u32, u64, i64.

@@ -59,6 +59,12 @@ pub(super) fn and_not_count(a: &[u64], b: &[u64]) -> u64 {
     a.iter().zip(b).map(|(&a, &b)| ones(a & !b)).sum()
 }
 
+#[inline(always)]
+pub(super) fn six_count(sets: &[&[u64]; 6]) -> u64 {
+    let [a, b, c, d, e, f] = sets.map(|set| &set[..sets[0].len()]);
+    (0..a.len()).map(|at| ones((a[at] & b[at] & c[at]) | (d[at] & !e[at] & f[at]))).sum()
+}
+
 /// What a fold does with each word of the result: counts it.
 const COUNT: u8 = 0;
 /// Counts and writes it.

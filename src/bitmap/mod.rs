@@ -18,6 +18,8 @@ mod posting_image;
 mod posting_tests;
 pub mod tally;
 pub mod words;
+#[cfg(feature = "server")]
+pub mod yardstick;
 
 /// Contacts of one chunk.
 pub const CHUNK: usize = 65_536;

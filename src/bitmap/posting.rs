@@ -256,6 +256,15 @@ impl Posting {
         })
     }
 
+    /// The ids, ascending, as a list of their own.
+    pub fn to_ids(&self) -> Vec<u32> {
+        let mut ids = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
+        for (number, chunk) in self.chunks() {
+            chunk.push_ids((number * CHUNK) as u32, &mut ids);
+        }
+        ids
+    }
+
     /// The smallest id.
     pub fn min(&self) -> Option<u32> {
         self.iter().next()

@@ -63,6 +63,7 @@ fn read(bytes: Bytes, before: usize) -> Posting {
 }
 
 fn check(posting: &Posting, set: &BTreeSet<u32>) -> Result<(), TestCaseError> {
+    prop_assert_eq!(posting.to_ids(), set.iter().copied().collect::<Vec<_>>());
     prop_assert_eq!(posting.len(), set.len() as u64);
     prop_assert_eq!(posting.is_empty(), set.is_empty());
     prop_assert!(posting.iter().eq(set.iter().copied()));

@@ -1,7 +1,7 @@
 //! What can be typed? The subcommands, their help, and what they print.
 //!
 //! Owns:   arguments, tables, progress bars, exit codes, the generator of demonstration data.
-//! Never:  sees a bitmap, a plan or a file of the data folder; it asks the database or the API.
+//! Never:  sees a bitmap (but for the yardsticks of `throng bench`), a plan or a file of the data folder; it asks the database or the API.
 //! Start:  [`Cli`], [`run`].
 
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod admin;
 pub mod audience;
+pub mod bench;
 pub mod demo;
 pub mod failure;
 pub mod figures;
@@ -76,6 +77,8 @@ enum Command {
     Generate(generate::Generate),
     /// Figures: contacts, events, memory by index, log and snapshot.
     Status(admin::Status),
+    /// Measure this machine: every job of the database against what the machine itself can do.
+    Bench(bench::Bench),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -103,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Salvage(salvage) => salvage.run(),
         Command::Generate(generate) => generate.run(),
         Command::Status(status) => status.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "throng", &mut std::io::stdout());
             Ok(())

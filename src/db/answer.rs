@@ -94,6 +94,11 @@ impl Answer {
         portable::to_roaring(&self.members)
     }
 
+    /// The same as a plain list, ascending.
+    pub fn to_ids(&self) -> Vec<u32> {
+        self.members.to_ids()
+    }
+
     /// The first key, in order of first sight, that is not among some.
     pub fn first_key_not_in(&self, keys: &HashSet<&str>) -> Option<Box<str>> {
         self.members.iter().map(|id| self.key(id)).find(|key| !keys.contains(key)).map(Into::into)

@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("webhook", &["model", "db"]),
     ("http", &["model", "db", "rule", "webhook"]),
     ("web", &["model", "db", "http"]),
-    ("cli", &["model", "rule", "db", "webhook", "http", "web"]),
+    ("cli", &["model", "bitmap", "rule", "db", "webhook", "http", "web"]),
 ];
 
 /// Outside names that only these rooms may say.

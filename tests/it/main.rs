@@ -2,6 +2,7 @@
 //!
 //! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
+//! - `bench`: `throng bench` as typed: its figures, and its counts against a naive count.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `exports`: members as every format, and lists of ids back in, over a socket.
@@ -40,6 +41,7 @@
 
 mod access;
 mod audience;
+mod bench;
 mod cli;
 mod erasure;
 mod exports;

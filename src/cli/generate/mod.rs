@@ -49,50 +49,69 @@ pub struct Generate {
 impl Generate {
     /// Writes both files.
     pub fn run(self) -> Result<(), Failure> {
-        let cannot = |path: &Path, error: std::io::Error| {
-            Failure::operator(format!("{} cannot be written: {error}", path.display()))
-        };
-        fs::create_dir_all(&self.out).map_err(|error| cannot(&self.out, error))?;
-        let create = |name: &str| {
-            let path = self.out.join(name);
-            match File::create(&path) {
-                Ok(file) => Ok((path, BufWriter::with_capacity(1 << 20, file))),
-                Err(error) => Err(cannot(&path, error)),
-            }
-        };
-        let (contacts_path, mut contacts) = create("contacts.csv")?;
-        let (events_path, mut events) = create("events.ndjson")?;
-        let bar = show::bar(self.contacts, "contacts").with_message("generating");
-        contacts.write_all(HEADER.as_bytes()).map_err(|error| cannot(&contacts_path, error))?;
-        let (mut row, mut lines, mut written) = (Vec::new(), Vec::new(), 0);
-        for number in 0..self.contacts {
-            let (who, deeds) = person(self.seed, number, self.until);
-            row.clear();
-            lines.clear();
-            write_row(&mut row, &who);
-            for deed in &deeds {
-                write_event(&mut lines, &who.key, deed);
-            }
-            written += deeds.len() as u64;
-            contacts.write_all(&row).map_err(|error| cannot(&contacts_path, error))?;
-            events.write_all(&lines).map_err(|error| cannot(&events_path, error))?;
-            if number % 4_096 == 0 {
-                bar.set_position(number);
-            }
-        }
-        contacts.flush().map_err(|error| cannot(&contacts_path, error))?;
-        events.flush().map_err(|error| cannot(&events_path, error))?;
-        bar.finish_and_clear();
-        print(&format!("{}: {} contacts", contacts_path.display(), show::grouped(self.contacts)))?;
-        print(&format!("{}: {} events", events_path.display(), show::grouped(written)))
+        let files = files(&self.out, self.contacts, self.seed, self.until)?;
+        print(&format!("{}: {} contacts", files.contacts.display(), show::grouped(self.contacts)))?;
+        print(&format!("{}: {} events", files.events.display(), show::grouped(files.event_count)))
     }
 }
 
-const HEADER: &str =
+/// What was generated.
+pub struct Files {
+    /// The contacts, as CSV.
+    pub contacts: PathBuf,
+    /// The events, as NDJSON.
+    pub events: PathBuf,
+    /// How many events.
+    pub event_count: u64,
+}
+
+/// Writes contacts and their events to a folder, which is made when it is not there.
+///
+/// Errors: those of the disk, with the file.
+pub fn files(folder: &Path, contacts: u64, seed: u64, until: Timestamp) -> Result<Files, Failure> {
+    let cannot = |path: &Path, error: std::io::Error| {
+        Failure::operator(format!("{} cannot be written: {error}", path.display()))
+    };
+    fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
+    let create = |name: &str| {
+        let path = folder.join(name);
+        match File::create(&path) {
+            Ok(file) => Ok((path, BufWriter::with_capacity(1 << 20, file))),
+            Err(error) => Err(cannot(&path, error)),
+        }
+    };
+    let (contacts_path, mut table) = create("contacts.csv")?;
+    let (events_path, mut events) = create("events.ndjson")?;
+    let bar = show::bar(contacts, "contacts").with_message("generating");
+    table.write_all(HEADER.as_bytes()).map_err(|error| cannot(&contacts_path, error))?;
+    let (mut row, mut lines, mut event_count) = (Vec::new(), Vec::new(), 0);
+    for number in 0..contacts {
+        let (who, deeds) = person(seed, number, until);
+        row.clear();
+        lines.clear();
+        write_row(&mut row, &who);
+        for deed in &deeds {
+            write_event(&mut lines, &who.key, deed);
+        }
+        event_count += deeds.len() as u64;
+        table.write_all(&row).map_err(|error| cannot(&contacts_path, error))?;
+        events.write_all(&lines).map_err(|error| cannot(&events_path, error))?;
+        if number % 4_096 == 0 {
+            bar.set_position(number);
+        }
+    }
+    table.flush().map_err(|error| cannot(&contacts_path, error))?;
+    events.flush().map_err(|error| cannot(&events_path, error))?;
+    bar.finish_and_clear();
+    Ok(Files { contacts: contacts_path, events: events_path, event_count })
+}
+
+/// The first row of the CSV file.
+pub const HEADER: &str =
     "key,name,email,phone,company,city,country,language,status,plan,tags,email_consent,lead_score,created\n";
 
 /// Appends a row of the CSV file. No generated text holds a comma or a quote.
-fn write_row(out: &mut Vec<u8>, who: &Person) {
+pub fn write_row(out: &mut Vec<u8>, who: &Person) {
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
     let consent = who.email_consent.map_or("", |yes| if yes { "true" } else { "false" });
     let score = who.lead_score.map_or(String::new(), |score| score.to_string());
@@ -116,7 +135,7 @@ fn write_row(out: &mut Vec<u8>, who: &Person) {
 }
 
 /// Appends a line of the events file. No generated text holds what JSON would escape.
-fn write_event(out: &mut Vec<u8>, key: &str, deed: &Deed) {
+pub fn write_event(out: &mut Vec<u8>, key: &str, deed: &Deed) {
     let Deed { event, at, label: (property, value), amount } = deed;
     let amount = amount.map_or(String::new(), |cents| format!(",\"amount\":{}", Currency::USD.format_minor(cents)));
     writeln!(

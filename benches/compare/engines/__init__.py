@@ -1,0 +1,1 @@
+"""The rivals, one file each, all of one shape: see `worker.py`."""
