@@ -93,13 +93,14 @@ def spread(times):
 def machine():
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory / 2**20, 1), "system": platform.platform()}
+    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory / 2**20, 1), "system": platform.platform(), "load_average": round(os.getloadavg()[0], 1)}
 
 
 class Run:
     def __init__(self, arguments):
         self.a = arguments
         self.rows, self.not_run, self.about = {}, {}, {}
+        self.machine = machine()
         self.bench = [
             "bench", "--contacts", str(arguments.contacts), "--data", str(arguments.work / f"throng-{arguments.contacts}"),
         ]
@@ -255,7 +256,7 @@ class Run:
     def told(self):
         return {
             "contacts": self.a.contacts, "events": self.events, "date": datetime.date.today().isoformat(),
-            "machine": machine() | {"memory_read_gb_s": round(self.floors["memory_read_gb_s"], 1), "sync_us": round(self.floors["sync_us"])},
+            "machine": self.machine | {"memory_read_gb_s": round(self.floors["memory_read_gb_s"], 1), "sync_us": round(self.floors["sync_us"])},
             "engines": self.about, "not_run": self.not_run, "rows": self.rows,
         }
 

@@ -84,6 +84,13 @@ pub fn byte_bar(total: Option<u64>) -> ProgressBar {
     bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
 }
 
+/// What is going on, for work of which nobody knows how long it takes. Hidden when nobody watches.
+pub fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -139,24 +139,26 @@ impl Bench {
 
     fn measure(&self, work: &Work, machine: &Machine, choice: &Choice) -> Result<Vec<Row>, Failure> {
         let (runs, mut rows) = (self.runs as usize, Vec::new());
-        let stage = |told: &str| tracing::info!("{told}");
-        stage("import");
+        let spinner = show::spinner();
+        let stage = |told: &'static str| spinner.set_message(told);
+        stage("importing");
         let db = work.loaded(machine, choice, &mut rows)?;
-        stage("rules");
+        stage("asking the rules");
         {
             let view = db.view();
             ask::rules(&view, runs, choice, &mut rows)?;
-            stage("random segments");
+            stage("asking random segments");
             ask::random(&view, self.segments, runs, choice, &mut rows)?;
         }
         let mut db = db;
         if change::FILE_ROWS.iter().any(|name| choice.wants(name)) {
-            stage("snapshot and open");
+            stage("writing snapshots and opening them");
             db = change::files(work, db, machine, runs, choice, &mut rows)?;
         }
-        stage("live segments");
+        stage("saving segments, events and time through them");
         change::live(work, &db, machine, (self.segments, runs), choice, &mut rows)?;
         db.close()?;
+        spinner.finish_and_clear();
         Ok(rows)
     }
 
