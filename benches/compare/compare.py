@@ -152,8 +152,10 @@ class Run:
         self.say("throng: generating, importing, opening")
         told = subprocess.run(
             [self.a.throng, *self.bench, "--runs", "5", "--json", "--only", "import", "--only", "resident", "--only", "open"],
-            check=True, capture_output=True, text=True,
+            stdout=subprocess.PIPE, text=True,
         )
+        if told.returncode != 0:
+            sys.exit(f"throng bench failed with exit code {told.returncode}")
         told = json.loads(told.stdout)
         rows = {row["name"]: row for row in told["rows"]}
         self.events, self.floors = told["events"], told["machine"]

@@ -47,6 +47,8 @@ NOTES = {
 
 def results():
     found = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json")]
+    if not found:
+        sys.exit("there are no figures in benches/compare/results; make some: benches/compare/run")
     return sorted(found, key=lambda told: told["contacts"])
 
 

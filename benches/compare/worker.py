@@ -27,12 +27,15 @@ def main():
     from data import Data
 
     data = Data(folder)
-    engine = importlib.import_module(f"engines.{name}").Engine()
+    try:
+        engine, missing = importlib.import_module(f"engines.{name}").Engine(), None
+    except ImportError as error:
+        engine, missing = None, f"its package is not installed ({error})"
     before = resident()
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            told = one(engine, data, asked, before)
+            told = {"error": missing} if missing else one(engine, data, asked, before)
         except Exception as error:  # The caller names the rival and what it said.
             told = {"error": f"{type(error).__name__}: {error}"[:500]}
         answers.write(json.dumps(told) + "\n")
