@@ -272,12 +272,16 @@ def main():
     run.add_argument("--rounds", type=int, default=7, help="rounds that count, after one that warms up")
     run.add_argument("--work", type=lambda text: Path(text).resolve(), default=Path(tempfile.gettempdir()) / "throng-compare")
     run.add_argument("--only", action="append", choices=RIVALS, help="these rivals alone; may be repeated")
-    run.add_argument("--out", type=Path, help="where the figures go; else results/<contacts>.json")
+    run.add_argument("--out", type=Path, help="where the figures go; else results/<contacts>.json, and then only from a quiet machine")
     commands.add_parser("tables", help="make tables and plots of the results")
     readme = commands.add_parser("readme", help="make the block in README.md of the results")
     readme.add_argument("--check", action="store_true", help="only tell whether it is what it should be")
     arguments = parser.parse_args()
     if arguments.command == "run":
+        load = os.getloadavg()[0]
+        if load > os.cpu_count() / 2 and not arguments.out:
+            # Engines with many threads suffer most from other work, by a hundred times and more: such figures would flatter us.
+            sys.exit(f"the machine is busy (load average {load:.1f}): wait until it is quiet, or name a file outside results/ with --out")
         told = Run(arguments).go()
         out = arguments.out or HERE / "results" / f"{arguments.contacts}.json"
         out.parent.mkdir(parents=True, exist_ok=True)
