@@ -27,6 +27,7 @@
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
+//! - `recipes`: the recipes for clients, none missing.
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
@@ -65,6 +66,7 @@ mod oracle;
 mod outlook;
 mod promises;
 mod reads;
+mod recipes;
 mod rules;
 mod sqlite;
 mod support;
