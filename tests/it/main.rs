@@ -25,6 +25,7 @@
 //! - `openapi`: the document of the API, true of the server and of one piece with the routes.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
+//! - `parquet`: Parquet files in: every type, what is refused and where, our own exports back again.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `recipes`: the recipes for clients, none missing.
@@ -64,6 +65,7 @@ mod once;
 mod openapi;
 mod oracle;
 mod outlook;
+mod parquet;
 mod promises;
 mod reads;
 mod recipes;
