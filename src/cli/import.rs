@@ -108,9 +108,7 @@ impl Import {
     /// Loads every file and prints what became of it.
     pub fn run(self) -> Result<(), Failure> {
         if self.contacts.is_empty() && self.events.is_empty() {
-            return Err(Failure::caller(
-                "name a file of contacts, or of events with --events",
-            ));
+            return Err(Failure::caller("name a file of contacts, or of events with --events"));
         }
         let contacts = self.contacts.iter().map(|path| Ok((path, content(path)?)));
         let events = self.events.iter().map(|path| {

@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod admin;
 pub mod audience;
+pub mod definitions;
 pub mod demo;
 pub mod failure;
 pub mod figures;

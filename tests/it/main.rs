@@ -3,6 +3,7 @@
 //! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `cli`: the command line, as typed.
+//! - `definitions`: segment definitions of other systems: what they become, and what is refused.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `exports`: members as every format, and lists of ids back in, over a socket.
 //! - `facts`: the index against the naive database, and its images.
@@ -43,6 +44,7 @@
 mod access;
 mod audience;
 mod cli;
+mod definitions;
 mod erasure;
 mod exports;
 mod facts;

@@ -5,8 +5,8 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int64Array,
-    RecordBatch, StringArray, StructArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray, UInt64Array,
+    RecordBatch, StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    UInt64Array,
     builder::{ListBuilder, StringBuilder, StringDictionaryBuilder},
     types::Int32Type,
 };
@@ -37,7 +37,8 @@ fn texts(values: &[Option<&str>]) -> ArrayRef {
 
 fn start(arguments: &[&str]) -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("data"), &[&["--clock", "2026-05-01T00:00:00Z"], arguments].concat());
+    let server =
+        Server::start(&folder.path().join("data"), &[&["--clock", "2026-05-01T00:00:00Z"], arguments].concat());
     (folder, server)
 }
 
@@ -75,7 +76,12 @@ fn every_type_means_what_it_says() {
         ("plan", Arc::new(plan.finish())),
         ("score", Arc::new(Float64Array::from(vec![Some(0.1), Some(-12.0), None]))),
         ("visits", Arc::new(UInt64Array::from(vec![Some(9_223_372_036_854_775_807), None, Some(0)]))),
-        ("mrr", Arc::new(Decimal128Array::from(vec![Some(123_450), Some(-1), None]).with_precision_and_scale(30, 2).unwrap())),
+        (
+            "mrr",
+            Arc::new(
+                Decimal128Array::from(vec![Some(123_450), Some(-1), None]).with_precision_and_scale(30, 2).unwrap(),
+            ),
+        ),
         ("vip", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
         ("born", Arc::new(Date32Array::from(vec![Some(0), None, Some(-1)]))),
         ("seen", Arc::new(zoned)),
@@ -116,7 +122,9 @@ fn what_is_wrong_is_told_with_row_and_column() {
     let told = import(&server, file(vec![("key", keys()), ("score", score)])).json();
     assert_eq!((&told["accepted"], &told["rejected"]), (&json!(0), &json!(4)), "{told}");
     let errors: Vec<String> = (told["errors"].as_array().unwrap().iter())
-        .map(|error| format!("{} {} {}", error["line"], error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap()))
+        .map(|error| {
+            format!("{} {} {}", error["line"], error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(errors, ["1 /score bad_value", "2 /key bad_key", "3  no_key", "4 /score number_out_of_range"]);
     assert!(told["errors"][0]["detail"].as_str().unwrap().contains("row 1, column \"score\": NaN"), "{told}");
@@ -171,18 +179,30 @@ fn a_damaged_file_is_refused_whatever_is_wrong_with_it() {
 #[test]
 fn events_come_as_columns_too() {
     let (_folder, server) = start(&[]);
-    let at = || Arc::new(TimestampMicrosecondArray::from(vec![1_777_000_000_000_000, 1_777_000_000_000_001]).with_timezone("UTC"));
+    let at = || {
+        Arc::new(
+            TimestampMicrosecondArray::from(vec![1_777_000_000_000_000, 1_777_000_000_000_001]).with_timezone("UTC"),
+        )
+    };
     let ids = || Arc::new(Int64Array::from(vec![Some(1), Some(2)]));
     let kind = || texts(&[Some("purchase"), Some("purchase")]);
     let who = || texts(&[Some("u-1"), Some("u-2")]);
-    let amount = || Arc::new(Decimal128Array::from(vec![1_250, 99]).with_precision_and_scale(10, 2).unwrap()) as ArrayRef;
+    let amount =
+        || Arc::new(Decimal128Array::from(vec![1_250, 99]).with_precision_and_scale(10, 2).unwrap()) as ArrayRef;
     let flat = file(vec![("ID", ids()), ("contact", who()), ("event", kind()), ("at", at()), ("amount", amount())]);
     let told = server.send("POST", "/v1/events", PARQUET, flat.clone()).json();
-    assert_eq!((&told["accepted"], &told["duplicates"], &told["rejected"]), (&json!(2), &json!(0), &json!(0)), "{told}");
+    assert_eq!(
+        (&told["accepted"], &told["duplicates"], &told["rejected"]),
+        (&json!(2), &json!(0), &json!(0)),
+        "{told}"
+    );
     assert_eq!(server.count("sum(purchase.amount) = $12.50"), 1);
     assert_eq!(server.send("POST", "/v1/events", PARQUET, flat).json()["duplicates"], 2);
     let inside = StructArray::from(vec![
-        (Arc::new(Field::new("amount", DataType::Int64, true)), Arc::new(Int64Array::from(vec![Some(5), None])) as ArrayRef),
+        (
+            Arc::new(Field::new("amount", DataType::Int64, true)),
+            Arc::new(Int64Array::from(vec![Some(5), None])) as ArrayRef,
+        ),
         (Arc::new(Field::new("product", DataType::Utf8, true)), texts(&[Some("book"), Some("pen")])),
     ]);
     let nested = file(vec![("contact", who()), ("event", kind()), ("properties", Arc::new(inside))]);
@@ -205,7 +225,12 @@ fn many(rows: usize, compression: Compression) -> Vec<u8> {
 #[test]
 fn files_of_every_packing_come_by_both_doors() {
     let folder = tempfile::tempdir().unwrap();
-    let packings = [Compression::SNAPPY, Compression::ZSTD(Default::default()), Compression::GZIP(Default::default()), Compression::LZ4_RAW];
+    let packings = [
+        Compression::SNAPPY,
+        Compression::ZSTD(Default::default()),
+        Compression::GZIP(Default::default()),
+        Compression::LZ4_RAW,
+    ];
     for (place, packing) in packings.into_iter().enumerate() {
         fs::write(folder.path().join("people.parquet"), many(25_000, packing)).unwrap();
         let data = format!("data-{place}");
@@ -222,7 +247,8 @@ fn throng(at: &Path, arguments: &[&str]) -> String {
 #[test]
 fn our_own_export_comes_back_as_it_was() {
     let (_folder, server) = start(&[]);
-    let types = json!({"mrr": {"type": "money", "currency": "EUR"}, "born": {"type": "date"}, "seen": {"type": "timestamp"}});
+    let types =
+        json!({"mrr": {"type": "money", "currency": "EUR"}, "born": {"type": "date"}, "seen": {"type": "timestamp"}});
     server.ok("PATCH", "/v1/schema", json!({"properties": types}));
     let line = |n: usize| {
         let mut contact = json!({"key": format!("k-{n}")});
