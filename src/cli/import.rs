@@ -10,6 +10,14 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
+#[cfg(feature = "columnar")]
+use std::{os::unix::fs::FileExt, sync::Arc};
+
+#[cfg(feature = "columnar")]
+use crate::http::{
+    import::import_records,
+    parquet_records::{self, Rows, Source},
+};
 use crate::{
     cli::{
         failure::Failure,
@@ -19,7 +27,8 @@ use crate::{
     },
     db::{clock::Stopwatch, database::Database},
     http::{
-        import::{ImportError, import},
+        import::{ImportError, Summary, import},
+        members::PARQUET,
         records::Kind,
     },
     model::request::WriteMode,
@@ -34,7 +43,7 @@ enum Mode {
     Replace,
 }
 
-/// Load contacts (CSV or NDJSON) and events (NDJSON).
+/// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet).
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  throng import contacts.csv\n  throng import contacts.csv --events events.ndjson\n  \
@@ -42,12 +51,14 @@ enum Mode {
     A CSV file has a header row with a column \"key\"; several values of one field are separated by \";\".\n\
     An NDJSON file of contacts has one object a line with a \"key\"; one of events has\n  \
     {\"id\":\"e-1\",\"contact\":\"u-1\",\"event\":\"purchase\",\"at\":\"2026-05-01T10:00:00Z\",\"properties\":{\"amount\":120}}\n\
+    A Parquet file of contacts has a column \"key\"; one of events has \"contact\" and \"event\", perhaps \"id\" and \"at\"; \
+    others are properties.\n\
     Files ending in .gz or .zst are unpacked. Good records go in; bad ones are told by line."
 )]
 pub struct Import {
-    /// Files of contacts, .csv or .ndjson (.jsonl); `-` reads CSV from standard input.
+    /// Files of contacts, .csv, .ndjson (.jsonl) or .parquet; `-` reads CSV from standard input.
     contacts: Vec<PathBuf>,
-    /// Files of events, NDJSON; they are loaded after the contacts.
+    /// Files of events, NDJSON or .parquet; they are loaded after the contacts.
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
     /// What becomes of properties that a record does not name.
@@ -69,6 +80,28 @@ enum Content {
     Csv,
     Lines,
     Events,
+    /// Contacts as Parquet.
+    Columns,
+    /// Events as Parquet.
+    EventColumns,
+}
+
+impl Content {
+    fn is_events(self) -> bool {
+        matches!(self, Content::Events | Content::EventColumns)
+    }
+
+    fn is_parquet(self) -> bool {
+        matches!(self, Content::Columns | Content::EventColumns)
+    }
+
+    fn media(self) -> &'static str {
+        match self {
+            Content::Csv => "text/csv",
+            Content::Lines | Content::Events => "application/x-ndjson",
+            Content::Columns | Content::EventColumns => PARQUET,
+        }
+    }
 }
 
 impl Import {
@@ -78,7 +111,10 @@ impl Import {
             return Err(Failure::caller("name a file of contacts, or of events with --events"));
         }
         let contacts = self.contacts.iter().map(|path| Ok((path, content(path)?)));
-        let events = self.events.iter().map(|path| Ok((path, Content::Events)));
+        let events = self.events.iter().map(|path| {
+            let is_parquet = path.to_string_lossy().to_lowercase().ends_with(".parquet");
+            Ok((path, if is_parquet { Content::EventColumns } else { Content::Events }))
+        });
         let files = contacts.chain(events).collect::<Result<Vec<_>, Failure>>()?;
         let target = self.target.open()?;
         let mut rejected = 0;
@@ -100,17 +136,21 @@ impl Import {
     fn load(&self, target: &Target, path: &Path, content: Content) -> Result<Value, Failure> {
         let (file, size) = open(path)?;
         let bar = show::byte_bar(size).with_message(path.display().to_string());
+        if let (Target::Folder(db, _), true) = (target, content.is_parquet()) {
+            let answer = self.load_columns(db, path, content, &bar);
+            bar.finish_and_clear();
+            return answer;
+        }
         let counted = Counted { inner: file, bar: bar.clone() };
         let answer = match target {
             Target::Folder(db, _) => self.load_here(db, unpacked(path, counted)?, content),
             Target::Server(url, agent) => {
-                let path_and_query = match content {
-                    Content::Events => "/v1/events".to_owned(),
-                    Content::Csv | Content::Lines => format!("/v1/contacts/import?mode={}", self.mode_word()),
+                let call = match content.is_events() {
+                    true => format!("{url}/v1/events"),
+                    false => format!("{url}/v1/contacts/import?mode={}", self.mode_word()),
                 };
-                let media = if content == Content::Csv { "text/csv" } else { "application/x-ndjson" };
                 let reader = unpacked(path, counted)?;
-                let reply = remote(agent, "POST", &format!("{url}{path_and_query}"), Some(media), reader)?;
+                let reply = remote(agent, "POST", &call, Some(content.media()), reader)?;
                 let text = io::read_to_string(reply_body(reply)?)
                     .map_err(|error| Failure::operator(format!("the answer broke off: {error}")))?;
                 serde_json::from_str(&text).map_err(|error| Failure::operator(error.to_string()))
@@ -121,18 +161,33 @@ impl Import {
     }
 
     fn load_here(&self, db: &Database, reader: Box<dyn Read + Send>, content: Content) -> Result<Value, Failure> {
-        let mode = if self.mode == Mode::Merge { WriteMode::Merge } else { WriteMode::Replace };
         let kind = match content {
-            Content::Csv => Kind::ContactTable(mode),
-            Content::Lines => Kind::ContactLines(mode),
+            Content::Csv => Kind::ContactTable(self.write_mode()),
             Content::Events => Kind::EventLines(db.view().schema().zone().clone()),
+            Content::Lines | Content::Columns | Content::EventColumns => Kind::ContactLines(self.write_mode()),
         };
-        match import(db, kind, reader, &mut |_| {}) {
-            Ok(summary) if content == Content::Events => Ok(summary.events_json()),
-            Ok(summary) => Ok(summary.contacts_json()),
-            Err(ImportError::Database(error)) => Err(error.into()),
-            Err(error) => Err(Failure::caller(error.to_string())),
-        }
+        answered(import(db, kind, reader, &mut |_| {}), content)
+    }
+
+    #[cfg(feature = "columnar")]
+    fn load_columns(&self, db: &Database, path: &Path, content: Content, bar: &ProgressBar) -> Result<Value, Failure> {
+        let cannot = |error: io::Error| Failure::caller(format!("{} cannot be read: {error}", path.display()));
+        let file = File::open(path).map_err(cannot)?;
+        let size = file.metadata().map_err(cannot)?.len();
+        let rows = if content.is_events() { Rows::Events } else { Rows::Contacts(self.write_mode()) };
+        let zone = db.view().schema().zone().clone();
+        let source = Arc::new(OnDisk { file, size, bar: bar.clone() });
+        let records = parquet_records::open(source, rows, zone).map_err(Failure::caller)?;
+        answered(import_records(db, records, None, &mut |_| {}), content)
+    }
+
+    #[cfg(not(feature = "columnar"))]
+    fn load_columns(&self, _: &Database, path: &Path, _: Content, _: &ProgressBar) -> Result<Value, Failure> {
+        Err(Failure::caller(format!("{}: this program was built without Parquet", path.display())))
+    }
+
+    fn write_mode(&self) -> WriteMode {
+        if self.mode == Mode::Merge { WriteMode::Merge } else { WriteMode::Replace }
     }
 
     fn mode_word(&self) -> &'static str {
@@ -162,6 +217,15 @@ impl Import {
     }
 }
 
+fn answered(outcome: Result<Summary, ImportError>, content: Content) -> Result<Value, Failure> {
+    match outcome {
+        Ok(summary) if content.is_events() => Ok(summary.events_json()),
+        Ok(summary) => Ok(summary.contacts_json()),
+        Err(ImportError::Database(error)) => Err(error.into()),
+        Err(error) => Err(Failure::caller(error.to_string())),
+    }
+}
+
 fn content(path: &Path) -> Result<Content, Failure> {
     let name = path.to_string_lossy().to_lowercase();
     let bare = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
@@ -169,8 +233,13 @@ fn content(path: &Path) -> Result<Content, Failure> {
         Ok(Content::Csv)
     } else if [".ndjson", ".jsonl", ".json"].iter().any(|ending| bare.ends_with(ending)) {
         Ok(Content::Lines)
+    } else if name.ends_with(".parquet") {
+        Ok(Content::Columns)
+    } else if bare.ends_with(".parquet") {
+        Err(Failure::caller(format!("{}: a Parquet file is packed inside; unpack it first", path.display())))
     } else {
-        Err(Failure::caller(format!("{}: a file of contacts ends in .csv, .ndjson or .jsonl", path.display())))
+        let told = "a file of contacts ends in .csv, .ndjson, .jsonl or .parquet";
+        Err(Failure::caller(format!("{}: {told}", path.display())))
     }
 }
 
@@ -197,6 +266,27 @@ fn unpacked(path: &Path, reader: Counted) -> Result<Box<dyn Read + Send>, Failur
             Err(error) => Err(Failure::caller(format!("{} cannot be unpacked: {error}", path.display()))),
         },
         _ => Ok(Box::new(reader)),
+    }
+}
+
+/// A file that is read anywhere, and moves the progress bar.
+#[cfg(feature = "columnar")]
+struct OnDisk {
+    file: File,
+    size: u64,
+    bar: ProgressBar,
+}
+
+#[cfg(feature = "columnar")]
+impl Source for OnDisk {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, offset)?;
+        self.bar.inc(read as u64);
+        Ok(read)
     }
 }
 

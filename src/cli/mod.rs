@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub mod admin;
 pub mod audience;
 pub mod bench;
+pub mod definitions;
 pub mod demo;
 pub mod failure;
 pub mod figures;
@@ -51,7 +52,7 @@ enum Command {
     Serve(serve::Serve),
     /// Make a data folder of realistic contacts, ask the example segments, and serve it.
     Demo(demo::Demo),
-    /// Load contacts (CSV or NDJSON) and events (NDJSON).
+    /// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet).
     Import(import::Import),
     /// Ask a rule: a count, keys, contacts, a sample or its plan.
     Query(query::Query),

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::{
+    definitions,
     failure::Failure,
     figures, past,
     query::{caret_source, pretty, print, rule_value},
@@ -43,6 +44,8 @@ enum Action {
     Review(figures::Review),
     /// Save a segment by a rule, or a static one by a list of keys.
     Create(Create),
+    /// Save segments by the definitions of Mautic, Dittofeed, PostHog or Shopify.
+    Import(definitions::Import),
     /// Change a segment's name, description or rule.
     Update(Update),
     /// Delete a segment; refused while another one uses it.
@@ -182,6 +185,7 @@ impl Segment {
             Action::Rfm(rfm) => rfm.run(),
             Action::Review(review) => review.run(),
             Action::Create(create) => create.run(),
+            Action::Import(import) => import.run(),
             Action::Update(update) => update.run(),
             Action::Delete(named) => {
                 let (target, path) = named.open()?;

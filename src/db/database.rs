@@ -142,6 +142,10 @@ impl Database {
         Ok(Database { handle: Arc::new(Handle { shared, writer: running.thread().id() }) })
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
     /// Everything as of the last write, measured from now.
     pub fn view(&self) -> View {
         let shared = &self.handle.shared;

@@ -29,6 +29,7 @@ pub mod review;
 pub mod salvage;
 pub mod shared;
 pub mod since;
+pub mod spool;
 pub mod suppression;
 pub mod verify;
 pub mod view;
@@ -46,3 +47,5 @@ mod golden_tests;
 mod image_tests;
 #[cfg(test)]
 mod planted_tests;
+#[cfg(test)]
+mod spool_tests;

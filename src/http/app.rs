@@ -1,5 +1,7 @@
 //! What every handler shares: the database, the listings under way, and how writes and answers are made.
 
+#[cfg(feature = "columnar")]
+use std::io::Read;
 use std::sync::Arc;
 
 use axum::{
@@ -11,6 +13,15 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
+#[cfg(feature = "columnar")]
+use crate::{
+    db::spool::Spool,
+    http::{
+        import::{ImportError, import_records},
+        parquet_records::{self, Rows},
+    },
+    model::limits,
+};
 use crate::{
     db::{
         database::{Database, Once, Write},
@@ -154,6 +165,41 @@ impl App {
         let key = idempotency_key(&headers)?.map(str::to_owned);
         let reader = body::reader(&headers, body)?;
         body::blocking(move || Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)).await
+    }
+}
+
+/// Streams a Parquet file into the database: to a place in the data folder first, as such a file begins at its end.
+#[cfg(feature = "columnar")]
+impl App {
+    /// Errors: 413 and 507 when it is too large, 422 when it cannot be read, and as [`App::import`].
+    pub async fn import_parquet(&self, rows: Rows, headers: HeaderMap, body: Body) -> Result<Summary, Problem> {
+        let db = self.db.clone();
+        let key = idempotency_key(&headers)?.map(str::to_owned);
+        let reader = body::reader(&headers, body)?;
+        body::blocking(move || {
+            let zone = db.view().schema().zone().clone();
+            let file = Arc::new(spooled(&db, reader)?);
+            let records = parquet_records::open(file, rows, zone).map_err(ImportError::Format)?;
+            Ok(import_records(&db, records, key.as_deref(), &mut |_| {})?)
+        })
+        .await
+    }
+}
+
+#[cfg(feature = "columnar")]
+fn spooled(db: &Database, mut reader: Box<dyn Read + Send>) -> Result<Spool, Problem> {
+    let (mut spool, mut buffer) = (db.spool()?, vec![0; 256 << 10]);
+    loop {
+        let read = reader.read(&mut buffer);
+        let read = read.map_err(|error| Problem::malformed(format!("the body broke off: {error}")))?;
+        if read == 0 {
+            return Ok(spool);
+        }
+        if spool.size() + read as u64 > limits::PARQUET_BYTES_MAX {
+            let detail = format!("a Parquet file that is sent has at most {} bytes", limits::PARQUET_BYTES_MAX);
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+        }
+        spool.append(&buffer[..read])?;
     }
 }
 

@@ -8,6 +8,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+#[cfg(feature = "columnar")]
+use crate::http::{members::PARQUET, parquet_records::Rows};
 use crate::{
     db::view::View,
     http::{
@@ -29,6 +31,12 @@ use crate::{
 
 /// Contacts that are looked up on the spot; more are looked up on a thread that may take its time.
 const LOOKUP_HERE_MAX: usize = 100;
+
+/// What an import takes.
+#[cfg(feature = "columnar")]
+const TAKEN: &str = "application/x-ndjson, text/csv, application/vnd.apache.parquet";
+#[cfg(not(feature = "columnar"))]
+const TAKEN: &str = "application/x-ndjson, text/csv";
 
 /// `PUT /v1/contacts/{key}`
 pub async fn put(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -122,10 +130,15 @@ pub async fn import(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
         }
     };
     let media = body::media_type(&headers);
+    #[cfg(feature = "columnar")]
+    if media.as_deref() == Some(PARQUET) {
+        let summary = app.import_parquet(Rows::Contacts(mode), headers, body).await?;
+        return Ok(marked(answer_json(StatusCode::OK, &summary.contacts_json()), summary.replayed));
+    }
     let kind = match media.as_deref() {
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Kind::ContactLines(mode),
         Some("text/csv") => Kind::ContactTable(mode),
-        other => return Err(body::unsupported(other, "application/x-ndjson, text/csv")),
+        other => return Err(body::unsupported(other, TAKEN)),
     };
     let summary = app.import(kind, headers, body).await?;
     Ok(marked(answer_json(StatusCode::OK, &summary.contacts_json()), summary.replayed))

@@ -7,6 +7,8 @@ use axum::{
     response::Response,
 };
 
+#[cfg(feature = "columnar")]
+use crate::http::{members::PARQUET, parquet_records::Rows};
 use crate::{
     db::record::Written,
     http::{
@@ -27,6 +29,12 @@ use crate::{
 /// Events that are read on the spot; more of them are read on a thread that may take its time.
 const READ_HERE_MAX: usize = 256;
 
+/// What the call takes.
+#[cfg(feature = "columnar")]
+const TAKEN: &str = "application/json, application/x-ndjson, application/vnd.apache.parquet";
+#[cfg(not(feature = "columnar"))]
+const TAKEN: &str = "application/json, application/x-ndjson";
+
 /// `POST /v1/events`
 pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let media = body::media_type(&headers);
@@ -44,7 +52,12 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
             let summary = write(&app, events, &headers, &uri).await?;
             Ok(marked(answer_json(StatusCode::OK, &summary.events_json()), summary.replayed))
         }
-        other => Err(body::unsupported(other, "application/json, application/x-ndjson")),
+        #[cfg(feature = "columnar")]
+        Some(PARQUET) => {
+            let summary = app.import_parquet(Rows::Events, headers, body).await?;
+            Ok(marked(answer_json(StatusCode::OK, &summary.events_json()), summary.replayed))
+        }
+        other => Err(body::unsupported(other, TAKEN)),
     }
 }
 

@@ -234,8 +234,19 @@ pub fn import_once(
     key: Option<&str>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, ImportError> {
+    import_records(db, records::open(kind, reader).map_err(ImportError::Format)?, key, progress)
+}
+
+/// As [`import_once`], of records that were read by others.
+///
+/// Errors: as [`import`].
+pub fn import_records(
+    db: &Database,
+    mut records: Box<dyn Iterator<Item = std::io::Result<Record>> + Send>,
+    key: Option<&str>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, ImportError> {
     db.check_bulk()?;
-    let mut records = records::open(kind, reader).map_err(ImportError::Format)?;
     let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary: Summary::default(), progress };
     // A batch under a key goes alone: none after it may be written once it was refused.
     let most = if key.is_some() { 0 } else { BATCHES_WAITING - 1 };

@@ -40,6 +40,10 @@ pub mod metrics;
 pub mod news;
 pub mod openapi;
 pub mod paging;
+#[cfg(feature = "columnar")]
+pub mod parquet_records;
+#[cfg(feature = "columnar")]
+mod parquet_value;
 pub mod past;
 pub mod path;
 pub mod problem;

@@ -17,6 +17,7 @@ use crate::{
         app::{App, answer_json, at_lsn},
         body,
         problem::Problem,
+        roaring_list::identity_text,
         schema_patch, wire,
     },
     model::{limits, request::Request, time::Timestamp},
@@ -46,7 +47,12 @@ pub async fn patch_schema(
 
 /// `GET /v1/status`
 pub async fn status(State(app): State<App>) -> Result<Response, Problem> {
-    body::blocking(move || Ok(answer_json(StatusCode::OK, &status_json(&app.db.status())))).await
+    body::blocking(move || {
+        let mut told = status_json(&app.db.status());
+        told["database"] = identity_text(app.db.identity()).into();
+        Ok(answer_json(StatusCode::OK, &told))
+    })
+    .await
 }
 
 /// The status as it is sent.
@@ -118,6 +124,7 @@ fn limits_json() -> Value {
         "regex_bytes": limits::REGEX_BYTES_MAX,
         "json_depth": limits::JSON_DEPTH_MAX,
         "body_bytes": limits::BODY_BYTES_MAX,
+        "parquet_bytes": limits::PARQUET_BYTES_MAX,
         "line_bytes": limits::LINE_BYTES_MAX,
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,

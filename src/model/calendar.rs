@@ -282,6 +282,14 @@ impl Zone {
         }
     }
 
+    /// The instant at which the clocks on the wall show what a clock of coordinated universal time shows at `shown`. What
+    /// they show twice is the first time; what they skip is as much later as they were put forward.
+    pub fn at_wall(&self, shown: Timestamp) -> Timestamp {
+        let read = TimeZone::UTC.to_datetime(shown.to_jiff());
+        let at = read.to_zoned_datetime(self.zone.clone()).map(|at| Timestamp(at.timestamp().as_millisecond()));
+        at.unwrap_or(Timestamp(shown.0.saturating_sub(self.offset_ms(shown)))).plus_ms(0)
+    }
+
     /// How far the clocks on the wall are ahead of coordinated universal time. Units: milliseconds.
     pub fn offset_ms(&self, at: Timestamp) -> i64 {
         i64::from(self.zone.to_offset(at.to_jiff()).seconds()) * 1_000

@@ -32,6 +32,8 @@ pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Bytes of a request body that is not streamed.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a Parquet file that is sent: it lies in the data folder until it is read.
+pub const PARQUET_BYTES_MAX: u64 = 64 << 30;
 /// Bytes of one line of an import: as large as a whole body, since a legal contact may be.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// Entries of one page of a listing; the default is [`PAGE_DEFAULT`].

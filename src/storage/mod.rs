@@ -22,6 +22,7 @@ pub mod names;
 pub mod real_disk;
 pub mod recover;
 pub mod salvage;
+pub mod scratch;
 pub mod scrub;
 pub mod sim_disk;
 pub mod sim_ops;

@@ -109,7 +109,51 @@ def main():
             wanted = (COUNT, COUNT, sum(contact["lead_score"] or 0 for contact in people))
             assert found == wanted, (format, found, wanted)
     print(f"CSV and NDJSON by DuckDB {duckdb.__version__}: {COUNT} rows each")
+    imports(people, parquet)
     roaring(people)
+
+
+def imports(people, parquet):
+    """What pyarrow and DuckDB write comes in, and is read back as it was."""
+    table = pyarrow.parquet.read_table(io.BytesIO(parquet))
+    files = {}
+    for packing in ["snappy", "zstd", "gzip", "lz4", "none"]:
+        out = io.BytesIO()
+        pyarrow.parquet.write_table(table, out, compression=packing, row_group_size=7_000)
+        files[f"pyarrow {pyarrow.__version__}, {packing}"] = out.getvalue()
+    odd = table.set_column(table.schema.get_field_index("name"), "name", table["name"].dictionary_encode())
+    odd = odd.set_column(odd.schema.get_field_index("last_seen"), "last_seen", odd["last_seen"].cast(pyarrow.timestamp("ns", "Asia/Tokyo")))
+    odd = odd.set_column(odd.schema.get_field_index("tags"), "tags", odd["tags"].cast(pyarrow.large_list(pyarrow.large_string())))
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(odd, out, version="2.6", data_page_version="2.0", use_deprecated_int96_timestamps=True)
+    files[f"pyarrow {pyarrow.__version__}, dictionaries, int96, large lists"] = out.getvalue()
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        duck = duckdb.connect()
+        duck.execute("SET TimeZone = 'UTC'")
+        duck.register("people", table)
+        duck.execute(f"COPY (SELECT * FROM people) TO '{file.name}' (FORMAT parquet, COMPRESSION zstd)")
+        files[f"DuckDB {duckdb.__version__}, zstd"] = open(file.name, "rb").read()
+        duck.execute(f"COPY (SELECT uuid() AS key, 5::HUGEINT AS big, 1::UTINYINT AS small) TO '{file.name}' (FORMAT parquet)")
+        odd_types = open(file.name, "rb").read()
+    everyone = lambda: json_lines(export("ndjson")[0])
+    before = everyone()
+    for whose, file in files.items():
+        for n in range(0, COUNT, 997):
+            call("PUT", f"/v1/contacts/k-{n}", {"name": "overwritten"})
+        assert everyone() != before
+        answer = json.loads(call("POST", "/v1/contacts/import?mode=replace", file, "application/vnd.apache.parquet")[0])
+        assert (answer["accepted"], answer["updated"], answer["rejected"]) == (COUNT, COUNT, 0), (whose, answer)
+        assert everyone() == before, whose
+        print(f"Parquet from {whose}: {COUNT} contacts in, all values equal")
+    answer = json.loads(call("POST", "/v1/contacts/import", odd_types, "application/vnd.apache.parquet")[0])
+    assert answer["created"] == 1, answer
+    newest = json.loads(call("GET", f"/v1/contacts?limit=100000")[0])["contacts"][-1]
+    assert len(newest["key"]) == 36 and newest["big"] == 5 and newest["small"] == 1, newest
+    call("DELETE", "/v1/contacts/" + newest["key"])
+
+
+def json_lines(body):
+    return [json.loads(line) for line in body.splitlines()]
 
 
 def roaring(people):

@@ -4,6 +4,7 @@
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `bench`: `throng bench` as typed: its figures, and its counts against a naive count.
 //! - `cli`: the command line, as typed.
+//! - `definitions`: segment definitions of other systems: what they become, and what is refused.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `exports`: members as every format, and lists of ids back in, over a socket.
 //! - `facts`: the index against the naive database, and its images.
@@ -26,8 +27,10 @@
 //! - `openapi`: the document of the API, true of the server and of one piece with the routes.
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
+//! - `parquet`: Parquet files in: every type, what is refused and where, our own exports back again.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
+//! - `recipes`: the recipes for clients, none missing.
 //! - `rules`: the rule language, by data files.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
@@ -43,6 +46,7 @@ mod access;
 mod audience;
 mod bench;
 mod cli;
+mod definitions;
 mod erasure;
 mod exports;
 mod facts;
@@ -65,8 +69,10 @@ mod once;
 mod openapi;
 mod oracle;
 mod outlook;
+mod parquet;
 mod promises;
 mod reads;
+mod recipes;
 mod rules;
 mod sqlite;
 mod support;

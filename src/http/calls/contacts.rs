@@ -8,7 +8,10 @@ use crate::{
         call::{CSV, Call, Chapter, JSON, NDJSON},
         components::{key, title},
         contacts, events,
-        shape::{any, asks, flag, instant, list, list_of, named, nullable, object, text, text_of, whole, word},
+        members::PARQUET,
+        shape::{
+            any, anything, asks, flag, instant, list, list_of, named, nullable, object, text, text_of, whole, word,
+        },
         why,
     },
     model::limits,
@@ -65,7 +68,7 @@ fn import() -> Call {
         [],
     );
     let example = json!({"accepted": 2, "created": 2, "updated": 0, "rejected": 0, "errors": [], "lsn": 8});
-    Call::post(
+    let call = Call::post(
         Needs::Write,
         "importContacts",
         "/v1/contacts/import",
@@ -75,7 +78,8 @@ fn import() -> Call {
     .says(
         "Good records go in, bad ones are told by line (the first 100). gzip and zstd are unpacked \
              (`Content-Encoding`). The types of new columns are settled over the first 10,000 records of the call. In \
-             CSV an empty field leaves the value as it is, several values are separated by `;`.",
+             CSV an empty field leaves the value as it is, several values are separated by `;`. In a Parquet file a null \
+             does, lists are sets, and a fault's line is the row.",
     )
     .query("mode", word(&["merge", "replace"]), "`merge` leaves absent values as they are; `replace` drops them.")
     .writes()
@@ -84,8 +88,13 @@ fn import() -> Call {
         text(),
         "{\"key\":\"u-2\",\"name\":\"Bob\",\"tags\":[\"Customer\"]}\n{\"key\":\"u-3\",\"lead_score\":95}\n",
     )
-    .takes(CSV, text(), "key,name,lead_score\nu-2,Bob,12.5\nu-3,Cem,95\n")
-    .answers(shape, example)
+    .takes(CSV, text(), "key,name,lead_score\nu-2,Bob,12.5\nu-3,Cem,95\n");
+    parquet(call).answers(shape, example)
+}
+
+/// A call that also takes a Parquet file, if this program does.
+fn parquet(call: Call) -> Call {
+    if cfg!(feature = "columnar") { call.takes(PARQUET, anything(), Value::Null) } else { call }
 }
 
 fn written() -> Value {
@@ -234,12 +243,12 @@ fn record() -> Call {
     });
     let line = format!("{event}\n");
     let answer = json!({"accepted": 1, "duplicates": 0, "rejected": 0, "errors": [], "lsn": 11});
-    Call::post(Needs::Write, "recordEvents", "/v1/events", events::post, "Record events")
+    let call = Call::post(Needs::Write, "recordEvents", "/v1/events", events::post, "Record events")
         .says("One event, an array of them, or a stream of NDJSON of any length. Bad ones are told by their place.")
         .writes()
         .takes(JSON, any(vec![named("Event"), list(named("Event"))]), event)
-        .takes(NDJSON, text(), line)
-        .answers(shape, answer)
+        .takes(NDJSON, text(), line);
+    parquet(call).answers(shape, answer)
 }
 
 fn take_away() -> Call {
