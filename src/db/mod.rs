@@ -30,12 +30,15 @@ pub mod salvage;
 pub mod shared;
 pub mod since;
 pub mod suppression;
+mod sync;
 pub mod verify;
 pub mod view;
 pub mod what_if;
 pub mod why;
 pub mod writer;
 
+#[cfg(test)]
+mod clock_tests;
 #[cfg(test)]
 mod dump;
 #[cfg(test)]
@@ -46,3 +49,5 @@ mod golden_tests;
 mod image_tests;
 #[cfg(test)]
 mod planted_tests;
+#[cfg(test)]
+mod scheduled;

@@ -1,15 +1,10 @@
 //! What the writer, the keeper and every handle of a database share.
 
 use std::{
-    sync::{
-        Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+    sync::{PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use crate::{
@@ -22,13 +17,18 @@ use crate::{
         meter::Meters,
         open::Found,
         options::{ClockChoice, Options},
-        queue::{Job, Queue},
+        queue::{Job, QUEUE_MAX, Queue},
         record::SnapshotInfo,
         since::Since,
+        sync::{ArcSwap, ArcSwapOption, AtomicU64, Condvar, Mutex, sleep},
         view::View,
     },
     engine::state::State,
-    model::{id::Lsn, time::Timestamp},
+    model::{
+        id::Lsn,
+        planted::{Bug, planted},
+        time::Timestamp,
+    },
     storage::{
         error::StorageError,
         space::{Space, SpaceStep},
@@ -91,7 +91,7 @@ impl Shared {
             options,
             published: ArcSwap::from_pointee(state),
             latest: ArcSwapOption::empty(),
-            queue: Queue::default(),
+            queue: Queue::of(QUEUE_MAX),
             is_stored: found.store.is_some(),
             identity: found.store.as_ref().map_or_else(|| *Uuid::new_v4().as_bytes(), Store::identity),
             store: Mutex::new(found.store),
@@ -169,7 +169,7 @@ impl Shared {
                 (refused.done)(Err(failure));
                 return;
             }
-            thread::sleep(BUSY_WAIT);
+            sleep(BUSY_WAIT);
             job = refused;
         }
     }
@@ -177,7 +177,8 @@ impl Shared {
     /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
     pub(super) fn release(&self, how: Result<(), Error>) {
         self.keeper.end();
-        let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshotting =
+            (!planted(Bug::ReleaseEarly)).then(|| self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner));
         self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(snapshotting);
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
