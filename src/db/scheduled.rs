@@ -340,6 +340,11 @@ impl AtomicI64 {
         self.0.swap(value, order)
     }
 
+    pub(super) fn fetch_max(&self, value: i64, order: Ordering) -> i64 {
+        step();
+        self.0.fetch_max(value, order)
+    }
+
     pub(super) fn fetch_min(&self, value: i64, order: Ordering) -> i64 {
         step();
         self.0.fetch_min(value, order)

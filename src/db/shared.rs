@@ -20,7 +20,7 @@ use crate::{
         queue::{Job, QUEUE_MAX, Queue},
         record::SnapshotInfo,
         since::Since,
-        sync::{ArcSwap, ArcSwapOption, AtomicU64, Condvar, Mutex, sleep},
+        sync::{ArcSwap, ArcSwapOption, AtomicI64, AtomicU64, Condvar, Mutex, sleep},
         view::View,
     },
     engine::state::State,
@@ -43,6 +43,8 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) published: ArcSwap<State>,
+    /// The latest time that it was said to be by the system's clock. Units: milliseconds.
+    told: AtomicI64,
     /// The view given out last, until something is published.
     pub(super) latest: ArcSwapOption<View>,
     pub(super) queue: Queue,
@@ -90,6 +92,7 @@ impl Shared {
         Shared {
             options,
             published: ArcSwap::from_pointee(state),
+            told: AtomicI64::new(i64::MIN),
             latest: ArcSwapOption::empty(),
             queue: Queue::of(QUEUE_MAX),
             is_stored: found.store.is_some(),
@@ -196,13 +199,18 @@ impl Shared {
         matches!(self.options.clock, ClockChoice::Manual(_))
     }
 
-    /// What time it is, never before a state's last instant.
+    /// What time it is, never before a state's last instant, nor before what it was said to be: a clock that was set
+    /// ahead and back again stands still for whoever asked meanwhile.
     pub(super) fn now(&self, state: &State) -> Timestamp {
         match self.options.clock {
             // A manual clock stands where the last batch put it; the founding one is put at its start.
             ClockChoice::Manual(start) if state.lsn == Lsn(0) => start,
             ClockChoice::Manual(_) => state.as_of,
-            ClockChoice::System => system_now().max(state.as_of),
+            ClockChoice::System => {
+                let now = system_now().max(state.as_of).0;
+                let told = self.told.load(Ordering::Relaxed);
+                Timestamp(if told < now { self.told.fetch_max(now, Ordering::Relaxed).max(now) } else { told })
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::support::{
 
 /// Rules asked of one world, three at a time.
 const TRIPLES: u64 = 500;
-const CONTACTS: [usize; 4] = [1, 17, 40, 70];
+const CONTACTS: [usize; 4] = [1, 12, 25, 45];
 
 fn and(rules: &[&Rule]) -> Rule {
     Rule::And(rules.iter().map(|rule| (*rule).clone()).collect())
