@@ -1,7 +1,7 @@
 //! Snapshots: written from a state that the writer hands out, while writes go on.
 
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use crate::{
         queue::{Capture, Job, Work},
         record::SnapshotInfo,
         shared::Shared,
+        sync::sync_channel,
     },
     model::id::Lsn,
     storage::{
@@ -112,8 +113,8 @@ fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSn
 /// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
 /// nothing of before is left once the snapshot is live; else that only costs the writer's time.
 fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
-    let (into, captured) = mpsc::sync_channel(1);
-    let (sender, receiver) = mpsc::sync_channel(1);
+    let (into, captured) = sync_channel(1);
+    let (sender, receiver) = sync_channel(1);
     let done = Box::new(move |result| drop(sender.send(result)));
     shared.push_patiently(Job { work: Work::Capture { roll: manner != Manner::ByItself, into }, done });
     Submitted::new(receiver).wait()?;

@@ -7,6 +7,10 @@ use crate::model::time::Timestamp;
 /// The system's time of day.
 #[expect(clippy::disallowed_methods, reason = "the one place where the time of day is read")]
 pub fn system_now() -> Timestamp {
+    #[cfg(test)]
+    if let Some(now) = crate::db::scheduled::set_time() {
+        return now;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).plus_ms(0)
 }

@@ -2,8 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
-    thread::{self, ThreadId},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use bytes::Bytes;
@@ -20,7 +19,9 @@ use crate::{
         queue::{Job, Work},
         record::{DiskInfo, SnapshotInfo, Status, Written},
         shared::{Shared, told_low},
+        sync::{self, Receiver, ThreadId, sync_channel},
         view::View,
+        writer::Writer,
     },
     model::{id::Lsn, request::Request, time::Timestamp},
     storage::{
@@ -79,10 +80,10 @@ pub type Listener = Box<dyn Fn(u64) -> bool + Send>;
 pub type FaultHook = Box<dyn FnOnce(&str) + Send>;
 
 /// A write on its way.
-pub struct Submitted(mpsc::Receiver<Result<Written, Error>>);
+pub struct Submitted(Receiver<Result<Written, Error>>);
 
 impl Submitted {
-    pub(super) fn new(receiver: mpsc::Receiver<Result<Written, Error>>) -> Submitted {
+    pub(super) fn new(receiver: Receiver<Result<Written, Error>>) -> Submitted {
         Submitted(receiver)
     }
 
@@ -105,7 +106,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.queue.close();
         // A callback may hold the last clone; the writer cannot wait for itself.
-        if thread::current().id() != self.writer
+        if sync::me() != self.writer
             && let Err(error) = self.shared.wait_closed()
         {
             tracing::error!(%error, "the log was not closed cleanly");
@@ -129,17 +130,21 @@ impl Database {
     }
 
     fn start(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Database, Error> {
-        let writer = open::open(disk, options)?;
+        Database::run(open::open(disk, options)?)
+    }
+
+    /// Starts the threads of a database that was opened.
+    fn run(writer: Writer) -> Result<Database, Error> {
         let shared = Arc::clone(&writer.shared);
         if shared.is_stored {
             keeper::start(&shared)?;
         }
-        let running = thread::Builder::new().name("throng-writer".into()).spawn(move || writer.run());
-        let running = running.map_err(|error| {
+        let running = sync::spawn("throng-writer", move || writer.run());
+        let writer = running.map_err(|error| {
             shared.release(Ok(()));
             Error::NoThread(error.to_string().into())
         })?;
-        Ok(Database { handle: Arc::new(Handle { shared, writer: running.thread().id() }) })
+        Ok(Database { handle: Arc::new(Handle { shared, writer }) })
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -171,7 +176,7 @@ impl Database {
 
     /// As [`Database::submit`], but waits for room where that would answer [`Error::Busy`]; for imports.
     pub fn submit_patiently(&self, write: impl Into<Write>) -> Submitted {
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         let job = Job { work: Work::Write(write.into()), done: Box::new(move |result| drop(sender.send(result))) };
         match self.check_bulk() {
             Ok(()) => self.handle.shared.push_patiently(job),
@@ -252,7 +257,7 @@ impl Database {
     }
 
     fn wait_for(&self, work: Work) -> Result<Written, Error> {
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         self.queue(work, Box::new(move |result| drop(sender.send(result))));
         Submitted(receiver).wait()
     }
@@ -384,6 +389,10 @@ mod erase_tests;
 #[cfg(test)]
 #[path = "keeper_tests.rs"]
 mod keeper_tests;
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+pub(super) mod schedule_tests;
 
 #[cfg(test)]
 #[path = "salvage_tests.rs"]

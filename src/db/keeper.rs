@@ -1,7 +1,7 @@
 //! The keeper: a thread that sleeps until something is to be kept in order: room, snapshots, files at rest.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     thread,
     time::Duration,
 };
@@ -13,6 +13,7 @@ use crate::{
         clock::Stopwatch,
         error::Error,
         shared::Shared,
+        sync::{self, Condvar, Mutex, MutexGuard},
     },
     storage::{
         scrub::{Damaged, Scrub, Scrubbed},
@@ -156,7 +157,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
         let _told_when_over = stopped;
         upkeep.run();
     };
-    let started = thread::Builder::new().name("throng-keeper".into()).spawn(work);
+    let started = sync::spawn("throng-keeper", work);
     started.map(drop).map_err(|error| Error::NoThread(error.to_string().into()))
 }
 

@@ -31,12 +31,15 @@ pub mod shared;
 pub mod since;
 pub mod spool;
 pub mod suppression;
+mod sync;
 pub mod verify;
 pub mod view;
 pub mod what_if;
 pub mod why;
 pub mod writer;
 
+#[cfg(test)]
+mod clock_tests;
 #[cfg(test)]
 mod dump;
 #[cfg(test)]
@@ -47,5 +50,7 @@ mod golden_tests;
 mod image_tests;
 #[cfg(test)]
 mod planted_tests;
+#[cfg(test)]
+mod scheduled;
 #[cfg(test)]
 mod spool_tests;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -11,10 +11,12 @@ use crate::{
         database::{Callback, Write},
         error::Error,
         since::Since,
+        sync::{Condvar, Mutex, MutexGuard, SyncSender},
     },
     engine::state::State,
     model::{
         id::Lsn,
+        planted::{Bug, planted},
         request::{Input, MembersEdit, Request, RuleSource, SegmentCreate, SegmentSource, SuppressionWrite},
         time::Timestamp,
     },
@@ -80,13 +82,19 @@ struct Inner {
 }
 
 /// Entries on their way to the writer.
-#[derive(Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     woken: Condvar,
+    /// How many may wait.
+    max: usize,
 }
 
 impl Queue {
+    /// An empty one in which so many may wait.
+    pub(super) fn of(max: usize) -> Queue {
+        Queue { inner: Mutex::default(), woken: Condvar::new(), max }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No code panics while it holds the lock; were it to, the entries are still whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,14 +112,21 @@ impl Queue {
         if inner.closed {
             return Err((Error::Closed, job));
         }
-        let full = inner.jobs.len() >= QUEUE_MAX || inner.bytes + weight > QUEUE_BYTES_MAX;
+        let full = inner.jobs.len() >= self.max || inner.bytes + weight > QUEUE_BYTES_MAX;
         if full && !inner.jobs.is_empty() {
             return Err((Error::Busy, job));
+        }
+        if planted(Bug::WakeFirst) {
+            drop(inner);
+            self.woken.notify_one();
+            inner = self.lock();
         }
         inner.bytes += weight;
         inner.jobs.push_back((weight, job));
         drop(inner);
-        self.woken.notify_one();
+        if !planted(Bug::WakeFirst) {
+            self.woken.notify_one();
+        }
         Ok(())
     }
 
@@ -236,7 +251,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_in_entries() {
-        let queue = Queue::default();
+        let queue = Queue::of(QUEUE_MAX);
         for _ in 0..QUEUE_MAX {
             assert!(queue.push(job()).is_ok());
         }
@@ -248,7 +263,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
-        let queue = Queue::default();
+        let queue = Queue::of(QUEUE_MAX);
         assert!(queue.push(heavy(QUEUE_BYTES_MAX + 1)).is_ok());
         assert!(matches!(queue.push(job()), Err((Error::Busy, _))) || queue.len() == 2);
         assert!(matches!(queue.push(heavy(1)), Err((Error::Busy, _))));
@@ -258,8 +273,8 @@ mod tests {
 
     #[test]
     fn a_new_log_file_comes_first_in_its_group() {
-        let queue = Queue::default();
-        let into = std::sync::mpsc::sync_channel(1).0;
+        let queue = Queue::of(QUEUE_MAX);
+        let into = crate::db::sync::sync_channel(1).0;
         let roll = || Job { work: Work::Capture { roll: true, into: into.clone() }, done: Box::new(|_| {}) };
         for job in [job(), job(), roll(), job(), roll()] {
             assert!(queue.push(job).is_ok());
@@ -273,7 +288,7 @@ mod tests {
 
     #[test]
     fn closing_hands_out_what_waits() {
-        let queue = Queue::default();
+        let queue = Queue::of(QUEUE_MAX);
         assert!(matches!(queue.take(Some(Duration::from_millis(1))), Taken::Timeout));
         queue.push(job()).map_err(|(error, _)| error).unwrap();
         queue.close();

@@ -1,15 +1,10 @@
 //! What the writer, the keeper and every handle of a database share.
 
 use std::{
-    sync::{
-        Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+    sync::{PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use crate::{
@@ -22,13 +17,18 @@ use crate::{
         meter::Meters,
         open::Found,
         options::{ClockChoice, Options},
-        queue::{Job, Queue},
+        queue::{Job, QUEUE_MAX, Queue},
         record::SnapshotInfo,
         since::Since,
+        sync::{ArcSwap, ArcSwapOption, AtomicI64, AtomicU64, Condvar, Mutex, sleep},
         view::View,
     },
     engine::state::State,
-    model::{id::Lsn, time::Timestamp},
+    model::{
+        id::Lsn,
+        planted::{Bug, planted},
+        time::Timestamp,
+    },
     storage::{
         error::StorageError,
         space::{Space, SpaceStep},
@@ -43,6 +43,8 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) published: ArcSwap<State>,
+    /// The latest time that it was said to be by the system's clock. Units: milliseconds.
+    told: AtomicI64,
     /// The view given out last, until something is published.
     pub(super) latest: ArcSwapOption<View>,
     pub(super) queue: Queue,
@@ -90,8 +92,9 @@ impl Shared {
         Shared {
             options,
             published: ArcSwap::from_pointee(state),
+            told: AtomicI64::new(i64::MIN),
             latest: ArcSwapOption::empty(),
-            queue: Queue::default(),
+            queue: Queue::of(QUEUE_MAX),
             is_stored: found.store.is_some(),
             identity: found.store.as_ref().map_or_else(|| *Uuid::new_v4().as_bytes(), Store::identity),
             store: Mutex::new(found.store),
@@ -169,7 +172,7 @@ impl Shared {
                 (refused.done)(Err(failure));
                 return;
             }
-            thread::sleep(BUSY_WAIT);
+            sleep(BUSY_WAIT);
             job = refused;
         }
     }
@@ -177,7 +180,8 @@ impl Shared {
     /// Lets go of the folder once no snapshot is on its way, so that it can be opened again.
     pub(super) fn release(&self, how: Result<(), Error>) {
         self.keeper.end();
-        let snapshotting = self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshotting =
+            (!planted(Bug::ReleaseEarly)).then(|| self.snapshotting.lock().unwrap_or_else(PoisonError::into_inner));
         self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(snapshotting);
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
@@ -195,13 +199,18 @@ impl Shared {
         matches!(self.options.clock, ClockChoice::Manual(_))
     }
 
-    /// What time it is, never before a state's last instant.
+    /// What time it is, never before a state's last instant, nor before what it was said to be: a clock that was set
+    /// ahead and back again stands still for whoever asked meanwhile.
     pub(super) fn now(&self, state: &State) -> Timestamp {
         match self.options.clock {
             // A manual clock stands where the last batch put it; the founding one is put at its start.
             ClockChoice::Manual(start) if state.lsn == Lsn(0) => start,
             ClockChoice::Manual(_) => state.as_of,
-            ClockChoice::System => system_now().max(state.as_of),
+            ClockChoice::System => {
+                let now = system_now().max(state.as_of).0;
+                let told = self.told.load(Ordering::Relaxed);
+                Timestamp(if told < now { self.told.fetch_max(now, Ordering::Relaxed).max(now) } else { told })
+            }
         }
     }
 

@@ -1,9 +1,8 @@
 //! Since when something waits, measured on the time that the database is open.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
+
+use crate::db::sync::AtomicI64;
 
 const NEVER: i64 = i64::MAX;
 

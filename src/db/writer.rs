@@ -1,11 +1,7 @@
 //! The one writer: admit, stamp, log, sync, publish, answer. What waits together shares one sync.
 
 use std::{
-    sync::{
-        Arc, PoisonError,
-        atomic::Ordering,
-        mpsc::{SyncSender, TrySendError},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc::TrySendError},
     time::Duration,
 };
 
@@ -18,6 +14,7 @@ use crate::{
         queue::{Capture, Job, Taken, Work},
         record::Written,
         shared::{Shared, told_low},
+        sync::SyncSender,
     },
     engine::{
         admit::{Admitted, OnceKey, admit_by},
@@ -173,7 +170,7 @@ impl Writer {
             };
             group.answers.push((done, result));
         }
-        let Group { state, frames, answers, erased, is_urgent, is_time, .. } = group;
+        let Group { state, frames, mut answers, erased, is_urgent, is_time, .. } = group;
         let is_changed = !frames.is_empty();
         if is_changed {
             let frames: Vec<_> = frames.into_iter().map(|(lsn, payload)| (lsn, payload.wait())).collect();
@@ -197,6 +194,12 @@ impl Writer {
             meters.sync.record(watch.elapsed());
             meters.batches.add(frames.len() as u64);
             meters.logged_bytes.add(bytes);
+            if planted(Bug::AnswerFirst) {
+                std::mem::take(&mut answers).into_iter().for_each(|(done, result)| done(result));
+            }
+            if planted(Bug::TellFirst) {
+                self.shared.tell_published();
+            }
             self.shared.published.store(Arc::new(state));
             let now = self.shared.uptime();
             let mut is_new = self.shared.unsaved.begin(now);
@@ -210,7 +213,7 @@ impl Writer {
             }
         }
         answers.into_iter().for_each(|(done, result)| done(result));
-        if is_changed {
+        if is_changed && !planted(Bug::TellFirst) {
             self.shared.tell_published();
         }
         if self.snapshot_is_due() {

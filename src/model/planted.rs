@@ -78,6 +78,14 @@ pub enum Bug {
     MarchOnce,
     /// A remembered outcome is answered with for ever.
     KeepOld,
+    /// The writer is woken up before there is anything to do.
+    WakeFirst,
+    /// A write is acknowledged before it is visible.
+    AnswerFirst,
+    /// Readers of the feed are told before there is anything to see.
+    TellFirst,
+    /// A folder is let go of while a snapshot is written to it.
+    ReleaseEarly,
 }
 
 /// Whether a bug is planted: never.
@@ -107,7 +115,7 @@ pub fn planted(bug: Bug) -> bool {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 37] = [
+    pub(crate) const ALL: [Bug; 41] = [
         Bug::SkipLogSync,
         Bug::AckBeforeSync,
         Bug::RetrySync,
@@ -145,5 +153,9 @@ impl Bug {
         Bug::WriteWhenLow,
         Bug::MarchOnce,
         Bug::KeepOld,
+        Bug::WakeFirst,
+        Bug::AnswerFirst,
+        Bug::TellFirst,
+        Bug::ReleaseEarly,
     ];
 }

@@ -115,6 +115,23 @@ fn thirty_days_agree_with_the_naive_database() {
     assert!(by_time > 100 * runs && entries > 3 * by_time / 2, "{by_time} of {entries} changes came by time");
 }
 
+/// Requests of a short history.
+const REQUESTS: usize = 500;
+
+#[test]
+fn two_thousand_short_histories_agree_at_every_write() {
+    let (first, runs) = (asked("THRONG_SHORT_SEED", 0), asked("THRONG_SHORT_RUNS", 2_000));
+    let (writes, entries) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_all_cores(runs, &|number| {
+        let (written, read) = Run::short(first + number).run_short();
+        writes.fetch_add(written, Ordering::Relaxed);
+        entries.fetch_add(read, Ordering::Relaxed);
+    });
+    let (writes, entries) = (writes.into_inner(), entries.into_inner());
+    println!("seed {first}: {runs} histories of {REQUESTS} requests, {entries} changes, judged at {writes} writes");
+    assert!(writes > 100 * runs && entries > 100 * runs, "{writes} writes, {entries} changes");
+}
+
 #[test]
 fn every_rule_of_the_runs_is_one() {
     let schema = generate_schema::schema(&mut Dice::new(0), Zone::utc());
@@ -164,7 +181,12 @@ struct Run {
     folded: BTreeMap<SegmentId, BTreeSet<u32>>,
     /// The last entry that was read.
     read: u64,
+    /// Its instant.
+    told: Timestamp,
     made: usize,
+    /// So many segments, and contacts of those that are written most.
+    made_max: usize,
+    keys: usize,
     /// So many contacts and requests a batch that whole chunks are answered at once.
     is_bulky: bool,
 }
@@ -176,12 +198,54 @@ impl Run {
         let now = Timestamp::parse(dice.pick::<&str>(NOWS)).unwrap();
         let wanted = generate_schema::schema(&mut dice, zone.clone());
         let naive = Naive::new(wanted.clone(), now);
-        let (folded, state) = (BTreeMap::new(), State::empty());
-        let mut run = Run { seed, dice, state, naive, start: now, folded, read: 0, made: 0, is_bulky: seed % 6 == 5 };
+        let is_bulky = seed % 6 == 5;
+        let mut run = Run {
+            seed,
+            dice,
+            state: State::empty(),
+            naive,
+            start: now,
+            folded: BTreeMap::new(),
+            read: 0,
+            told: now,
+            made: 0,
+            made_max: 14,
+            keys: if is_bulky { 150 } else { 25 },
+            is_bulky,
+        };
         run.admit(now, &[Request::Found(zone)]);
         run.admit(now, &[Request::Schema(patch(&wanted))]);
         run.tune();
         run
+    }
+
+    fn short(seed: u64) -> Run {
+        let mut run = Run::new(seed);
+        (run.made_max, run.keys, run.is_bulky) = (4, 5, false);
+        run
+    }
+
+    /// Few contacts and segments, a few requests a write; gives the number of writes, and of entries of the feed.
+    fn run_short(mut self) -> (u64, u64) {
+        let mut asked = 0;
+        while asked < REQUESTS {
+            let at = self.next_instant();
+            let mut requests = vec![Request::Tick(at)];
+            for _ in 0..self.dice.below(9).min(REQUESTS - asked) {
+                requests.push(self.request(at));
+            }
+            asked += requests.len() - 1;
+            let said = self.admit(at, &requests);
+            self.naive.advance(at);
+            for (request, said) in requests.iter().zip(said) {
+                let wanted = self.naive.write(request);
+                assert_eq!(said, wanted, "seed {} at {at}: {request:#?}", self.seed);
+            }
+            self.fold();
+            self.compare();
+        }
+        self.state.check().unwrap_or_else(|law| panic!("seed {}: {law}", self.seed));
+        (self.state.lsn.0, self.read)
     }
 
     /// In every third run whole chunks are answered from a few contacts on, and in every second one agendas are so
@@ -220,7 +284,8 @@ impl Run {
                 assert_eq!(said, wanted, "seed {} at {at}: {request:#?}", self.seed);
             }
             self.state.check().unwrap_or_else(|law| panic!("seed {} at {at}: {law}", self.seed));
-            self.fold(&before);
+            self.fold();
+            self.exact_ones(&before);
             self.compare();
             if self.dice.chance(10) {
                 self.tune();
@@ -251,7 +316,7 @@ impl Run {
         match self.dice.below(100) {
             0..45 => Request::Event(self.event(at)),
             45..65 => Request::Contact(self.contact(at)),
-            65..72 if self.made < 14 => {
+            65..72 if self.made < self.made_max => {
                 let segment = format!("live {}", self.made);
                 self.made += 1;
                 let source = SegmentSource::Rule(self.rule());
@@ -289,7 +354,7 @@ impl Run {
     }
 
     fn key(&mut self) -> ContactKey {
-        ContactKey::new(&format!("u-{}", self.dice.below(if self.is_bulky { 150 } else { 25 }))).unwrap()
+        ContactKey::new(&format!("u-{}", self.dice.below(self.keys))).unwrap()
     }
 
     /// Around the clock: mostly just before it, sometimes ahead of it.
@@ -331,15 +396,15 @@ impl Run {
         ContactWrite { key: self.key(), mode, values }
     }
 
-    /// Takes in what the feed has new; `before` are the facts as they were before the last batch.
-    fn fold(&mut self, before: &Naive) {
+    /// Takes in what the feed has new.
+    fn fold(&mut self) {
         let feed = self.state.live.feed();
-        let mut last = (before.as_of, SegmentId(0));
+        let mut last = self.told;
         for (seq, change) in feed.from(self.read + 1) {
             assert_eq!(seq, self.read + 1, "seed {}: the feed has no gaps", self.seed);
             self.read = seq;
-            assert!(change.at >= last.0, "seed {}: changes are in order of time", self.seed);
-            last = (change.at, change.segment);
+            assert!(change.at >= last, "seed {}: changes are in order of time", self.seed);
+            last = change.at;
             let members = self.folded.entry(change.segment).or_default();
             match change.what {
                 What::Entered(contact) => assert!(members.insert(contact.0), "seed {}: {change:?}", self.seed),
@@ -352,6 +417,12 @@ impl Run {
                 }
             }
         }
+        self.told = last;
+    }
+
+    /// Each change by time of the last batch is exact; `before` are the facts as they were before it.
+    fn exact_ones(&self, before: &Naive) {
+        let feed = self.state.live.feed();
         let changes = feed.from(0).filter(|(_, change)| change.lsn == self.state.lsn);
         let looked_at = if self.is_bulky { 5 } else { usize::MAX };
         for (_, change) in changes.filter(|(_, change)| change.cause == Cause::Time).take(looked_at) {

@@ -19,7 +19,7 @@
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
 //! - `kill`: kill -9 of the real server in the middle of writes.
-//! - `laws`: the laws of an algebra of sets, twenty thousand times each.
+//! - `laws`: the laws of an algebra of sets, a hundred thousand times each.
 //! - `live`: thirty days of writes, ticks, restarts and rule edits; the feed folded against the naive database.
 //! - `metrics`: `/metrics` and request ids, over a socket.
 //! - `naive`: the naive database by itself, so that the others may trust it.

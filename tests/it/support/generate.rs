@@ -64,7 +64,8 @@ pub const ZONES: &[&str] = &[
     "Africa/Casablanca",
 ];
 
-/// Instants worth being at: DST changes, month ends, 29 February, a day that Apia skipped, year ends.
+/// Instants worth being at: DST changes, month ends, 29 February, a day that Apia skipped, year ends, the last second
+/// of 32 bits, a year that has no 29 February though it is divisible by four, a leap second.
 pub const NOWS: &[&str] = &[
     "2026-05-01T10:00:00Z",
     "2026-03-29T01:30:00Z",
@@ -78,6 +79,10 @@ pub const NOWS: &[&str] = &[
     "2026-03-31T23:30:00Z",
     "2028-03-01T00:00:00Z",
     "1998-06-30T00:00:00Z",
+    "2038-01-19T03:14:07.999Z",
+    "2026-01-31T12:00:00Z",
+    "2100-02-28T23:59:59.999Z",
+    "2016-12-31T23:59:59.999Z",
 ];
 
 /// Texts of every kind that is compared: composed and not, folding in one step and in none, with marks and signs.
