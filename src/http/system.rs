@@ -46,7 +46,14 @@ pub async fn patch_schema(
 
 /// `GET /v1/status`
 pub async fn status(State(app): State<App>) -> Result<Response, Problem> {
-    body::blocking(move || Ok(answer_json(StatusCode::OK, &status_json(&app.db.status())))).await
+    body::blocking(move || {
+        Ok({
+            let mut status = status_json(&app.db.status());
+            status["limits"]["rate"] = app.rates.to_json();
+            answer_json(StatusCode::OK, &status)
+        })
+    })
+    .await
 }
 
 /// The status as it is sent.
