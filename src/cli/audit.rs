@@ -14,10 +14,10 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct AuditLog {
     /// A folder for the audit log, a file of JSON lines a day: who changed what, when, and how it went, without names.
-    #[arg(long, value_name = "DIR", env = "THRONG_AUDIT_LOG")]
+    #[arg(long, global = true, value_name = "DIR", env = "THRONG_AUDIT_LOG")]
     audit_log: Option<PathBuf>,
     /// How many days of it are kept.
-    #[arg(long, value_name = "N", env = "THRONG_AUDIT_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", env = "THRONG_AUDIT_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     audit_days: u16,
 }
 

@@ -51,7 +51,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a data folder over HTTP.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make a data folder of realistic contacts, ask the example segments, and serve it.
     Demo(demo::Demo),
     /// Load contacts (CSV or NDJSON) and events (NDJSON).

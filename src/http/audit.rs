@@ -114,7 +114,7 @@ pub async fn note(State(recorded): State<Recorded>, request: Request, next: Next
     recorded.audit.record(&Deed {
         action: recorded.action,
         by: caller.map(|caller| &*caller.0),
-        target: target.as_deref().filter(|_| response.status() != StatusCode::NOT_FOUND),
+        target: target.as_deref().filter(|_| response.status().is_success()),
         status: Some(response.status()),
         request_id: request_id.as_deref(),
         lsn: text(response.headers(), LSN).and_then(|lsn| lsn.parse().ok()),

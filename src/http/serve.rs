@@ -23,7 +23,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
@@ -313,6 +313,8 @@ impl Served {
         let mut stream = Paced::of(stream, self.manners.reading);
         let Some(tls) = self.tls.clone() else { return self.go_on(stream, watcher, false).await };
         if first[0] != HANDSHAKE {
+            // Unread, it would have the system reset the connection, and the answer be lost.
+            let _ = timeout(self.manners.first_byte, stream.read(&mut [0; 4_096])).await;
             let _ = stream.write_all(WANTS_TLS).await;
             let _ = stream.shutdown().await;
             return;
