@@ -2,6 +2,7 @@
 //!
 //! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
+//! - `canary`: no planted word in logs, audit log or metrics; the audit log; rates, over a socket.
 //! - `cli`: the command line, as typed.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `exports`: members as every format, and lists of ids back in, over a socket.
@@ -28,8 +29,10 @@
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `rules`: the rule language, by data files.
+//! - `slow`: hundreds of clients that hold on, while a good one goes on.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `tls`: secure connections, renewed certificates, and where settings come from.
 //! - `tracking`: what SDKs send, over a socket, as it was recorded.
 //! - `web`: the page over a socket: what it shows and escapes, its headers, and writes that other sites send.
 //! - `webhooks_kill`: a hostile receiver, and kills of the server: all is told, in order, under ids that stay.
@@ -40,6 +43,7 @@
 
 mod access;
 mod audience;
+mod canary;
 mod cli;
 mod erasure;
 mod exports;
@@ -66,9 +70,11 @@ mod outlook;
 mod promises;
 mod reads;
 mod rules;
+mod slow;
 mod sqlite;
 mod support;
 mod time;
+mod tls;
 mod tracking;
 mod web;
 mod webhooks;
