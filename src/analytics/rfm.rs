@@ -60,7 +60,7 @@ pub fn grid(log: &EventIndex, money: usize, (from, to): (Timestamp, Timestamp), 
         let mut asked = Words::boxed();
         of.chunk(chunk).load_into(&mut asked);
         let mut found: Vec<[i128; 3]> = Vec::new();
-        log.for_each_group_of(chunk, &asked, |_, group| {
+        log.for_each_group_of(chunk, &asked, (from.0, to.0), |_, group| {
             let events = group.between(from.0, to.0);
             if events.is_empty() {
                 return;

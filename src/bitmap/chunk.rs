@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::bitmap::{CHUNK, words::Words};
+use crate::bitmap::{CHUNK, patch::Patch, words::Words};
 
 /// The most values a sorted list holds before it turns into words.
 pub const ARRAY_MAX: usize = 4_096;
@@ -14,6 +14,8 @@ pub const DEMOTE_AT: usize = ARRAY_MAX / 2;
 pub const FEW_MAX: usize = 7;
 /// A list moves back into the slot when it holds no more than this.
 const FEW_AT: usize = FEW_MAX / 2;
+/// A list that others hold is patched from so many values on; a shorter one is copied.
+const PATCHED_MIN: usize = 128;
 
 /// The contacts of one chunk, in 16 bytes. Cloning shares; a write to what is shared copies it first.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ enum Repr {
         at: u32,
         len: u16,
     },
+    /// A list or words that others hold too, with what was changed since; and how many values that makes.
+    Patched(Arc<Patch>, u32),
 }
 
 /// What a chunk is made of, to be read without a copy.
@@ -143,6 +147,7 @@ impl Chunk {
                 let start = 2 * *at as usize;
                 View::Words(bytemuck::from_bytes(&base[start..start + size_of::<Words>()]))
             }
+            Repr::Patched(patch, _) => patch.whole().view(),
         }
     }
 
@@ -153,7 +158,7 @@ impl Chunk {
             Repr::Full => CHUNK as u32,
             Repr::Few { len, .. } => u32::from(*len),
             Repr::Array(values) => values.len() as u32,
-            Repr::Words(_, len) => *len,
+            Repr::Words(_, len) | Repr::Patched(_, len) => *len,
             Repr::MappedArray { len, .. } | Repr::MappedWords { len, .. } => u32::from(*len),
         }
     }
@@ -170,6 +175,9 @@ impl Chunk {
 
     /// Whether `at` is in.
     pub fn contains(&self, at: u16) -> bool {
+        if let Repr::Patched(patch, _) = &self.0 {
+            return patch.contains(at);
+        }
         match self.view() {
             View::Empty => false,
             View::Full => true,
@@ -180,6 +188,9 @@ impl Chunk {
 
     /// Puts `at` in; returns whether it was not.
     pub fn insert(&mut self, at: u16) -> bool {
+        if self.is_to_be_patched() {
+            return !self.contains(at) && (self.patch(at, self.len() + 1) || self.insert(at));
+        }
         match &mut self.0 {
             Repr::Empty => *self = Chunk::from_sorted(&[at]),
             Repr::Full => return false,
@@ -221,7 +232,7 @@ impl Chunk {
                     self.0 = Repr::Full;
                 }
             }
-            Repr::MappedArray { .. } | Repr::MappedWords { .. } => {
+            Repr::MappedArray { .. } | Repr::MappedWords { .. } | Repr::Patched(..) => {
                 return !self.contains(at) && {
                     self.own();
                     self.insert(at)
@@ -253,6 +264,9 @@ impl Chunk {
 
     /// Takes `at` out; returns whether it was in.
     pub fn remove(&mut self, at: u16) -> bool {
+        if self.is_to_be_patched() {
+            return self.contains(at) && (self.patch(at, self.len() - 1) || self.remove(at));
+        }
         match &mut self.0 {
             Repr::Empty => return false,
             Repr::Full => {
@@ -289,7 +303,7 @@ impl Chunk {
                     *self = few.expect("so few bits fit a list");
                 }
             }
-            Repr::MappedArray { .. } | Repr::MappedWords { .. } => {
+            Repr::MappedArray { .. } | Repr::MappedWords { .. } | Repr::Patched(..) => {
                 return self.contains(at) && {
                     self.own();
                     self.remove(at)
@@ -299,6 +313,60 @@ impl Chunk {
         true
     }
 
+    /// Whether a write would copy a payload, which others hold, for a single value.
+    fn is_to_be_patched(&self) -> bool {
+        match &self.0 {
+            Repr::Array(values) => values.len() >= PATCHED_MIN && Arc::strong_count(values) > 1,
+            Repr::Words(words, _) => Arc::strong_count(words) > 1,
+            Repr::MappedArray { len, .. } => usize::from(*len) >= PATCHED_MIN,
+            Repr::MappedWords { .. } | Repr::Patched(..) => true,
+            Repr::Empty | Repr::Full | Repr::Few { .. } => false,
+        }
+    }
+
+    /// Puts `at` in or takes it out by a patch, after which there are `len`. Where the form is to be another one, or
+    /// the patch is full, it does not: it makes the payload the chunk's own, to be written to in place.
+    fn patch(&mut self, at: u16, len: u32) -> bool {
+        let stays = match &self.0 {
+            Repr::Patched(patch, _) => patch.takes(at) && patch.keeps_its_form(len),
+            _ => Patch::of(self.clone()).keeps_its_form(len),
+        };
+        match &mut self.0 {
+            _ if !stays => self.own(),
+            Repr::Patched(patch, count) => {
+                Arc::make_mut(patch).toggle(at);
+                *count = len;
+            }
+            _ => {
+                let mut patch = Patch::of(self.clone());
+                patch.toggle(at);
+                self.0 = Repr::Patched(Arc::new(patch), len);
+            }
+        }
+        stays
+    }
+
+    /// The same form with other values at some places; it has a payload.
+    pub(super) fn toggled(&self, places: &[u16]) -> Chunk {
+        match self.view() {
+            View::Words(words) => {
+                let (mut words, mut len) = (Arc::new(*words), self.len());
+                let bits = Arc::get_mut(&mut words).expect("it was just made");
+                for at in places {
+                    if bits.set(*at) {
+                        len += 1;
+                    } else {
+                        bits.clear(*at);
+                        len -= 1;
+                    }
+                }
+                Chunk(Repr::Words(words, len))
+            }
+            View::Array(values) => Chunk(Repr::Array(Arc::new(toggled(values, places)))),
+            View::Empty | View::Full => unreachable!("only a payload is patched"),
+        }
+    }
+
     /// Turns a list into words.
     fn promote(&mut self) {
         let (mut words, len) = (Words::zero(), self.len());
@@ -306,8 +374,12 @@ impl Chunk {
         self.0 = Repr::Words(Arc::new(words), len);
     }
 
-    /// Copies a mapped payload to the heap, in the form it has.
+    /// Copies a payload that is mapped or patched to memory of its own, in the form it has.
     fn own(&mut self) {
+        if let Repr::Patched(patch, _) = &self.0 {
+            *self = patch.merged();
+            return;
+        }
         self.0 = match self.view() {
             View::Array(values) => Repr::Array(Arc::new(values.to_vec())),
             View::Words(words) => Repr::Words(Arc::new(*words), self.len()),
@@ -321,6 +393,7 @@ impl Chunk {
             (Repr::Empty, Repr::Empty) | (Repr::Full, Repr::Full) => true,
             (Repr::Array(a), Repr::Array(b)) => Arc::ptr_eq(a, b),
             (Repr::Words(a, _), Repr::Words(b, _)) => Arc::ptr_eq(a, b),
+            (Repr::Patched(a, _), Repr::Patched(b, _)) => Arc::ptr_eq(a, b),
             (Repr::MappedArray { base: a, at, .. }, Repr::MappedArray { base: b, at: other, .. })
             | (Repr::MappedWords { base: a, at, .. }, Repr::MappedWords { base: b, at: other, .. }) => {
                 Arc::ptr_eq(a, b) && at == other
@@ -335,9 +408,29 @@ impl Chunk {
         match &self.0 {
             Repr::Array(values) => COUNTS + size_of::<Vec<u16>>() + 2 * values.capacity(),
             Repr::Words(..) => COUNTS.next_multiple_of(align_of::<Words>()) + size_of::<Words>(),
+            Repr::Patched(patch, _) => COUNTS + patch.memory_bytes(),
             _ => 0,
         }
     }
+}
+
+/// Ascending values without those of `places` that they have, and with the others of them.
+fn toggled(values: &[u16], places: &[u16]) -> Vec<u16> {
+    let mut all = Vec::with_capacity(values.len() + places.len());
+    let mut rest = values;
+    for at in places {
+        let (before, after) = rest.split_at(rest.partition_point(|value| value < at));
+        all.extend_from_slice(before);
+        rest = match after.split_first() {
+            Some((value, after)) if value == at => after,
+            _ => {
+                all.push(*at);
+                after
+            }
+        };
+    }
+    all.extend_from_slice(rest);
+    all
 }
 
 impl Default for Chunk {
@@ -373,6 +466,7 @@ impl fmt::Debug for Chunk {
             Repr::Words(..) => "words",
             Repr::MappedArray { .. } => "mapped array",
             Repr::MappedWords { .. } => "mapped words",
+            Repr::Patched(..) => "patched",
         };
         write!(f, "{form} of {}", self.len())
     }

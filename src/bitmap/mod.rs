@@ -11,6 +11,7 @@ pub mod kernels;
 mod kernels_body;
 #[cfg(target_arch = "x86_64")]
 mod kernels_wide;
+mod patch;
 pub mod portable;
 pub mod posting;
 mod posting_image;

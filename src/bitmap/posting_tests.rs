@@ -165,6 +165,41 @@ proptest! {
     }
 
     #[test]
+    fn writes_among_readers_agree_with_sets(values in any_values(), toggles in vec((any::<u16>(), 0..8u8), 1..250)) {
+        let mut set: BTreeSet<u32> = values.iter().map(|at| u32::from(*at)).collect();
+        let mut posting: Posting = set.iter().copied().collect();
+        let mapped = read(written(&posting, 0), 0);
+        let (mut mapped, mut held) = (mapped, Vec::new());
+        for (at, kind) in toggles {
+            // Near the values, so that some are taken out, too.
+            let at = u32::from(if kind < 4 { at } else { values.iter().nth(usize::from(at) % values.len().max(1)).copied().unwrap_or(at) });
+            for posting in [&mut posting, &mut mapped] {
+                prop_assert_eq!(posting.contains(at), set.contains(&at));
+                match set.contains(&at) {
+                    true => prop_assert!(posting.remove(at) && !posting.remove(at)),
+                    false => prop_assert!(posting.insert(at) && !posting.insert(at)),
+                }
+            }
+            if !set.insert(at) {
+                set.remove(&at);
+            }
+            if kind % 2 == 0 {
+                held.push((posting.clone(), mapped.clone(), set.clone()));
+            }
+            if kind == 0 {
+                check(&posting, &set)?;
+            }
+        }
+        for (posting, mapped, set) in &held {
+            prop_assert_eq!(posting, mapped);
+            prop_assert!(posting.iter().eq(set.iter().copied()));
+            prop_assert_eq!(&read(written(mapped, 0), 0), posting);
+        }
+        check(&mapped, &set)?;
+        check(&posting, &set)?;
+    }
+
+    #[test]
     fn places_agree_with_sets(set in any_set(), ids in vec((0..5u32, any::<u16>()), 1..50)) {
         let posting: Posting = set.iter().copied().collect();
         let sorted: Vec<u32> = set.iter().copied().collect();
@@ -278,4 +313,22 @@ fn a_write_copies_only_the_chunk_it_touches() {
     assert!(posting.insert(1) && !posting.insert(2));
     let same: Vec<bool> = posting.chunks().zip(before.chunks()).map(|((_, a), (_, b))| a.is_same(b)).collect();
     assert_eq!(same, [false, true, true, true, true, true, true]);
+}
+
+#[test]
+fn a_write_among_readers_copies_no_payload_until_there_were_many() {
+    let mut posting: Posting = (0..60_000).filter(|id| id % 2 == 0).collect();
+    let (before, bytes) = (posting.clone(), posting.memory_bytes());
+    let mut held = Vec::new();
+    let form = |posting: &Posting| format!("{:?}", posting.chunk(0));
+    for at in 0..48 {
+        held.push(posting.clone());
+        assert!(posting.insert(2 * at + 1));
+        assert!(form(&posting).starts_with("patched"), "{at}");
+        assert!(posting.memory_bytes() < bytes + 512, "{} bytes", posting.memory_bytes());
+    }
+    held.push(posting.clone());
+    assert!(posting.insert(99) && form(&posting).starts_with("words"));
+    assert!(held.iter().enumerate().all(|(at, held)| held.len() == 30_000 + at as u64));
+    assert_eq!((posting.and_not(&before).len(), before.and_not(&posting).len()), (49, 0));
 }

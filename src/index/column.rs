@@ -9,7 +9,7 @@ use crate::bitmap::{
     posting::Posting,
     words::Words,
 };
-use crate::index::packed::Packed;
+use crate::index::patched::Patched;
 
 /// Rows of one block.
 pub const BLOCK_ROWS: usize = 4_096;
@@ -34,7 +34,7 @@ pub(super) struct Node {
 /// Values of 4,096 rows, at least one of which has one, and where they lie: perhaps less far apart, never farther.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    pub(super) packed: Arc<Packed>,
+    pub(super) values: Patched,
     pub(super) min: i128,
     pub(super) max: i128,
     /// Rows with a value.
@@ -49,7 +49,7 @@ fn split(row: u16) -> (usize, usize) {
 }
 
 /// The rows of a block that are in a chunk, as places in the block.
-fn places(chunk: &Chunk, block: usize) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn places(chunk: &Chunk, block: usize) -> impl Iterator<Item = usize> + '_ {
     let first = block * BLOCK_ROWS;
     let rows = chunk.iter_from(first as u16).map(usize::from);
     rows.take_while(move |row| *row < first + BLOCK_ROWS).map(move |row| row - first)
@@ -64,9 +64,9 @@ pub(super) fn held_in(chunk: &Chunk, block: usize) -> u32 {
     }
 }
 
-/// The last place of a block that is in a chunk.
-pub(super) fn last_in(chunk: &Chunk, block: usize) -> Option<usize> {
-    places(chunk, block).last()
+/// Whether a place of a block is in a chunk.
+pub(super) fn held(chunk: &Chunk, block: usize, place: usize) -> bool {
+    chunk.contains((block * BLOCK_ROWS + place) as u16)
 }
 
 impl Column {
@@ -107,8 +107,7 @@ impl Column {
     /// What lies at the place of `id`; a value only if one is present.
     fn there(&self, id: u32) -> Option<i128> {
         let (block, at) = split(id as u16);
-        let packed = &self.node((id >> 16) as usize)?.blocks[block].as_ref()?.packed;
-        (at < packed.len()).then(|| packed.get(at))
+        Some(self.node((id >> 16) as usize)?.blocks[block].as_ref()?.values.get(at))
     }
 
     /// Sets or drops the value of `id`; returns the one before.
@@ -131,7 +130,7 @@ impl Column {
         let present = self.present.chunk(chunk);
         match value {
             Some(value) => Block::write(slot, at, value, old.is_some(), present, block),
-            None => Block::drop_row(slot, at),
+            None => Block::drop_row(slot, at, present, block),
         }
         if let Some(found) = slot {
             found.tighten(present, block);
@@ -152,7 +151,7 @@ impl Column {
         for (block, words) in blocks.iter().zip(out.0.chunks_exact_mut(BLOCK_WORDS)) {
             match block {
                 Some(block) if lo <= block.min && block.max <= hi => words.fill(!0),
-                Some(block) if lo <= block.max && block.min <= hi => block.packed.range_into(lo, hi, words),
+                Some(block) if lo <= block.max && block.min <= hi => block.values.range_into(lo, hi, words),
                 _ => words.fill(0),
             }
         }
@@ -194,7 +193,7 @@ impl Column {
             if best.is_some_and(|best| !farther(&promise(block), &best)) {
                 break;
             }
-            let values = places(self.present.chunk(chunk), at).map(|place| block.packed.get(place));
+            let values = places(self.present.chunk(chunk), at).map(|place| block.values.get(place));
             best = best.into_iter().chain(values).reduce(|a, b| if farther(&b, &a) { b } else { a });
         }
         best
@@ -210,7 +209,7 @@ impl Column {
         let node = self.node(chunk);
         self.present.chunk(chunk).iter().filter_map(move |row| {
             let (block, at) = split(row);
-            Some((row, node?.blocks[block].as_ref()?.packed.get(at)))
+            Some((row, node?.blocks[block].as_ref()?.values.get(at)))
         })
     }
 
@@ -232,7 +231,7 @@ impl Column {
     pub fn memory_bytes(&self) -> usize {
         let nodes = self.nodes.iter().flatten().count() * size_of::<Node>() + 8 * self.nodes.capacity();
         let all = (0..self.nodes.len()).flat_map(|chunk| self.blocks(chunk));
-        let blocks: usize = all.map(|(_, block)| size_of::<Packed>() + block.packed.memory_bytes()).sum();
+        let blocks: usize = all.map(|(_, block)| block.values.memory_bytes()).sum();
         self.present.memory_bytes() + nodes + blocks
     }
 }
@@ -240,15 +239,9 @@ impl Column {
 impl Block {
     /// Writes a value; `again` says that the row had one. `present` already has the row.
     fn write(slot: &mut Option<Block>, at: usize, value: i128, again: bool, present: &Chunk, block: usize) {
-        let found = slot.get_or_insert_with(|| Block {
-            packed: Arc::new(Packed::new()),
-            min: value,
-            max: value,
-            held: 0,
-            stale: 0,
-        });
-        let held = |place: usize| present.contains((block * BLOCK_ROWS + place) as u16);
-        Arc::make_mut(&mut found.packed).set(at, value, &held);
+        let found =
+            slot.get_or_insert_with(|| Block { values: Patched::default(), min: value, max: value, held: 0, stale: 0 });
+        found.values.set(at, value, &|place| held(present, block, place));
         found.min = found.min.min(value);
         found.max = found.max.max(value);
         found.held += u32::from(!again);
@@ -256,14 +249,14 @@ impl Block {
     }
 
     /// Drops the value of a row, and the block with its last.
-    fn drop_row(slot: &mut Option<Block>, at: usize) {
+    fn drop_row(slot: &mut Option<Block>, at: usize, present: &Chunk, block: usize) {
         let Some(found) = slot else { return };
         found.held -= 1;
         if found.held == 0 {
             *slot = None;
             return;
         }
-        Arc::make_mut(&mut found.packed).forget(at);
+        found.values.forget(at, &|place| held(present, block, place));
         found.stale += 1;
     }
 
@@ -272,7 +265,7 @@ impl Block {
         if (self.stale as usize) < BLOCK_ROWS {
             return;
         }
-        let values = places(present, block).map(|place| self.packed.get(place)).map(|value| (value, value));
+        let values = places(present, block).map(|place| self.values.get(place)).map(|value| (value, value));
         if let Some((min, max)) = values.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
             (self.min, self.max) = (min, max);
         }

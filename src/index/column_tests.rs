@@ -10,7 +10,10 @@ use crate::codec::{
     cursor::Cursor,
     section::{MemoryImage, SectionSink, SectionSource},
 };
-use crate::index::packed::tests::any_kind;
+use crate::index::{
+    packed::{Packed, tests::any_kind},
+    patched::ROWS_MAX,
+};
 
 fn written(column: &Column) -> bytes::Bytes {
     let mut image = MemoryImage::new();
@@ -144,19 +147,33 @@ fn bounds_grow_exact_again() {
 }
 
 #[test]
-fn a_write_copies_one_block() {
+fn a_write_copies_a_few_rows_and_a_block_once_for_many() {
     let mut column = Column::new();
     for id in 0..140_000 {
         column.set(id, Some(i128::from(id % 1_000)));
     }
-    let before = column.clone();
-    column.set(70_000, Some(3));
+    let mut held = vec![column.clone()];
     let packed = |column: &Column| -> Vec<*const Packed> {
         (0..3)
-            .flat_map(|chunk| column.blocks(chunk).map(|(_, block)| Arc::as_ptr(&block.packed)).collect::<Vec<_>>())
+            .flat_map(|chunk| {
+                column.blocks(chunk).map(|(_, block)| block.values.packed() as *const Packed).collect::<Vec<_>>()
+            })
             .collect()
     };
-    let same = packed(&column).into_iter().zip(packed(&before)).filter(|(a, b)| a == b).count();
-    assert_eq!((packed(&column).len(), same), (35, 34));
-    assert_eq!((before.get(70_000), column.get(70_000)), (Some(0), Some(3)));
+    let same = |a: &Column, b: &Column| packed(a).into_iter().zip(packed(b)).filter(|(a, b)| a == b).count();
+    for turn in 0..ROWS_MAX as u32 {
+        column.set(70_000 + turn, Some(3));
+        held.push(column.clone());
+    }
+    assert_eq!(packed(&column).len(), 35);
+    assert!(same(&column, &held[0]) >= 34, "at most once is the block packed on the way");
+    let many = column.clone();
+    column.set(70_500, Some(3));
+    column.set(70_000, None);
+    assert_eq!(same(&column, &many), 34);
+    for (turn, held) in held.iter().enumerate() {
+        let of = |id: u32| i128::from(if id >= 70_000 && id < 70_000 + turn as u32 { 3 } else { id % 1_000 });
+        (69_990..70_040).for_each(|id| assert_eq!(held.get(id), Some(of(id)), "{id} after {turn}"));
+    }
+    assert_eq!((column.get(70_000), column.get(70_001), column.get(70_500)), (None, Some(3), Some(3)));
 }

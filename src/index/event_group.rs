@@ -15,6 +15,8 @@ use crate::{
 pub struct EventGroup<'a> {
     page: Option<&'a Page>,
     rows: Rows<'a>,
+    /// A window, and which events lie in it.
+    known: Option<((i64, i64), Range<usize>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ enum Rows<'a> {
 impl<'a> EventGroup<'a> {
     /// A contact without events.
     pub fn empty() -> EventGroup<'a> {
-        EventGroup { page: None, rows: Rows::Run(0..0) }
+        EventGroup { page: None, rows: Rows::Run(0..0), known: None }
     }
 
     /// A contact's events in a page.
@@ -37,13 +39,25 @@ impl<'a> EventGroup<'a> {
             Some(list) => Rows::List(Cow::Owned(list)),
             None => Rows::Run(page.packed_rows(slot)),
         };
-        EventGroup { page: Some(page), rows }
+        EventGroup { page: Some(page), rows, known: None }
     }
 
     /// Events at known rows of a page, in order.
     pub fn at(page: &'a Page, run: Range<usize>, list: Option<&'a [u32]>) -> EventGroup<'a> {
         let rows = list.map_or(Rows::Run(run), |list| Rows::List(Cow::Borrowed(list)));
-        EventGroup { page: Some(page), rows }
+        EventGroup { page: Some(page), rows, known: None }
+    }
+
+    /// As [`EventGroup::at`], with the rows of the packed part that lie in a window as bits. Units: milliseconds.
+    pub fn with_window(
+        page: &'a Page,
+        run: Range<usize>,
+        list: Option<&'a [u32]>,
+        window: (i64, i64),
+        inside: &[u64],
+    ) -> EventGroup<'a> {
+        let known = list.is_none().then(|| (window, side_by_side(inside, &run)));
+        EventGroup { known, ..EventGroup::at(page, run, list) }
     }
 
     /// How many events.
@@ -76,6 +90,11 @@ impl<'a> EventGroup<'a> {
 
     /// The events with `lo <= time <= hi`, as a range of their numbers. Units: milliseconds.
     pub fn between(&self, lo: i64, hi: i64) -> Range<usize> {
+        if let Some((window, inside)) = &self.known
+            && *window == (lo, hi)
+        {
+            return inside.clone();
+        }
         let from = partition(0..self.len(), |i| self.time(i).0 < lo);
         from..partition(from..self.len(), |i| self.time(i).0 <= hi)
     }
@@ -111,5 +130,51 @@ impl<'a> EventGroup<'a> {
     pub fn id(&self, i: usize) -> Option<u32> {
         let (page, row) = self.place(i)?;
         Some(page.id(row)).filter(|id| *id != NO_ID)
+    }
+}
+
+/// Which of a run of rows are set, counted from its first; they lie side by side, as times ascend.
+fn side_by_side(rows: &[u64], run: &Range<usize>) -> Range<usize> {
+    let mut found = 0..0;
+    if run.is_empty() {
+        return found;
+    }
+    let (first, last) = (run.start / 64, (run.end - 1) / 64);
+    for (place, word) in (first..).zip(&rows[first..=last]) {
+        let mut bits = *word;
+        if place == first {
+            bits &= !0 << (run.start % 64);
+        }
+        if place == last {
+            bits &= !0 >> (63 - (run.end - 1) % 64);
+        }
+        if bits != 0 && found.is_empty() {
+            let start = 64 * place + bits.trailing_zeros() as usize - run.start;
+            found = start..start;
+        }
+        found.end += bits.count_ones() as usize;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_side_by_side_are_found_across_words() {
+        for (from, to) in [(0, 0), (3, 9), (60, 70), (64, 128), (10, 300), (299, 300)] {
+            let mut rows = vec![0u64; 5];
+            (from..to).for_each(|row: usize| rows[row / 64] |= 1 << (row % 64));
+            for (start, end) in [(0, 300), (0, 1), (5, 65), (63, 64), (64, 64), (128, 320), (299, 301)] {
+                let expected: Vec<usize> = (start..end).filter(|row| (from..to).contains(row)).collect();
+                let found = side_by_side(&rows, &(start..end));
+                assert_eq!(
+                    found.map(|number| start + number).collect::<Vec<_>>(),
+                    expected,
+                    "{from}..{to} of {start}..{end}"
+                );
+            }
+        }
     }
 }

@@ -174,16 +174,25 @@ impl EventIndex {
         }
     }
 
-    /// Calls `f` with the contacts of a chunk that have events and are in `of`, ascending.
-    pub fn for_each_group_of(&self, chunk: usize, of: &Words, mut f: impl FnMut(u16, &EventGroup<'_>)) {
+    /// Calls `f` with the contacts of a chunk that have events and are in `of`, ascending. Each group knows which of
+    /// its events lie in `lo..=hi` where that was found for a whole page. Units: milliseconds.
+    pub fn for_each_group_of(
+        &self,
+        chunk: usize,
+        of: &Words,
+        (lo, hi): (i64, i64),
+        mut f: impl FnMut(u16, &EventGroup<'_>),
+    ) {
+        let mut inside = Vec::new();
         for (number, page) in self.pages(chunk) {
             let words = &of.0[number * PAGE / 64..(number + 1) * PAGE / 64];
             let asked: u32 = words.iter().map(|word| word.count_ones()).sum();
             let first = (number * PAGE) as u16;
-            if !page.is_merged() && asked as usize > PAGE / 16 {
+            if asked as usize > PAGE / 16 {
+                page.packed_in(lo, hi, &mut inside);
                 page.for_each(|slot, run, list| {
                     if of.get(first + slot) {
-                        f(first + slot, &EventGroup::at(page, run, list));
+                        f(first + slot, &EventGroup::with_window(page, run, list, (lo, hi), &inside));
                     }
                 });
                 continue;

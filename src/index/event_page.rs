@@ -206,6 +206,11 @@ impl Page {
         count
     }
 
+    /// Sets the bits of the rows of the packed part that lie in `lo..=hi`. Units: milliseconds.
+    pub fn packed_in(&self, lo: i64, hi: i64, rows: &mut Vec<u64>) {
+        self.base.times.range_into(lo.into(), hi.into(), rows);
+    }
+
     /// Sets the bits of the contacts with an event in `lo..=hi`. `rows` is a scratch. Units: milliseconds.
     pub fn window_into(&self, lo: i64, hi: i64, rows: &mut Vec<u64>, out: &mut [u64]) {
         let base = &*self.base;

@@ -138,7 +138,12 @@ fn compare(index: &EventIndex, model: &Model, random: &mut impl Rng) {
     for chunk in 0..index.chunk_count() {
         let id = |slot: u16| (chunk * CHUNK) as u32 + u32::from(slot);
         index.for_each_group(chunk, |slot, group| seen.push((id(slot), events_of(index, group))));
-        index.for_each_group_of(chunk, &asked, |slot, group| picked.push((id(slot), events_of(index, group))));
+        let window = (time(random), time(random));
+        index.for_each_group_of(chunk, &asked, window, |slot, group| {
+            let inside = (0..group.len()).filter(|i| (window.0..=window.1).contains(&group.time(*i).0));
+            assert!(group.between(window.0, window.1).eq(inside), "contact {} in {window:?}", id(slot));
+            picked.push((id(slot), events_of(index, group)));
+        });
     }
     let all: Vec<_> = present.iter().map(|id| (*id, widened(model.sorted(*id), width))).collect();
     assert_eq!(seen, all);

@@ -62,6 +62,7 @@ pub mod numbers;
 pub mod packed;
 mod packed_fit;
 mod packed_image;
+mod patched;
 pub mod pending;
 pub mod property;
 pub mod rows;

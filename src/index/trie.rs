@@ -86,6 +86,16 @@ impl<T: Clone> Trie<T> {
         put(&mut self.root, self.levels, number, item);
     }
 
+    /// How many items.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     fn reaches(&self, number: u32) -> bool {
         self.levels * BITS >= 32 || number >> (self.levels * BITS) == 0
     }

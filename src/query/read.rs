@@ -120,7 +120,7 @@ impl Worker<'_, '_> {
         found.fill(false);
         if !near.is_zero() {
             let base = self.contact(0).0;
-            log.for_each_group_of(self.chunk, &near, |at, group| {
+            log.for_each_group_of(self.chunk, &near, reader.window(), |at, group| {
                 if reader.holds_of(ContactId(base + u32::from(at)), group) != differs {
                     found.set(at);
                 }

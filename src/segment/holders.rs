@@ -17,8 +17,11 @@ use crate::{
 const ROWS: usize = 64;
 /// Pages whose rows are written anew together: the words of a line of memory.
 const TOGETHER: usize = 8;
-/// From so many segments on the rows of a chunk are written anew; up to twice as many, so that chunks take turns.
+/// From so many loose segments on the rows of a chunk are written anew, one chunk after each batch.
 const LOOSE_MAX: usize = 16;
+/// From one of so many segments on they are written at once: what is written grows with the segments, so it is written
+/// more and more seldom while many segments are made.
+const LOOSE_SHARE: usize = 4;
 
 /// The segments that hold each contact. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +30,8 @@ pub(super) struct Holders {
     blocks: Trie<Block>,
     /// Changes that are not in the rows yet, in order: who, of which segment, and whether it holds them now.
     waiting: Vec<(u32, SegmentId, bool)>,
-    /// Chunks in which segments became loose meanwhile.
-    loosened: BTreeSet<usize>,
+    /// Chunks whose rows are to be written anew.
+    slack: BTreeSet<usize>,
 }
 
 /// The rows of one chunk.
@@ -268,12 +271,14 @@ impl Holders {
         let block = self.blocks.get_mut(chunk as u32, Block::default);
         if let Err(place) = block.loose_at(segment) {
             block.loose.insert(place, Loose { segment, is_stale: !before.is_empty() });
-            self.loosened.insert(chunk);
+            if block.loose.len() > LOOSE_MAX {
+                self.slack.insert(chunk);
+            }
         }
     }
 
-    /// Writes the changes to the rows, and the rows of those chunks anew where many segments are loose.
-    pub(super) fn catch_up(&mut self, sets: &impl Sets) {
+    /// Writes the changes to the rows, and the rows of those chunks anew where many of so many segments are loose.
+    pub(super) fn catch_up(&mut self, segments: usize, sets: &(impl Sets + Sync)) {
         let mut waiting = std::mem::take(&mut self.waiting);
         // The changes of a contact stay in their order.
         waiting.sort_by_key(|(contact, ..)| *contact);
@@ -283,11 +288,21 @@ impl Holders {
         }
         waiting.clear();
         self.waiting = waiting;
-        for chunk in std::mem::take(&mut self.loosened) {
-            let is_slack = |block: &Block| block.loose.len() > LOOSE_MAX + chunk % LOOSE_MAX;
-            if self.blocks.get(chunk as u32).is_some_and(is_slack) {
-                self.blocks.get_mut(chunk as u32, Block::default).tighten(chunk, sets);
-            }
+        let loose = |chunk: &usize| self.blocks.get(*chunk as u32).map_or(0, |block| block.loose.len());
+        // Chunks take turns.
+        let is_urgent = |chunk: &&usize| loose(chunk) > LOOSE_MAX + *chunk % LOOSE_MAX + segments / LOOSE_SHARE;
+        let mut chunks: Vec<usize> = self.slack.iter().filter(is_urgent).copied().collect();
+        if chunks.is_empty() {
+            chunks.extend(self.slack.first());
+        }
+        let written = in_parts(&chunks, |chunk| {
+            let mut block = self.blocks.get(*chunk as u32).cloned().unwrap_or_default();
+            block.tighten(*chunk, sets);
+            block
+        });
+        for (chunk, block) in chunks.iter().zip(written) {
+            self.blocks.set(*chunk as u32, Some(block));
+            self.slack.remove(chunk);
         }
     }
 
@@ -382,7 +397,7 @@ mod tests {
                     holders.change(segment, contact, is_in);
                 }
             }
-            holders.catch_up(&members);
+            holders.catch_up(round / 8, &members);
             if round % 20 == 0 {
                 assert!(holders.agree(3, &segments, &members), "round {round}");
                 let afresh = Holders::restored(3, &segments, &members);

@@ -358,7 +358,7 @@ impl Live {
     /// Brings what is told of a contact in line with the members of segments.
     pub(super) fn catch_up(&mut self) {
         let mut holders = std::mem::take(&mut self.holders);
-        holders.catch_up(self);
+        holders.catch_up(self.kept.len(), self);
         self.holders = holders;
     }
 
