@@ -47,10 +47,12 @@ fn started(at: &Path, arguments: &[&str]) -> Told {
         .stderr(Stdio::from(log))
         .spawn()
         .unwrap();
+    let mut server = Told { child, url: String::new(), key };
     loop {
         let text = fs::read_to_string(at.join("log")).unwrap();
         if let Some((url, _)) = text.rsplit_once("page is at ").and_then(|(_, rest)| rest.split_once("/\n")) {
-            return Told { child, url: url.to_owned(), key };
+            server.url = url.to_owned();
+            return server;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
