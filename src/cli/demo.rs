@@ -16,7 +16,13 @@ use crate::{
         show,
     },
     db::{clock::Stopwatch, clock::system_now, database::Database, keys::Keyring, options::Options},
-    http::{guard::Hosts, serve::Server, tracking_map::Mapping},
+    http::{
+        audit::Audit,
+        guard::Hosts,
+        rates::Rates,
+        serve::{Manners, Server},
+        tracking_map::Mapping,
+    },
     model::{
         currency::Currency,
         name::{ContactKey, Name},
@@ -63,7 +69,11 @@ impl Demo {
     /// Makes the data, asks, and serves until told to stop.
     pub fn run(self) -> Result<(), Failure> {
         let keys = Keyring::open(&self.data)?;
-        let server = if self.no_serve { None } else { Some(serve::bind(self.listen, keys.is_keyed())?) };
+        let server = if self.no_serve {
+            None
+        } else {
+            Some(serve::bind(self.listen, keys.is_keyed(), Manners::default(), None)?)
+        };
         let folder = Options::folder(&self.data);
         let db = Database::open(folder)?;
         let found = db.status().contacts;
@@ -81,7 +91,7 @@ impl Demo {
             Some(server) => {
                 print(&next_steps(&server, &self.data))?;
                 let webhooks = Settings { reach: Reach::Loopback, ..Settings::default() };
-                let access = Access { keys, hosts: Hosts::default() };
+                let access = Access { keys, rates: Rates::default(), audit: Audit::default(), hosts: Hosts::default() };
                 serve::serve(server, db, webhooks, access, Mapping::default())
             }
             None => Ok(db.close()?),

@@ -5,8 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{failure::Failure, query::print, show, target::DEFAULT_FOLDER},
+    cli::{
+        audit::{AuditLog, typed},
+        failure::Failure,
+        query::print,
+        show,
+        target::DEFAULT_FOLDER,
+    },
     db::keys::{Key, Scope, create_key, list_keys, revoke_key},
+    model::rate::Rate,
 };
 
 /// Make, list and revoke access keys. A server knows within half a second.
@@ -20,6 +27,8 @@ pub struct Keys {
     /// The data folder.
     #[arg(long, global = true, value_name = "DIR", env = "THRONG_DATA", default_value = DEFAULT_FOLDER)]
     data: PathBuf,
+    #[command(flatten)]
+    audit: AuditLog,
 }
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +41,9 @@ enum Action {
         /// What it lets do; may stand several times.
         #[arg(long, value_name = "read|write|track|admin", required = true, value_parser = scope)]
         scope: Vec<Scope>,
+        /// How often it may call, such as 50/s, 600/m or 1000/h, whatever the server's --rate-limit lets others.
+        #[arg(long, value_name = "RATE")]
+        rate: Option<Rate>,
     },
     /// List all keys, those that were revoked too.
     List,
@@ -52,22 +64,27 @@ impl Keys {
     ///
     /// Errors: those of the folder; an id that no key has.
     pub fn run(self) -> Result<(), Failure> {
+        // Opened first: a deed that cannot be recorded is better not done.
+        let audit = self.audit.open()?;
         match self.action {
-            Action::Create { name, scope } => {
-                let (key, token) = create_key(&self.data, &name, &scope)?;
+            Action::Create { name, scope, rate } => {
+                let (key, token) = create_key(&self.data, &name, &scope, rate)?;
+                audit.record(&typed("createKey", &key.id));
                 eprintln!("made the key {} of the scopes {}; it is shown this once:", key.id, scopes(&key));
                 print(&token)
             }
             Action::List => {
                 let row = |key: Key| {
                     let scopes = scopes(&key);
-                    vec![key.id, key.name, scopes, key.created, key.revoked.unwrap_or_default()]
+                    let rate = key.rate.map(|rate| rate.to_string()).unwrap_or_default();
+                    vec![key.id, key.name, scopes, rate, key.created, key.revoked.unwrap_or_default()]
                 };
                 let rows = list_keys(&self.data)?.into_iter().map(row).collect();
-                print(&show::table(&["id", "name", "scopes", "made", "revoked"], rows))
+                print(&show::table(&["id", "name", "scopes", "rate", "made", "revoked"], rows))
             }
             Action::Revoke { id } => {
                 let key = revoke_key(&self.data, &id)?;
+                audit.record(&typed("revokeKey", &key.id));
                 print(&format!("revoked the key {} ({})", key.id, key.name))
             }
         }

@@ -10,7 +10,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod admin;
 pub mod audience;
+pub mod audit;
 pub mod bench;
+pub mod config;
 pub mod definitions;
 pub mod demo;
 pub mod failure;
@@ -18,8 +20,10 @@ pub mod figures;
 pub mod generate;
 pub mod import;
 pub mod key;
+pub mod man;
 pub mod past;
 pub mod query;
+pub mod secure;
 pub mod segment;
 pub mod serve;
 pub mod show;
@@ -49,7 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a data folder over HTTP.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make a data folder of realistic contacts, ask the example segments, and serve it.
     Demo(demo::Demo),
     /// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet).
@@ -76,10 +80,14 @@ enum Command {
     Salvage(admin::Salvage),
     /// Write realistic data of any size to files, the same for the same seed.
     Generate(generate::Generate),
+    /// Check a file of settings for throng serve.
+    Config(config::Config),
     /// Figures: contacts, events, memory by index, log and snapshot.
     Status(admin::Status),
     /// Measure this machine: every job of the database against what the machine itself can do.
     Bench(bench::Bench),
+    /// Print the manual page, or write those of all subcommands to a folder.
+    Man(man::Man),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -89,8 +97,19 @@ enum Command {
 
 /// Reads the arguments, does what they say, and gives the exit code.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    logging(matches!(cli.command, Command::Serve(_)));
+    let typed: Vec<_> = std::env::args_os().collect();
+    let typed = match config::with_file(&Cli::command().get_matches_from(&typed), typed) {
+        Ok(typed) => typed,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return failure.exit_code();
+        }
+    };
+    let cli = Cli::parse_from(typed);
+    logging(match &cli.command {
+        Command::Serve(serve) => Some(serve.log_format),
+        _ => None,
+    });
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
@@ -106,8 +125,10 @@ pub fn run() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Salvage(salvage) => salvage.run(),
         Command::Generate(generate) => generate.run(),
+        Command::Config(config) => config.run(),
         Command::Status(status) => status.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Man(man) => man.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "throng", &mut std::io::stdout());
             Ok(())
@@ -122,12 +143,19 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Logs go to standard error: all of them for the server, warnings for the rest; `THRONG_LOG` says otherwise.
-fn logging(server: bool) {
-    use tracing_subscriber::{EnvFilter, fmt, prelude::*};
-    let usual = if server { "info" } else { "warn" };
+/// Logs go to standard error: all of them for the server, warnings for the rest; `THRONG_LOG` says otherwise. Libraries
+/// that tell what passes through them are not heard: that is other people's data.
+fn logging(server: Option<serve::LogFormat>) {
+    use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, prelude::*};
+    let usual = if server.is_some() { "info" } else { "warn" };
     let filter = EnvFilter::try_from_env("THRONG_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    let format = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let ours = filter_fn(|told| told.target().starts_with("throng") || *told.level() <= tracing::Level::INFO);
+    let (json, text) = match server {
+        Some(serve::LogFormat::Json) => (Some(fmt::layer().json().flatten_event(true)), None),
+        _ => (None, Some(fmt::layer().with_target(false))),
+    };
+    let json = json.map(|json| json.with_writer(std::io::stderr).with_filter(ours.clone()));
+    let text = text.map(|text| text.with_writer(std::io::stderr).with_filter(ours));
     // A second call, in a test, keeps the first one's choice.
-    let _ = tracing_subscriber::registry().with(filter).with(format).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(json).with(text).try_init();
 }

@@ -7,7 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::{
-    cli::failure::{FAULT, Failure, NO_ROOM},
+    cli::{
+        failure::{FAULT, Failure, NO_ROOM},
+        secure,
+    },
     db::{
         database::Database,
         options::{ClockChoice, Options, Upkeep},
@@ -29,13 +32,13 @@ pub struct Folder {
     #[arg(long, value_name = "DIR", env = "THRONG_DATA", default_value = DEFAULT_FOLDER)]
     pub data: PathBuf,
     /// Use a manual clock that stands at this instant, such as 2026-05-01T00:00:00Z, until it is moved.
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    #[arg(long, value_name = "INSTANT", env = "THRONG_CLOCK", value_parser = instant)]
     pub clock: Option<Timestamp>,
     /// The time zone in which days are counted, such as Europe/Berlin; set once, when the folder is made [default: UTC].
-    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    #[arg(long, value_name = "ZONE", env = "THRONG_TIME_ZONE", value_parser = zone)]
     pub time_zone: Option<Zone>,
     /// Read snapshots into memory at the start instead of mapping them.
-    #[arg(long)]
+    #[arg(long, env = "THRONG_NO_MMAP")]
     pub no_mmap: bool,
 }
 
@@ -82,8 +85,11 @@ impl Folder {
 #[derive(Args, Clone, Debug)]
 pub struct Where {
     /// Ask a running server, such as http://127.0.0.1:7171, instead of opening a folder.
-    #[arg(long, value_name = "URL", env = "THRONG_URL")]
+    #[arg(long, visible_alias = "server", value_name = "URL", env = "THRONG_URL")]
     pub url: Option<String>,
+    /// A file of the authorities, as PEM, that may vouch for an https server [default: those that this machine trusts].
+    #[arg(long, value_name = "FILE", env = "THRONG_CA_CERT")]
+    pub ca_cert: Option<PathBuf>,
     /// The key to show to the server.
     #[arg(long = "key", value_name = "KEY", env = "THRONG_KEY", hide_env_values = true)]
     pub access_key: Option<String>,
@@ -118,7 +124,7 @@ impl Where {
     /// Errors: those of [`Folder::open`].
     pub fn open(&self) -> Result<Target, Failure> {
         if let Some(url) = &self.url {
-            let agent = self.agent()?;
+            let agent = self.agent(url)?;
             return Ok(Target::Server(url.trim_end_matches('/').to_owned(), agent));
         }
         let db = self.folder.open()?;
@@ -129,8 +135,11 @@ impl Where {
 
 impl Where {
     /// A client that shows the key, if there is one.
-    fn agent(&self) -> Result<ureq::Agent, Failure> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
+    fn agent(&self, url: &str) -> Result<ureq::Agent, Failure> {
+        let mut config = ureq::Agent::config_builder().http_status_as_error(false);
+        if url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
+            config = config.tls_config(secure::client(self.ca_cert.as_deref())?);
+        }
         let Some(key) = &self.access_key else { return Ok(config.build().into()) };
         let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| Failure::caller("the key holds what no key does"))?;

@@ -21,7 +21,7 @@ use crate::{
         clock::{Stopwatch, system_now},
         error::Error,
     },
-    model::{limits, time::Timestamp},
+    model::{limits, rate::Rate, time::Timestamp},
     storage::{
         error::{StorageError, StorageErrorKind},
         keys_file::{edit_keys, read_keys},
@@ -84,6 +84,9 @@ pub struct Key {
     pub scopes: Vec<Scope>,
     /// When it was made, as RFC 3339.
     pub created: String,
+    /// How often it may call, if not as often as the server lets others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
@@ -105,6 +108,8 @@ pub struct Grant {
     pub id: String,
     /// What it lets do.
     pub scopes: Vec<Scope>,
+    /// How often it may call, if that was said of it.
+    pub rate: Option<Rate>,
 }
 
 impl Grant {
@@ -147,7 +152,7 @@ impl Keyring {
         let found = keys.keys.iter().find(|key| key.id == id && key.revoked.is_none());
         let kept = found.and_then(|key| unhex(key.hash.as_deref()?)).unwrap_or_default();
         let same = bool::from(shown.as_slice().ct_eq(&kept));
-        found.filter(|_| same).map(|key| Grant { id: key.id.clone(), scopes: key.scopes.clone() })
+        found.filter(|_| same).map(|key| Grant { id: key.id.clone(), scopes: key.scopes.clone(), rate: key.rate })
     }
 
     /// Reads the file again if the last look at it is some time ago. What cannot be read changes nothing: whoever was
@@ -182,7 +187,7 @@ impl Keyring {
 /// Makes a key and returns it: it is nowhere to be had again.
 ///
 /// Errors: those of the folder; no name, or one that is too long; no scope.
-pub fn create_key(dir: &Path, name: &str, scopes: &[Scope]) -> Result<(Key, String), Error> {
+pub fn create_key(dir: &Path, name: &str, scopes: &[Scope], rate: Option<Rate>) -> Result<(Key, String), Error> {
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES_MAX || scopes.is_empty() {
         let told = format!("a key has a name of 1 to {} bytes, and at least one scope", limits::NAME_BYTES_MAX);
         return Err(config(dir, told));
@@ -196,6 +201,7 @@ pub fn create_key(dir: &Path, name: &str, scopes: &[Scope]) -> Result<(Key, Stri
         name: name.to_owned(),
         scopes,
         created: system_now().to_string(),
+        rate,
         revoked: None,
         hash: Some(hex(&Sha256::digest(secret.as_bytes()))),
     };

@@ -8,8 +8,8 @@ fn keys_are_made_shown_and_revoked() {
     let dir = folder.path().join("data");
     let keyring = Keyring { dir: Some(dir.clone()), ..Keyring::default() };
     assert!(!keyring.is_keyed() && list_keys(&dir).unwrap().is_empty());
-    let (key, token) = create_key(&dir, "shop", &[Scope::Write, Scope::Read, Scope::Read]).unwrap();
-    let (other, second) = create_key(&dir, "page", &[Scope::Track]).unwrap();
+    let (key, token) = create_key(&dir, "shop", &[Scope::Write, Scope::Read, Scope::Read], "5/m".parse().ok()).unwrap();
+    let (other, second) = create_key(&dir, "page", &[Scope::Track], None).unwrap();
     keyring.look().unwrap();
     assert!(keyring.is_keyed());
     let grant = keyring.grant(&token).unwrap();
@@ -36,7 +36,7 @@ fn keys_are_made_shown_and_revoked() {
 #[test]
 fn a_thousand_malformed_keys_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, token) = create_key(folder.path(), "x", &[Scope::Admin]).unwrap();
+    let (_, token) = create_key(folder.path(), "x", &[Scope::Admin], None).unwrap();
     let keyring = Keyring::open(folder.path()).unwrap();
     assert!(keyring.grant(&token).is_some());
     let mut tried = 0;
@@ -59,8 +59,8 @@ fn a_file_that_cannot_be_read_lets_nobody_in() {
     for text in ["", "[]", "{\"version\":2,\"keys\":[]}", "{\"version\":1}"] {
         std::fs::write(folder.path().join(KEYS), text).unwrap();
         assert!(Keyring::open(folder.path()).is_err(), "{text}");
-        assert!(create_key(folder.path(), "x", &[Scope::Admin]).is_err(), "{text}");
+        assert!(create_key(folder.path(), "x", &[Scope::Admin], None).is_err(), "{text}");
     }
-    assert!(create_key(folder.path(), " ", &[Scope::Admin]).is_err());
+    assert!(create_key(folder.path(), " ", &[Scope::Admin], None).is_err());
     assert!(revoke_key(&folder.path().join("new"), "nobody").is_err());
 }

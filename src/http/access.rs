@@ -2,6 +2,7 @@
 //! everyone on this machine.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,7 +12,7 @@ use std::{
 use axum::{
     body::{Body, BodyDataStream, Bytes, HttpBody},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -25,6 +26,8 @@ use crate::{
 
 /// The header under which handlers find the id of the caller's key.
 const BY: &str = "throng-by";
+/// The header under which handlers find the address that a call came from.
+const FROM: &str = "throng-from";
 /// How often it is looked whether the key of a call under way was revoked. With [`crate::db::keys`]' own half second
 /// such a call ends within one.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -39,6 +42,19 @@ pub fn note(headers: &mut HeaderMap, grant: &Grant) {
     if let Ok(id) = HeaderValue::from_str(&grant.id) {
         headers.insert(BY, id);
     }
+}
+
+/// The address that a call came from; the server notes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// The id of the key that let a call pass, beside the answer.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Box<str>);
+
+/// The headers of a call whose key stands elsewhere: where it came from alone.
+pub fn origin(headers: &HeaderMap) -> HeaderMap {
+    headers.get(FROM).map(|from| (HeaderName::from_static(FROM), from.clone())).into_iter().collect()
 }
 
 /// What a call wants of its caller.
@@ -119,6 +135,7 @@ impl Pass {
 pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     // What a caller says of itself counts for nothing.
     request.headers_mut().remove(BY);
+    request.headers_mut().remove(FROM);
     let pass = match door.judge(&mut request) {
         Ok(Some(pass)) => pass,
         Ok(None) => return next.run(request).await,
@@ -128,8 +145,11 @@ pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -
         }
     };
     if !reads(request.method()) {
+        let caller = by(request.headers()).map(Caller);
         // Broken off, a write would leave its caller without knowing what became of it.
-        return watched(next.run(request).await, pass);
+        let mut response = watched(next.run(request).await, pass);
+        caller.map(|caller| response.extensions_mut().insert(caller));
+        return response;
     }
     tokio::select! {
         biased;
@@ -156,12 +176,24 @@ impl Door {
             let detail = "a write that a page of another site sends through a browser is refused";
             return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail));
         }
+        let from = request.extensions().get::<Peer>().map(|peer| peer.0);
+        if self.needs == Needs::Track && is_keyed {
+            // The key may be elsewhere; who finds it counts the call.
+            if let Some(Ok(from)) = from.map(|from| HeaderValue::from_str(&from.to_string())) {
+                request.headers_mut().insert(FROM, from);
+            }
+            return Ok(None);
+        }
+        if !is_keyed || self.needs == Needs::Nothing {
+            self.app.rates.address(from)?;
+        }
         if matches!(self.needs, Needs::Nothing | Needs::Track) {
             return Ok(None);
         }
         let shown = if is_keyed { Some(shown(request.headers())) } else { None };
         if let Some(key) = &shown {
-            let grant = granted(&self.app, key.as_deref())?;
+            let grant = granted(&self.app, key.as_deref(), from)?;
+            self.app.rates.key(&grant)?;
             if !self.needs.suits(&grant) {
                 return Err(forbidden(&grant, self.needs));
             }
@@ -220,20 +252,31 @@ pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<O
     let keys = [in_header.as_deref(), other];
     let grants: Vec<Grant> = keys.into_iter().flatten().filter_map(|key| app.keys.grant(key)).collect();
     if let Some(grant) = grants.iter().find(|grant| Needs::Track.suits(grant)) {
+        app.rates.key(grant)?;
         return Ok(Some(grant.clone()));
     }
     match grants.first() {
         Some(grant) => Err(forbidden(grant, Needs::Track)),
-        None => granted(app, other.or(in_header.as_deref())).map(Some),
+        None => {
+            let from = headers.get(FROM).and_then(|from| from.to_str().ok()?.parse().ok());
+            granted(app, other.or(in_header.as_deref()), from).map(Some)
+        }
     }
 }
 
-fn granted(app: &App, key: Option<&str>) -> Result<Grant, Problem> {
+fn granted(app: &App, key: Option<&str>, from: Option<IpAddr>) -> Result<Grant, Problem> {
     let Some(key) = key else {
+        app.rates.address(from)?;
         let detail = "this server wants a key: \"Authorization: Bearer thr_…\", or Basic with the key as the user name";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_key", detail));
     };
-    app.keys.grant(key).ok_or_else(revoked)
+    match app.keys.grant(key) {
+        Some(grant) => Ok(grant),
+        None => {
+            app.rates.failure(from)?;
+            Err(revoked())
+        }
+    }
 }
 
 fn revoked() -> Problem {

@@ -31,13 +31,16 @@ use crate::{
         view::View,
     },
     http::{
-        access, body,
+        access,
+        audit::Audit,
+        body,
         guard::Hosts,
         import::{Summary, hashed, import_once},
         meter::Calls,
         news::News,
         paging::{Cursor, Listings},
         problem::Problem,
+        rates::Rates,
         records::Kind,
         tracking_map::Mapping,
     },
@@ -75,6 +78,10 @@ pub struct App {
     pub tracking: Arc<Mapping>,
     /// Who may call.
     pub keys: Arc<Keyring>,
+    /// How often.
+    pub rates: Arc<Rates>,
+    /// Where it is recorded who changed what.
+    pub audit: Arc<Audit>,
     /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
     /// looked at.
     pub hosts: Option<Hosts>,
@@ -96,6 +103,8 @@ impl App {
             calls: Arc::default(),
             tracking: Arc::default(),
             keys: Arc::default(),
+            rates: Arc::default(),
+            audit: Arc::default(),
             hosts: None,
         }
     }

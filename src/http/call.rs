@@ -1,6 +1,8 @@
 //! One call of the API: its route, what answers it, and what the document says of it, in one value, so that none of the
 //! three can be there without the others.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::Body,
@@ -15,6 +17,7 @@ use crate::{
     http::{
         access::{self, Door, Needs},
         app::App,
+        audit::{self, Recorded},
         body,
         problem::Problem,
         shape, tracking,
@@ -135,6 +138,8 @@ impl Call {
         }
         let call = Call { id, method, path, needs, also: Vec::new(), handler, operation };
         let call = if path.starts_with("/v1/") { call.fails(&ALWAYS) } else { call };
+        // Whoever calls too often, if the server was told how often is too often.
+        let call = call.fails(&[429]);
         let call = if needs == Needs::Nothing { call } else { call.fails(&[401]) };
         // Without keys also what is called under a strange name.
         call.fails(&[403])
@@ -303,7 +308,11 @@ impl Call {
     /// Adds its routes to a router, behind the door that they want.
     pub fn onto(self, router: Router<App>, app: &App) -> Router<App> {
         let door = Door { app: app.clone(), needs: self.needs };
-        let handler = self.handler.layer(from_fn_with_state(door, access::check));
+        let mut handler = self.handler.layer(from_fn_with_state(door, access::check));
+        if audit::RECORDED.contains(&self.id) {
+            let recorded = Recorded { audit: Arc::clone(&app.audit), action: self.id };
+            handler = handler.layer(from_fn_with_state(recorded, audit::note));
+        }
         let paths = std::iter::once(self.path).chain(self.also);
         if self.needs != Needs::Track {
             return paths.fold(router, |router, path| router.route(path, handler.clone()));

@@ -2,16 +2,17 @@
 
 use axum::{
     Json,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    db::{error::Error, feed::FeedBounds},
+    db::{clock::Stopwatch, error::Error, feed::FeedBounds},
     http::app::LSN,
     model::{
         id::Lsn,
@@ -237,14 +238,22 @@ impl IntoResponse for Problem {
 }
 
 /// Names each request, logs it, and writes the body of every error, those of the framework included.
-pub async fn finish(request: Request, next: Next) -> Response {
+pub async fn finish(mut request: Request, next: Next) -> Response {
     let id = match request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()) {
         Some(id) if !id.is_empty() && id.len() <= 128 => id.to_owned(),
         _ => Uuid::new_v4().simple().to_string(),
     };
     let method = request.method().clone();
-    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        request.headers_mut().insert(REQUEST_ID, id);
+    }
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    // Never the path as it was called: what stands in it is other people's data.
+    let span = tracing::debug_span!("call", request_id = %id, %method, route);
+    let watch = Stopwatch::start();
+    let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = watch.elapsed_us(), "answered"));
     if status.is_client_error() || status.is_server_error() {
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,

@@ -50,6 +50,7 @@ pub async fn status(State(app): State<App>) -> Result<Response, Problem> {
     body::blocking(move || {
         let mut told = status_json(&app.db.status());
         told["database"] = identity_text(app.db.identity()).into();
+        told["limits"]["rate"] = app.rates.to_json();
         Ok(answer_json(StatusCode::OK, &told))
     })
     .await

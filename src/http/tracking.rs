@@ -228,7 +228,7 @@ impl Told {
 /// `GET /v1/projects/{key}/settings`: what a browser or mobile SDK asks before it sends anything.
 pub async fn settings(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
-    access::tracking(&app, &HeaderMap::new(), Some(&key))?;
+    access::tracking(&app, &access::origin(&headers), Some(&key))?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // HTTP/2 names the host in the address instead.
     let host = text("host").or(uri.authority().map(|host| host.as_str())).unwrap_or_default();

@@ -15,6 +15,7 @@ pub mod name;
 pub mod number;
 pub mod patch;
 pub mod planted;
+pub mod rate;
 pub mod request;
 pub mod schema;
 pub mod time;

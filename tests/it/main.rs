@@ -3,6 +3,7 @@
 //! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
 //! - `bench`: `throng bench` as typed: its figures, and its counts against a naive count.
+//! - `canary`: no planted word in logs, audit log or metrics; the audit log; rates, over a socket.
 //! - `cli`: the command line, as typed.
 //! - `definitions`: segment definitions of other systems: what they become, and what is refused.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
@@ -32,8 +33,10 @@
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `recipes`: the recipes for clients, none missing.
 //! - `rules`: the rule language, by data files.
+//! - `slow`: hundreds of clients that hold on, while a good one goes on.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
+//! - `tls`: secure connections, renewed certificates, and where settings come from.
 //! - `tracking`: what SDKs send, over a socket, as it was recorded.
 //! - `web`: the page over a socket: what it shows and escapes, its headers, and writes that other sites send.
 //! - `webhooks_kill`: a hostile receiver, and kills of the server: all is told, in order, under ids that stay.
@@ -45,6 +48,7 @@
 mod access;
 mod audience;
 mod bench;
+mod canary;
 mod cli;
 mod definitions;
 mod erasure;
@@ -74,9 +78,11 @@ mod promises;
 mod reads;
 mod recipes;
 mod rules;
+mod slow;
 mod sqlite;
 mod support;
 mod time;
+mod tls;
 mod tracking;
 mod web;
 mod webhooks;

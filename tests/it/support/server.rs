@@ -62,7 +62,7 @@ impl Server {
             let mut line = String::new();
             let read = lines.read_line(&mut line).expect("standard error is text");
             assert!(read > 0, "the server ended before it was ready: {seen}");
-            if let Some(at) = line.find("on http://") {
+            if let Some(at) = line.find("on http") {
                 break line[at + 3..].trim().to_owned();
             }
             seen.push_str(&line);

@@ -1,0 +1,171 @@
+//! Clients that hold on: hundreds that say nothing, dribble, or do not read, while one client of good manners goes on.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use throng::db::clock::Stopwatch;
+
+use crate::support::server::Server;
+
+/// Calls of the good client, with and without the others.
+const CALLS: usize = 400;
+/// Hostile connections of each kind but the last, of which there are fewer, as each holds memory of the system.
+const OF_A_KIND: usize = 80;
+const NOT_READING: usize = 12;
+
+/// Reads until the server closes; gives what it said.
+fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut told = Vec::new();
+    let mut bytes = [0; 4_096];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return told,
+            Ok(read) => told.extend_from_slice(&bytes[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return told,
+        }
+    }
+}
+
+/// Says a byte now and then until the server has had enough.
+fn dribble(mut stream: TcpStream, start: &str, bytes: &[u8]) -> Vec<u8> {
+    let _ = stream.write_all(start.as_bytes());
+    let mut reader = stream.try_clone().unwrap();
+    let listening = thread::spawn(move || until_closed(&mut reader));
+    while !listening.is_finished() {
+        let _ = stream.write_all(bytes);
+        thread::sleep(Duration::from_millis(100));
+    }
+    listening.join().unwrap()
+}
+
+/// The 99th of a hundred of the good client's waits; every call must be answered well. How long they are hangs on who else
+/// uses the machine, so they are told and not judged.
+fn p99(server: &Server) -> Duration {
+    let mut waits: Vec<Duration> = (0..CALLS)
+        .map(|n| {
+            let since = Stopwatch::start();
+            let key = format!("c{}", n % 100);
+            match n % 2 {
+                0 => drop(server.ok("PUT", &format!("/v1/contacts/{key}"), json!({"lead_score": n}))),
+                _ => drop(server.ok("GET", &format!("/v1/contacts/{key}/segments"), Value::Null)),
+            }
+            since.elapsed()
+        })
+        .collect();
+    waits.sort();
+    waits[CALLS * 99 / 100]
+}
+
+/// How many sockets the server's process holds.
+fn sockets(server: &Server) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().flatten();
+    let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// Enough entries that no socket holds them all.
+fn fill_the_feed(server: &Server) {
+    server.ok("POST", "/v1/segments", json!({"name": "with a name that takes room in every entry of the feed, so that it is soon full", "rule": "lead_score > 0"}));
+    for batch in 0..12 {
+        let lines: Vec<String> =
+            (0..9_000).map(|n| json!({"key": format!("f{batch}-{n}"), "lead_score": 1}).to_string()).collect();
+        let reply = server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines.join("\n"));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+}
+
+#[test]
+fn whoever_holds_on_is_let_go_and_nobody_else_suffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--first-byte-timeout", "2s", "--header-timeout", "2s", "--body-timeout", "2s", "--read-timeout", "2s"];
+    let server = Server::start(&folder.path().join("data"), &arguments);
+    server.ok("PATCH", "/v1/schema", json!({"properties": {"lead_score": {"type": "number"}}}));
+    (0..100).for_each(|n| drop(server.ok("PUT", &format!("/v1/contacts/c{n}"), json!({"lead_score": n}))));
+    fill_the_feed(&server);
+    let before = sockets(&server);
+    let alone = p99(&server);
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let connect = || TcpStream::connect(&address).unwrap();
+    let head = "POST /v1/contacts/import HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
+    let counted =
+        "POST /v1/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n"
+            .to_owned();
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
+    let mut hostile = Vec::new();
+    for _ in 0..OF_A_KIND {
+        let (mut silent, slow) = (connect(), connect());
+        hostile.push(thread::spawn(move || until_closed(&mut silent)));
+        hostile.push(thread::spawn(move || dribble(slow, "GET /healthz HTTP/1.1\r\nx: ", b"y")));
+        let (body, stream) = (connect(), connect());
+        let (counted, chunked) = (counted.clone(), chunked.clone());
+        hostile.push(thread::spawn(move || dribble(body, &counted, b" ")));
+        hostile.push(thread::spawn(move || dribble(stream, &chunked, b"1\r\n \r\n")));
+    }
+    // These ask for all of the feed and take nothing of it: that they were closed shows in that their end comes
+    // before the end of what is there, which is none as the feed goes on.
+    let not_reading: Vec<TcpStream> = (0..NOT_READING)
+        .map(|_| {
+            let mut stream = connect();
+            let ask = "GET /v1/feed?after=0 HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
+            stream.write_all(ask.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let beside = p99(&server);
+    let count = hostile.len() + not_reading.len();
+    println!("{count} hostile connections; p99 of {CALLS} calls {alone:?} alone, {beside:?} beside them");
+    let silent_or_told = hostile.into_iter().map(|thread| thread.join().unwrap());
+    assert!(silent_or_told.filter(|told| !told.is_empty()).all(|told| told.starts_with(b"HTTP/1.1 4")));
+    // A connection that the server closed may still be read here, so its own sockets are counted.
+    while sockets(&server) > before + 1 {
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(not_reading);
+    assert_eq!(server.call("GET", "/healthz", Value::Null).status, 200);
+}
+
+#[test]
+fn an_honest_client_that_takes_its_time_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--body-timeout", "4s"]);
+    // Four KiB every half second: longer than its patience in all, faster than the least.
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /v1/contacts/import HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
+        connection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    for n in 0..12 {
+        let line = format!("{}\n", json!({"key": format!("k{n}"), "name": "x".repeat(4_096)}));
+        stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(500));
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    let told = String::from_utf8(until_closed(&mut stream)).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200") && told.contains("\"accepted\":12"), "{told}");
+}
+
+#[test]
+fn an_address_has_only_so_many_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--connections-per-address", "3"]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let ask = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let answered = |stream: &mut TcpStream| {
+        let mut bytes = [0; 12];
+        stream.write_all(ask).is_ok() && stream.read_exact(&mut bytes).is_ok() && bytes.starts_with(b"HTTP/1.1 200")
+    };
+    let mut held: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert!(held.iter_mut().all(answered));
+    assert!(!answered(&mut TcpStream::connect(address).unwrap()), "a fourth is closed");
+    held.pop();
+    while !answered(&mut TcpStream::connect(address).unwrap()) {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
