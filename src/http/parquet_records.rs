@@ -276,8 +276,8 @@ fn column(field: &Field, rows: Rows, is_uuid: bool) -> Result<Column, String> {
     let is_key = ["key", "contact", "id"].contains(&name.as_str()) && known.is_some();
     let is_struct = known.is_some() && name == "properties";
     let ty = field.data_type();
-    let is_key = is_uuid && *ty == DataType::FixedSizeBinary(16);
-    if !is_taken(ty, is_struct) && !is_key {
+    let is_bytes = is_uuid && *ty == DataType::FixedSizeBinary(16);
+    if !is_taken(ty, is_struct) && !is_bytes {
         return Err(format!("column \"{spelling}\" is of the type {ty}, which no property can have; leave it out"));
     }
     if is_key && !is_uuid && !is_whole(ty) && !matches!(ty, DataType::Utf8 | DataType::Utf8View) {
