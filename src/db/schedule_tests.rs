@@ -281,7 +281,7 @@ fn a_queue_loses_nothing_and_wakes_its_reader_in_any_order() {
     for is_patient in [false, true] {
         let every = DfsScheduler::new(Some(ORDERS_MAX as usize), false);
         let one = try_orders(every, move || queue(&[2], is_patient));
-        let two = try_orders(RandomScheduler::new_from_seed(1, 10_000), move || queue(&[2, 2], is_patient));
+        let two = try_orders(RandomScheduler::new_from_seed(1, 25_000), move || queue(&[2, 2], is_patient));
         println!("all {one} orders of one writer and the reader of a queue, {two} of two writers");
         assert!((100..ORDERS_MAX).contains(&one), "{one} orders");
     }

@@ -71,7 +71,7 @@ fn members(loaded: &Loaded, rules: &[&Rule], now: Timestamp) -> Vec<Posting> {
 
 #[test]
 fn the_laws_of_sets_hold() {
-    let (seed, cases) = (asked("THRONG_LAWS_SEED", 1), asked("THRONG_LAWS", 50_000));
+    let (seed, cases) = (asked("THRONG_LAWS_SEED", 1), asked("THRONG_LAWS", 100_000));
     let held = AtomicU64::new(0);
     on_all_cores(cases.div_ceil(TRIPLES), &|number| {
         let seed = seed * 1_000_000_007 + number;

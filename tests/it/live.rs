@@ -120,7 +120,7 @@ const REQUESTS: usize = 500;
 
 #[test]
 fn short_histories_agree_at_every_write() {
-    let (first, runs) = (asked("THRONG_SHORT_SEED", 0), asked("THRONG_SHORT_RUNS", 500));
+    let (first, runs) = (asked("THRONG_SHORT_SEED", 0), asked("THRONG_SHORT_RUNS", 2_000));
     let (writes, entries) = (AtomicU64::new(0), AtomicU64::new(0));
     on_all_cores(runs, &|number| {
         let (written, read) = Run::short(first + number).run_short();
