@@ -9,6 +9,7 @@ use crate::{
     db::{
         database::{Database, schedule_tests::try_orders},
         feed::{FeedChange, FeedKind, Followed},
+        open,
         options::{Options, Upkeep},
         scheduled::set_clock,
     },
@@ -72,6 +73,42 @@ fn clocks_that_jump_stand_still_and_go_back_never_make_anyone_flap() {
     });
     println!("seed {seed}: {tried} lives of more than 30 days, {changes} changes");
     assert!(tried >= lives && changes > 20 * lives, "{tried} lives, {changes} changes");
+}
+
+/// What lasts is what is written. Who only asks while the clock is wrong makes nothing come due and no write late.
+#[test]
+fn who_asks_while_the_clock_is_wrong_moves_nothing_that_lasts() {
+    let tried = try_orders(RandomScheduler::new_from_seed(1, 100), || {
+        let (disk, start) = (SimDisk::new(), Timestamp::parse("2026-05-01T12:00:00Z").unwrap());
+        let (wrong, right) = (start.plus_ms(365 * DAY), start.plus_ms(SECOND));
+        let upkeep = Upkeep { ballast_bytes: 0, ..Upkeep::default() };
+        let options = Options { log_file_bytes: 16 << 10, upkeep, ..Options::folder("/data") };
+        set_clock(Some(start));
+        let db = Database::open_on(Arc::new(disk.clone()), options.clone()).unwrap();
+        db.write(visit(0)).unwrap();
+        let source = SegmentSource::Rule(RuleSource::Text(RULES[0].1.into()));
+        db.write(Request::CreateSegment(SegmentCreate { name: "Fresh".into(), description: None, source })).unwrap();
+        db.close().unwrap();
+        drop(db);
+        // The clock is wrong while the writer sleeps, and one asks.
+        let writer = open::open(Some(Arc::new(disk.clone())), options.clone()).unwrap();
+        set_clock(Some(wrong));
+        let shared = Arc::clone(&writer.shared);
+        assert_eq!(shared.tell_now(&shared.published.load()), wrong);
+        drop(shared);
+        set_clock(Some(right));
+        let db = Database::run(writer).unwrap();
+        (0..40).for_each(|_| thread::yield_now());
+        db.write(visit(1)).unwrap();
+        assert_eq!(db.view().now(), wrong, "who asks is not sent back");
+        assert_eq!(db.view().state().as_of, right, "the write is of the time it came");
+        let told = feed(&db);
+        assert!(!told.iter().any(|change| matches!(change.kind, FeedKind::Left(_))), "{told:?}");
+        db.close().unwrap();
+        drop(db);
+        assert_eq!(Database::open_on(Arc::new(disk.clone()), options).unwrap().view().now(), right);
+    });
+    assert_eq!(tried, 100);
 }
 
 struct Life {

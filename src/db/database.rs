@@ -134,7 +134,7 @@ impl Database {
     }
 
     /// Starts the threads of a database that was opened.
-    fn run(writer: Writer) -> Result<Database, Error> {
+    pub(super) fn run(writer: Writer) -> Result<Database, Error> {
         let shared = Arc::clone(&writer.shared);
         if shared.is_stored {
             keeper::start(&shared)?;
@@ -155,7 +155,7 @@ impl Database {
     pub fn view(&self) -> View {
         let shared = &self.handle.shared;
         let state = shared.published.load_full();
-        let now = shared.now(&state);
+        let now = shared.tell_now(&state);
         // Within one write and one millisecond everyone shares a view, and with it the plans bound for it.
         let latest = shared.latest.load();
         if let Some(view) = latest.as_ref().filter(|view| view.lsn() == state.lsn && view.now() == now) {

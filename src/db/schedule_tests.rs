@@ -1,9 +1,12 @@
 //! Orders by chance: the real queue, writer, views, feed, keeper, snapshots and shutdown under a scheduler that chooses
 //! at every meeting point of threads (`sync.rs`) who goes on. What nobody wakes is found as a deadlock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use shuttle::{
@@ -20,7 +23,7 @@ use crate::{
         open,
         options::{Options, Upkeep},
         queue::{Job, Queue, Taken, Work},
-        scheduled::under_a_scheduler,
+        scheduled::{set_limits, under_a_scheduler},
         sync::{Condvar, Mutex, sync_channel},
     },
     model::{
@@ -61,17 +64,39 @@ pub(crate) fn try_orders(scheduler: impl Scheduler + 'static, life: impl Fn() + 
 #[test]
 fn lives_of_a_database_are_right_in_any_order() {
     let (seed, lives) = (asked("THRONG_SCHEDULE_SEED", 1), asked("THRONG_SCHEDULES", 10_000));
-    let [tried] = on_all_cores(lives.div_ceil(LIVES) as usize, &|number| {
-        let seed = seed * 1_000_000_007 + number as u64;
-        let cut_short = number % 3 == 0;
-        let life = move || Life::default().run(cut_short);
-        [match number % 2 {
-            0 => try_orders(RandomScheduler::new_from_seed(seed, LIVES as usize), life),
-            _ => try_orders(PctScheduler::new_from_seed(seed, DEPTH, LIVES as usize), life),
-        }]
+    let has_failed = AtomicBool::new(false);
+    let [tried, unlimited] = on_all_cores(lives.div_ceil(LIVES) as usize, &|number| {
+        if has_failed.load(Ordering::SeqCst) {
+            return [0, 0];
+        }
+        let begun = Arc::new(AtomicU64::new(0));
+        catch_unwind(AssertUnwindSafe(|| try_some(seed * 1_000_000_007 + number as u64, number, &begun)))
+            .unwrap_or_else(|panic| {
+                has_failed.store(true, Ordering::SeqCst);
+                let nth = number as u64 * LIVES + begun.load(Ordering::SeqCst);
+                println!("seed {seed}: life {nth} failed, the {}th of its kind", begun.load(Ordering::SeqCst));
+                resume_unwind(panic)
+            })
     });
-    println!("seed {seed}: {tried} lives, each in an order of its own");
+    println!("seed {seed}: {tried} lives, each in an order of its own, {unlimited} of them without limits of waits");
     assert!(tried >= lives, "{tried} lives");
+}
+
+/// Some lives of one kind: the number says which scheduler chooses, whether they are cut short, and whether waits may
+/// end by their limits. Gives how many there were, and how many of them without limits.
+fn try_some(seed: u64, number: usize, begun: &Arc<AtomicU64>) -> [u64; 2] {
+    let (cut_short, limits) = (number % 3 == 0, number % 5 < 3);
+    let begun = Arc::clone(begun);
+    let life = move || {
+        begun.fetch_add(1, Ordering::SeqCst);
+        set_limits(limits);
+        Life::default().run(cut_short);
+    };
+    let tried = match number % 2 {
+        0 => try_orders(RandomScheduler::new_from_seed(seed, LIVES as usize), life),
+        _ => try_orders(PctScheduler::new_from_seed(seed, DEPTH, LIVES as usize), life),
+    };
+    [tried, if limits { 0 } else { tried }]
 }
 
 /// What a life's threads know of each other. The scheduler does not look at it.

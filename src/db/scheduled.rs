@@ -3,7 +3,8 @@
 //! code of the database is the same for both.
 //!
 //! Time under a scheduler: a wait with a limit either ends at once as if the limit were over, or only when somebody
-//! wakes it. Nothing may depend on which.
+//! wakes it. Nothing may depend on which. Without limits it is always the latter, so that nobody who forgot to wake a
+//! thread is saved by its limit.
 
 use std::{
     cell::Cell,
@@ -21,6 +22,7 @@ use crate::model::time::Timestamp;
 thread_local! {
     static SCHEDULED: Cell<bool> = const { Cell::new(false) };
     static TIME: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    static LIMITS: Cell<bool> = const { Cell::new(true) };
 }
 
 /// The time of day that was set for the threads under this scheduler, if it was.
@@ -33,6 +35,11 @@ pub(super) fn set_clock(to: Option<Timestamp>) {
     TIME.set(to);
 }
 
+/// Whether waits of the threads under this scheduler may end by their limits.
+pub(super) fn set_limits(to: bool) {
+    LIMITS.set(to);
+}
+
 /// Whether this thread is under a scheduler.
 fn is_scheduled() -> bool {
     SCHEDULED.get()
@@ -40,11 +47,20 @@ fn is_scheduled() -> bool {
 
 /// Runs what a scheduler schedules: all its threads share the one of the system that this is called on.
 pub(super) fn under_a_scheduler<R>(work: impl FnOnce() -> R) -> R {
+    let _ended = Ended;
     SCHEDULED.set(true);
-    let result = work();
-    SCHEDULED.set(false);
-    TIME.set(None);
-    result
+    work()
+}
+
+/// Ends it for this thread, also where a life failed: the next test on it is not under a scheduler.
+struct Ended;
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        SCHEDULED.set(false);
+        TIME.set(None);
+        LIMITS.set(true);
+    }
 }
 
 /// A lock.
@@ -156,7 +172,7 @@ impl Condvar {
                 })
             }
             (Condvar::Scheduled(_), MutexGuard::Scheduled(guard, lock))
-                if shuttle::rand::thread_rng().gen_bool(0.5) =>
+                if LIMITS.get() && shuttle::rand::thread_rng().gen_bool(0.5) =>
             {
                 drop(guard);
                 shuttle::thread::yield_now();

@@ -43,7 +43,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) published: ArcSwap<State>,
-    /// The latest time that it was said to be by the system's clock. Units: milliseconds.
+    /// The latest time that a view was told by the system's clock; it binds no write. Units: milliseconds.
     told: AtomicI64,
     /// The view given out last, until something is published.
     pub(super) latest: ArcSwapOption<View>,
@@ -199,19 +199,26 @@ impl Shared {
         matches!(self.options.clock, ClockChoice::Manual(_))
     }
 
-    /// What time it is, never before a state's last instant, nor before what it was said to be: a clock that was set
-    /// ahead and back again stands still for whoever asked meanwhile.
-    pub(super) fn now(&self, state: &State) -> Timestamp {
+    /// What time it is for the writer: that of the clock, never before a state's last instant.
+    pub(super) fn clock(&self, state: &State) -> Timestamp {
         match self.options.clock {
             // A manual clock stands where the last batch put it; the founding one is put at its start.
             ClockChoice::Manual(start) if state.lsn == Lsn(0) => start,
             ClockChoice::Manual(_) => state.as_of,
-            ClockChoice::System => {
-                let now = system_now().max(state.as_of).0;
-                let told = self.told.load(Ordering::Relaxed);
-                Timestamp(if told < now { self.told.fetch_max(now, Ordering::Relaxed).max(now) } else { told })
-            }
+            ClockChoice::System => system_now().max(state.as_of),
         }
+    }
+
+    /// What time it is for a view: never before what an earlier one was told, so that a clock that was set ahead and back
+    /// again stands still for whoever asks. What was only asked does not make the writer hurry: it lasts until the
+    /// database is closed, while a write lasts for ever.
+    pub(super) fn tell_now(&self, state: &State) -> Timestamp {
+        let now = self.clock(state).0;
+        if self.is_manual() {
+            return Timestamp(now);
+        }
+        let told = self.told.load(Ordering::Relaxed);
+        Timestamp(if told < now { self.told.fetch_max(now, Ordering::Relaxed).max(now) } else { told })
     }
 
     /// Why writes are refused, if they are.

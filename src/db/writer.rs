@@ -110,7 +110,7 @@ impl Writer {
         let due = match (state.next_due(), self.shared.is_manual()) {
             (Some(_), false) if self.refused.is_some() => self.refused_for(),
             (Some(due), false) => {
-                let now = self.shared.now(&state);
+                let now = self.shared.clock(&state);
                 let due = due.max(state.as_of.plus_ms(TICK_MS));
                 Some(Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0)).min(NAP))
             }
@@ -139,7 +139,7 @@ impl Writer {
         }
         self.refused = None;
         let state = self.shared.published.load();
-        let now = self.shared.now(&state);
+        let now = self.shared.clock(&state);
         let due = state.next_due().map(|due| due.max(state.as_of.plus_ms(TICK_MS)));
         if !self.shared.is_manual() && due.is_some_and(|due| due <= now) && !planted(Bug::DropTick) {
             let before = state.lsn;
@@ -258,7 +258,7 @@ impl Writer {
     }
 
     fn write(&self, group: &mut Group, write: Write) -> Result<Written, Error> {
-        let at = self.shared.now(&group.state);
+        let at = self.shared.clock(&group.state);
         if let Some(once) = &write.once
             && let Some(kept) = group.state.memory.find(&once.key, at)
         {

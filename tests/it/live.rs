@@ -119,7 +119,7 @@ fn thirty_days_agree_with_the_naive_database() {
 const REQUESTS: usize = 500;
 
 #[test]
-fn two_thousand_short_histories_agree_at_every_write() {
+fn short_histories_agree_at_every_write() {
     let (first, runs) = (asked("THRONG_SHORT_SEED", 0), asked("THRONG_SHORT_RUNS", 2_000));
     let (writes, entries) = (AtomicU64::new(0), AtomicU64::new(0));
     on_all_cores(runs, &|number| {
