@@ -131,11 +131,12 @@ class Run:
                 self.not_run[name] = str(error)
                 self.say(f"{name}: NOT RUN: {error}")
         throng = Throng(a.throng, self.bench)
-        for number, rule in enumerate(RULES):
-            throng.ask(do="save", name=f"rule {number}", rule=rule)
         workers.append(throng)
         try:
             self.questions(workers)
+            # Only now: the questions are asked with nothing saved.
+            for number, rule in enumerate(RULES):
+                throng.ask(do="save", name=f"rule {number}", rule=rule)
             self.lookups(workers)
             self.updates(workers)
         finally:

@@ -65,6 +65,14 @@ impl Sets {
         Ok(self.sets.len() - 1)
     }
 
+    /// As [`Sets::push`], for questions to `roaring` alone: of a thousand sets of a hundred million, words are too many.
+    ///
+    /// Errors: bytes that are no bitmap.
+    pub fn push_roaring(&mut self, set: &[u8]) -> Result<usize, Damage> {
+        self.sets.push((Vec::new(), &read(set)? & &self.live.1));
+        Ok(self.sets.len() - 1)
+    }
+
     /// How many a formula holds for: one pass over the words of its sets, block by block.
     pub fn fused_count(&self, formula: &Formula) -> u64 {
         let mut out = [0; BLOCK];

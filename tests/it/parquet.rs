@@ -360,7 +360,7 @@ fn our_own_export_comes_back_as_it_was() {
         put(5, "tags", json!([format!("t{}", n % 11), "a;b"]));
         put(6, "born", format!("19{:02}-02-{:02}", n % 100, n % 28 + 1).into());
         put(7, "seen", format!("2026-04-{:02}T12:34:56.{:03}Z", n % 28 + 1, n % 1_000).into());
-        put(8, "vip", (n % 16 == 0).into());
+        put(8, "vip", (n.is_multiple_of(16)).into());
         format!("{contact}\n")
     };
     let lines: String = (0..4_000).map(line).collect();

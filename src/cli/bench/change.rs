@@ -213,7 +213,7 @@ impl Live<'_> {
             Sets::new(&view.everyone().to_roaring()).map_err(|damage| Failure::operator(damage.to_string()))?;
         for segment in view.segments() {
             let members = view.members(&segment.name)?.to_roaring();
-            sets.push(&members).map_err(|damage| Failure::operator(damage.to_string()))?;
+            sets.push_roaring(&members).map_err(|damage| Failure::operator(damage.to_string()))?;
         }
         // Contacts were imported in order, so a key's number is its id.
         let ids: Vec<u32> = keys.iter().filter_map(|key| key.as_str()[1..].parse().ok()).collect();

@@ -52,8 +52,8 @@ fn cannot(error: std::io::Error) -> Failure {
     Failure::operator(format!("the disk cannot be measured: {error}"))
 }
 
-/// Words that no cache holds. Units: words of eight bytes.
-const FAR: usize = 1 << 23;
+/// Words that hardly a cache holds, 256 MiB. Units: words of eight bytes.
+const FAR: usize = 1 << 25;
 
 fn memory_read() -> f64 {
     let words = vec![1u64; FAR];

@@ -1,7 +1,7 @@
 //! `throng bench`: every job of the database against what this very machine can do at best.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     io::{BufWriter, stdin, stdout},
     path::{Path, PathBuf},
 };
@@ -62,8 +62,8 @@ pub struct Bench {
     /// The seed of the data.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// The folder for files and database; what an earlier run left there of the same size is used again. Without it, a
-    /// folder that goes when the run ends.
+    /// The folder for files and database; what an earlier run left there of the same size and seed is used again, and
+    /// of another is refused. Without it, a folder that goes when the run ends.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Measure only the rows that have this in their names; may be repeated.
@@ -94,7 +94,8 @@ impl Bench {
         let before = self.compare.as_deref().map(|path| self.earlier(path)).transpose()?;
         // Better now than after an hour.
         for path in [&self.save, &self.report].into_iter().flatten() {
-            write(path, "")?;
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            opened.map_err(|error| Failure::operator(format!("{} cannot be written: {error}", path.display())))?;
         }
         if cfg!(debug_assertions) {
             eprintln!(
@@ -197,6 +198,11 @@ impl Bench {
                 )));
             }
         }
+        if told["optimised"].as_bool() != Some(!cfg!(debug_assertions)) {
+            return Err(cannot(
+                "a run of a program that was built with other optimisation; such figures say nothing".into(),
+            ));
+        }
         Ok(rows.iter().filter_map(|row| Some((row["name"].as_str()?.to_owned(), row.clone()))).collect())
     }
 }
@@ -207,6 +213,10 @@ fn names() -> Vec<String> {
     [fixed(&work::IMPORT_ROWS), ask::names(), fixed(&change::FILE_ROWS), fixed(&change::LIVE_ROWS)].concat()
 }
 
+/// Writes a file in one step, so that what an earlier run left there stays until this one is whole.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::operator(format!("{} cannot be written: {error}", path.display())))
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+    written.map_err(|error| Failure::operator(format!("{} cannot be written: {error}", path.display())))
 }

@@ -72,6 +72,16 @@ impl Work {
                 dir.display()
             )));
         }
+        if let Some(found) = &found
+            && ["contacts", "seed"].iter().any(|key| !found[key].is_null() && found[key] != asked[key])
+        {
+            return Err(Failure::caller(format!(
+                "{} holds {} contacts of seed {} from an earlier run; name another folder, or delete it",
+                dir.display(),
+                found["contacts"],
+                found["seed"]
+            )));
+        }
         let mut work = Work { dir, is_passing, contacts, events: 0, until, resident: resident_bytes() };
         let same =
             found.as_ref().filter(|found| asked.as_object().is_some_and(|all| all.iter().all(|(k, v)| found[k] == *v)));
