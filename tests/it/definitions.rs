@@ -202,36 +202,19 @@ fn purchase(value: &str, more: Value) -> Value {
     leaf
 }
 
-#[test]
-fn no_filter_of_a_cohort_is_passed_over() {
-    let amount = || json!([{"type": "event", "key": "amount", "operator": "gt", "value": 100}]);
-    let person = |key: &str, operator: &str, value: Value| json!({"type": "person", "key": key, "operator": operator, "value": value});
-    let regular = json!({"operator": "gte", "operator_value": 1, "total_periods": 4, "min_periods": 3, "event_filters": amount()});
+/// Filters by the amount of a purchase.
+fn amount() -> Value {
+    json!([{"type": "event", "key": "amount", "operator": "gt", "value": 100}])
+}
+
+fn person(key: &str, operator: &str, value: Value) -> Value {
+    json!({"type": "person", "key": key, "operator": operator, "value": value})
+}
+
+/// Filters of cohorts that have no counterpart, with names.
+fn unsaid() -> Vec<(&'static str, Value)> {
     let both = json!([person("country", "exact", json!("US")), person("lead_score", "gt", json!(5))]);
-    let said = [
-        (
-            "Single",
-            purchase("performed_event", json!({"event_filters": amount()})),
-            "did purchase where (amount > $100) in last 30 days",
-        ),
-        ("Regular", purchase("performed_event_regularly", regular), "where (amount > $100)"),
-        (
-            "Few",
-            purchase("performed_event_multiple", json!({"operator": "lte", "operator_value": 2})),
-            "did purchase in last 30 days and did purchase at most 2 times in last 30 days",
-        ),
-        (
-            "Group",
-            json!({"type": "AND", "negation": true, "values": both}),
-            "not (country = \"US\" and lead_score > 5)",
-        ),
-        (
-            "Marks",
-            purchase("performed_event", json!({"bytecode": ["_H", 1], "conditionHash": "a0"})),
-            "did purchase in last 30 days",
-        ),
-    ];
-    let unsaid = [
+    vec![
         (
             "Sequence",
             purchase(
@@ -275,7 +258,37 @@ fn no_filter_of_a_cohort_is_passed_over() {
                 json!({"event_filters": [{"key": "amount", "operator": "gt", "value": 1, "math": "sum"}]}),
             ),
         ),
+    ]
+}
+
+#[test]
+fn no_filter_of_a_cohort_is_passed_over() {
+    let regular = json!({"operator": "gte", "operator_value": 1, "total_periods": 4, "min_periods": 3, "event_filters": amount()});
+    let both = json!([person("country", "exact", json!("US")), person("lead_score", "gt", json!(5))]);
+    let said = [
+        (
+            "Single",
+            purchase("performed_event", json!({"event_filters": amount()})),
+            "did purchase where (amount > $100) in last 30 days",
+        ),
+        ("Regular", purchase("performed_event_regularly", regular), "where (amount > $100)"),
+        (
+            "Few",
+            purchase("performed_event_multiple", json!({"operator": "lte", "operator_value": 2})),
+            "did purchase in last 30 days and did purchase at most 2 times in last 30 days",
+        ),
+        (
+            "Group",
+            json!({"type": "AND", "negation": true, "values": both}),
+            "not (country = \"US\" and lead_score > 5)",
+        ),
+        (
+            "Marks",
+            purchase("performed_event", json!({"bytecode": ["_H", 1], "conditionHash": "a0"})),
+            "did purchase in last 30 days",
+        ),
     ];
+    let unsaid = unsaid();
     let all: Vec<(&str, Value)> =
         said.iter().map(|(name, leaf, _)| (*name, leaf.clone())).chain(unsaid.clone()).collect();
     let folder = folder();
