@@ -110,7 +110,7 @@ impl Import {
     /// What becomes of one segment; `seen` is what became of those before it.
     fn one(&self, target: Option<&Target>, place: usize, definition: Definition, seen: &mut Seen) -> Value {
         let Definition { name, description, rule, needs, lost, mut notes } = definition;
-        let partly = needs.iter().filter_map(|need| seen.partial.get(need));
+        let partly = needs.iter().filter(|need| seen.passed.contains(*need)).filter_map(|need| seen.partial.get(need));
         notes.extend(partly.map(|other| Part {
             part: format!("in segment \"{other}\""),
             why: "of that segment a part is not carried over".into(),
