@@ -59,6 +59,14 @@ function settle(name, text) {
   fsyncSync(file);
   closeSync(file);
   renameSync(name + ".part", name);
+  syncFolder();
+}
+
+/** Names last over a power cut only once their folder is synced. */
+function syncFolder() {
+  const dir = openSync(folder, "r");
+  fsyncSync(dir);
+  closeSync(dir);
 }
 
 const keepPlace = (seq) => settle(PLACE, String(seq));
@@ -78,6 +86,7 @@ async function beginAnew() {
   for (const member of members) await call(member.key, "member", `${seq}/${member.key}`);
   keepPlace(seq);
   unlinkSync(MEMBERS);
+  syncFolder(); // an old list must not come back beside a newer place
   return seq;
 }
 

@@ -111,10 +111,7 @@ impl Import {
             return Err(Failure::caller("name a file of contacts, or of events with --events"));
         }
         let contacts = self.contacts.iter().map(|path| Ok((path, content(path)?)));
-        let events = self.events.iter().map(|path| {
-            let is_parquet = path.to_string_lossy().to_lowercase().ends_with(".parquet");
-            Ok((path, if is_parquet { Content::EventColumns } else { Content::Events }))
-        });
+        let events = self.events.iter().map(|path| Ok((path, event_content(path)?)));
         let files = contacts.chain(events).collect::<Result<Vec<_>, Failure>>()?;
         let target = self.target.open()?;
         let mut rejected = 0;
@@ -226,17 +223,36 @@ fn answered(outcome: Result<Summary, ImportError>, content: Content) -> Result<V
     }
 }
 
+/// Whether a file is Parquet by its ending.
+///
+/// Errors: when it is, within another packing.
+fn is_columns(path: &Path) -> Result<bool, Failure> {
+    let name = path.to_string_lossy().to_lowercase();
+    if bare(&name) != name && bare(&name).ends_with(".parquet") {
+        return Err(Failure::caller(format!("{}: a Parquet file is packed inside; unpack it first", path.display())));
+    }
+    Ok(name.ends_with(".parquet"))
+}
+
+/// A name without the ending of its packing.
+fn bare(name: &str) -> &str {
+    name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name)
+}
+
+/// Whatever is no Parquet is lines, also from a pipe.
+fn event_content(path: &Path) -> Result<Content, Failure> {
+    Ok(if is_columns(path)? { Content::EventColumns } else { Content::Events })
+}
+
 fn content(path: &Path) -> Result<Content, Failure> {
     let name = path.to_string_lossy().to_lowercase();
-    let bare = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    let bare = bare(&name);
     if bare == "-" || bare.ends_with(".csv") {
         Ok(Content::Csv)
     } else if [".ndjson", ".jsonl", ".json"].iter().any(|ending| bare.ends_with(ending)) {
         Ok(Content::Lines)
-    } else if name.ends_with(".parquet") {
+    } else if is_columns(path)? {
         Ok(Content::Columns)
-    } else if bare.ends_with(".parquet") {
-        Err(Failure::caller(format!("{}: a Parquet file is packed inside; unpack it first", path.display())))
     } else {
         let told = "a file of contacts ends in .csv, .ndjson, .jsonl or .parquet";
         Err(Failure::caller(format!("{}: {told}", path.display())))

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use xxhash_rust::xxh3::xxh3_64;
 
 #[cfg(feature = "columnar")]
@@ -20,7 +20,6 @@ use crate::{
         import::{ImportError, import_records},
         parquet_records::{self, Rows},
     },
-    model::limits,
 };
 use crate::{
     db::{
@@ -46,6 +45,7 @@ use crate::{
     },
     model::{
         id::Lsn,
+        limits,
         request::{Applied, Request},
     },
     webhook::{
@@ -80,6 +80,8 @@ pub struct App {
     pub keys: Arc<Keyring>,
     /// How often.
     pub rates: Arc<Rates>,
+    /// Room for Parquet files that are sent.
+    pub uploads: Arc<Semaphore>,
     /// Where it is recorded who changed what.
     pub audit: Arc<Audit>,
     /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
@@ -104,6 +106,7 @@ impl App {
             tracking: Arc::default(),
             keys: Arc::default(),
             rates: Arc::default(),
+            uploads: Arc::new(Semaphore::new(limits::PARQUET_UPLOADS_MAX)),
             audit: Arc::default(),
             hosts: None,
         }
@@ -180,12 +183,20 @@ impl App {
 /// Streams a Parquet file into the database: to a place in the data folder first, as such a file begins at its end.
 #[cfg(feature = "columnar")]
 impl App {
-    /// Errors: 413 and 507 when it is too large, 422 when it cannot be read, and as [`App::import`].
+    /// Errors: 503 when several come already, 413 and 507 when it is too large, 422 when it cannot be read, and as
+    /// [`App::import`].
     pub async fn import_parquet(&self, rows: Rows, headers: HeaderMap, body: Body) -> Result<Summary, Problem> {
         let db = self.db.clone();
         let key = idempotency_key(&headers)?.map(str::to_owned);
+        let Ok(permit) = Arc::clone(&self.uploads).try_acquire_owned() else {
+            let detail = format!("{} Parquet files come in already; try again shortly", limits::PARQUET_UPLOADS_MAX);
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", detail);
+            return Err(Problem { retry_after: Some(5), ..problem });
+        };
         let reader = body::reader(&headers, body)?;
         body::blocking(move || {
+            // Until the file is gone: its room on the disk, and what its pages take unpacked.
+            let _permit = permit;
             let zone = db.view().schema().zone().clone();
             let file = Arc::new(spooled(&db, reader)?);
             let records = parquet_records::open(file, rows, zone).map_err(ImportError::Format)?;

@@ -10,11 +10,11 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema as Columns};
+use arrow_schema::{DataType, Field, FieldRef, Schema as Columns, TimeUnit};
 use bytes::Bytes;
 use parquet::{
     arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
-    basic::LogicalType,
+    basic::{LogicalType, Type as Physical},
     errors::{ParquetError, Result as ParquetResult},
     file::reader::{ChunkReader, Length},
 };
@@ -151,8 +151,9 @@ impl Table {
         // What Parquet itself says of the columns is enough, and comes in fewer types.
         let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let found = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), plain).map_err(no_parquet)?;
-        // A text that stands in many rows is not copied for each.
-        let columns = Columns::new(found.schema().fields().iter().map(|field| shared(field)).collect::<Vec<_>>());
+        let mut leaves = found.parquet_schema().columns().iter().map(|leaf| leaf.physical_type());
+        let columns = found.schema().fields().iter().map(|field| shared(&zoned(field, &mut leaves)));
+        let columns = Columns::new(columns.collect::<Vec<_>>());
         let options = ArrowReaderOptions::new().with_schema(Arc::new(columns));
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(no_parquet)?;
         let uuids: HashSet<usize> = (builder.parquet_schema().root_schema().get_fields().iter().enumerate())
@@ -253,7 +254,24 @@ fn nothing(row: u64) -> Fault {
     Fault { line: Some(row), pointer: String::new(), code: "bad_value", detail: DAMAGED.into() }
 }
 
-/// The field with texts that are shared among rows.
+/// The field with its INT96 as instants: the library takes them for wall clocks. Leaves come in the order of the file.
+fn zoned(field: &Field, leaves: &mut impl Iterator<Item = Physical>) -> Field {
+    let ty = match field.data_type() {
+        DataType::List(element) => DataType::List(Arc::new(zoned(element, leaves))),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| FieldRef::new(zoned(field, leaves))).collect())
+        }
+        DataType::Map(entries, is_sorted) => DataType::Map(Arc::new(zoned(entries, leaves)), *is_sorted),
+        other => match leaves.next() {
+            // In milliseconds, as 64 bits of nanoseconds end in the year 2262.
+            Some(Physical::INT96) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            _ => other.clone(),
+        },
+    };
+    field.clone().with_data_type(ty)
+}
+
+/// The field with texts that are shared among rows: one that stands in many is not copied for each.
 fn shared(field: &Field) -> Field {
     match field.data_type() {
         DataType::Utf8 => field.clone().with_data_type(DataType::Utf8View),

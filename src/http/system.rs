@@ -126,6 +126,7 @@ fn limits_json() -> Value {
         "json_depth": limits::JSON_DEPTH_MAX,
         "body_bytes": limits::BODY_BYTES_MAX,
         "parquet_bytes": limits::PARQUET_BYTES_MAX,
+        "parquet_uploads": limits::PARQUET_UPLOADS_MAX,
         "line_bytes": limits::LINE_BYTES_MAX,
         "page": limits::PAGE_MAX,
         "contacts": limits::CONTACTS_MAX,

@@ -34,6 +34,8 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a Parquet file that is sent: it lies in the data folder until it is read.
 pub const PARQUET_BYTES_MAX: u64 = 64 << 30;
+/// Parquet files that are sent and read at a time.
+pub const PARQUET_UPLOADS_MAX: usize = 4;
 /// Bytes of one line of an import: as large as a whole body, since a legal contact may be.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// Entries of one page of a listing; the default is [`PAGE_DEFAULT`].

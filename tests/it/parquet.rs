@@ -1,7 +1,14 @@
 //! Parquet files in, over a socket and as typed: every type, what is refused and where, and our own exports back again.
 //! `tests/exports/run` brings files that other people's programs wrote.
 
-use std::{fs, path::Path, process::Command, sync::Arc};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    sync::Arc,
+};
 
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int64Array,
@@ -11,7 +18,13 @@ use arrow_array::{
     types::Int32Type,
 };
 use arrow_schema::{DataType, Field};
-use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::Compression,
+    data_type::{ByteArrayType, Int64Type, Int96, Int96Type},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
 use serde_json::{Value, json};
 
 use crate::support::server::{Reply, Server};
@@ -242,6 +255,90 @@ fn files_of_every_packing_come_by_both_doors() {
 fn throng(at: &Path, arguments: &[&str]) -> String {
     let done = Command::new(env!("CARGO_BIN_EXE_throng")).current_dir(at).args(arguments).output().unwrap();
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+/// As Spark, Impala and Hive write instants.
+fn int96(days: u32, nanos: u64) -> Int96 {
+    let mut value = Int96::new();
+    value.set_data(nanos as u32, (nanos >> 32) as u32, 2_440_588 + days);
+    value
+}
+
+#[test]
+fn int96_is_an_instant_whatever_the_zone() {
+    let (_folder, server) = start(&["--time-zone", "Europe/Berlin"]);
+    let schema = "message contacts {
+        required binary key (UTF8); required int96 seen; required int96 ends_at;
+        required int64 told_at (TIMESTAMP(NANOS,false));
+        optional group visits (LIST) { repeated group list { optional int96 element; } }
+    }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    // 2026-07-01T10:00:00.123456789Z, and an end that 64 bits of nanoseconds do not reach.
+    let (seen, end) = (int96(20_635, 36_000_123_456_789), int96(2_932_896, 86_399_999_999_999));
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&["u-1".into()], None, None).unwrap();
+    column.close().unwrap();
+    for value in [seen, end] {
+        let mut column = rows.next_column().unwrap().unwrap();
+        column.typed::<Int96Type>().write_batch(&[value], None, None).unwrap();
+        column.close().unwrap();
+    }
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[1_782_900_000_123_456_789], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<Int96Type>().write_batch(&[seen], Some(&[3]), Some(&[0])).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    let told = import(&server, writer.into_inner().unwrap()).json();
+    assert_eq!(told["accepted"], 1, "{told}");
+    let contact = server.ok("GET", "/v1/contacts/u-1", Value::Null);
+    assert_eq!(contact["seen"], "2026-07-01T10:00:00.123Z", "{contact}");
+    assert_eq!(contact["visits"], json!(["2026-07-01T10:00:00.123Z"]), "{contact}");
+    assert_eq!(contact["ends_at"], "9999-12-31T23:59:59.999Z", "{contact}");
+    assert_eq!(contact["told_at"], "2026-07-01T08:00:00.123Z", "what has no zone is a wall clock's");
+}
+
+#[test]
+fn few_files_are_sent_at_a_time() {
+    let (_folder, server) = start(&[]);
+    let whole = many(10, Compression::UNCOMPRESSED);
+    let slow = || {
+        let mut socket = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+        let head = format!(
+            "POST /v1/contacts/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: {PARQUET}\r\nContent-Length: {}\r\n\
+             Expect: 100-continue\r\nConnection: close\r\n\r\n",
+            whole.len()
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        // That the body is wanted is said once the call has its place.
+        let mut told = [0; 12];
+        socket.read_exact(&mut told).unwrap();
+        assert_eq!(&told, b"HTTP/1.1 100");
+        socket
+    };
+    let mut sockets: Vec<TcpStream> = (0..4).map(|_| slow()).collect();
+    let refused = import(&server, whole.clone());
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text);
+    assert!(refused.text.contains("too_many_uploads"), "{}", refused.text);
+    let mut first = sockets.remove(0);
+    first.write_all(&whole).unwrap();
+    let mut told = String::new();
+    first.read_to_string(&mut told).unwrap();
+    assert!(told.contains("HTTP/1.1 200"), "{told}");
+    assert_eq!(import(&server, whole.clone()).json()["accepted"], 10);
+}
+
+#[test]
+fn a_packed_file_of_columns_is_not_read_as_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.parquet.gz"), b"PAR1").unwrap();
+    for arguments in [&["import", "x.parquet.gz"][..], &["import", "--events", "x.parquet.gz"]] {
+        let told = throng(folder.path(), arguments);
+        assert!(told.contains("a Parquet file is packed inside; unpack it first"), "{told}");
+    }
 }
 
 #[test]

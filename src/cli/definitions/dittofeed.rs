@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::definitions::parts::{Definition, Report, group, listed, not, number, plain, presence, property, time};
+use crate::cli::definitions::parts::{
+    Definition, Report, group, listed, not, number, plain, presence, property, stranger, time,
+};
 
-/// Nodes that lie below each other at most; a circle has no end.
+/// Nodes that lie below each other at most.
 const DEPTH_MAX: usize = 64;
+/// Nodes of a segment at most, each counted as often as it stands below others: shared ones would double at each level.
+const NODES_MAX: usize = 10_000;
 
 /// Reads segments.
 ///
@@ -15,10 +19,12 @@ pub fn read(document: &Value) -> Result<Vec<Definition>, String> {
         let name = segment["name"].as_str().ok_or("a segment has no \"name\"")?;
         let mut report = Report::default();
         let definition = &segment["definition"];
-        let mut reader = Reader { nodes: listed(&definition["nodes"], &[]), name, report: &mut report };
-        let rule = match definition["entryNode"].is_object() {
-            true => reader.node(&definition["entryNode"], 0),
-            false => reader.report.lose("definition", "it has no \"entryNode\""),
+        let nodes = listed(&definition["nodes"], &[]);
+        let mut reader = Reader { nodes, name, above: vec![], visits: 0, report: &mut report };
+        let rule = match stranger(definition, &[&["entryNode", "nodes"]]) {
+            Some(member) => reader.report.lose("definition", format!("\"{member}\" is not known")),
+            None if definition["entryNode"].is_object() => reader.node(&definition["entryNode"]),
+            None => reader.report.lose("definition", "it has no \"entryNode\""),
         };
         Ok(report.close(name, segment["description"].as_str(), rule))
     };
@@ -28,16 +34,58 @@ pub fn read(document: &Value) -> Result<Vec<Definition>, String> {
 struct Reader<'a> {
     nodes: Vec<&'a Value>,
     name: &'a str,
+    /// The ids of the groups that the node at hand lies below.
+    above: Vec<Value>,
+    visits: usize,
     report: &'a mut Report,
 }
 
+/// The members of a node that are understood.
+fn known(node: &Value) -> Option<&'static [&'static str]> {
+    Some(match node["type"].as_str().unwrap_or_default() {
+        "Everyone" => &[],
+        "And" | "Or" => &["children"],
+        "Trait" => &["path", "operator"],
+        "Includes" => &["path", "item"],
+        "Performed" => &["event", "times", "timesOperator", "withinSeconds", "properties"],
+        "LastPerformed" => &["event", "whereProperties", "hasProperties"],
+        "RandomBucket" => &["percent"],
+        _ => return None,
+    })
+}
+
 impl Reader<'_> {
-    fn node(&mut self, node: &Value, depth: usize) -> Option<Value> {
+    fn node(&mut self, node: &Value) -> Option<Value> {
+        self.visits += 1;
+        if self.visits > NODES_MAX {
+            // Told once: of these there may be very many.
+            let is_first = self.visits == NODES_MAX + 1;
+            return is_first.then(|| self.report.lose(node, format!("more than {NODES_MAX} nodes"))).flatten();
+        }
+        if self.above.contains(&node["id"]) && !node["id"].is_null() {
+            return self.report.lose(node, "nodes lie below each other in a circle");
+        }
         match node["type"].as_str().unwrap_or_default() {
-            _ if depth > DEPTH_MAX => self.report.lose(node, "nodes lie below each other without an end"),
+            _ if self.above.len() > DEPTH_MAX => {
+                self.report.lose(node, format!("more than {DEPTH_MAX} nodes lie below each other"))
+            }
+            "Manual" => self.report.lose(node, "a manual segment is a list: export it, and save it by its members"),
+            "SubscriptionGroup" | "SubscriptionGroupUnsubscribed" => {
+                self.report.lose(node, "subscriptions are suppressions here: masks that no rule escapes")
+            }
+            _ => match known(node).map(|known| stranger(node, &[&["id", "type"], known])) {
+                None => self.report.lose(node, "a node of a kind that has no counterpart"),
+                Some(Some(member)) => self.report.lose(node, format!("\"{member}\" is not known of such a node")),
+                Some(None) => self.understood(node),
+            },
+        }
+    }
+
+    fn understood(&mut self, node: &Value) -> Option<Value> {
+        match node["type"].as_str().unwrap_or_default() {
             "Everyone" => Some(json!({"all": true})),
-            "And" => self.children(node, "and", depth),
-            "Or" => self.children(node, "or", depth),
+            "And" => self.children(node, "and"),
+            "Or" => self.children(node, "or"),
             "Trait" => {
                 let told = path(&node["path"]).and_then(|name| tested(&name, &node["operator"]));
                 told.or_else(|| self.report.lose(node, "this operator of a trait has no counterpart"))
@@ -56,27 +104,31 @@ impl Reader<'_> {
                 told.or_else(|| self.report.lose(node, "its properties have no counterpart"))
             }
             "RandomBucket" => self.bucket(node),
-            "Manual" => self.report.lose(node, "a manual segment is a list: export it, and save it by its members"),
-            "SubscriptionGroup" | "SubscriptionGroupUnsubscribed" => {
-                self.report.lose(node, "subscriptions are suppressions here: masks that no rule escapes")
-            }
             _ => self.report.lose(node, "a node of a kind that has no counterpart"),
         }
     }
 
-    fn children(&mut self, node: &Value, word: &str, depth: usize) -> Option<Value> {
+    fn children(&mut self, node: &Value, word: &str) -> Option<Value> {
         let ids = node["children"].as_array().map(Vec::as_slice).unwrap_or_default();
         if ids.is_empty() {
             return self.report.lose(node, "an empty group");
         }
-        let mut parts = Vec::with_capacity(ids.len());
-        for id in ids {
+        self.above.push(node["id"].clone());
+        let mut parts = Vec::new();
+        for id in ids.iter().take(NODES_MAX + 1) {
+            if self.visits > NODES_MAX {
+                break;
+            }
             let child = self.nodes.iter().find(|child| child["id"] == *id).copied();
             parts.push(match child {
-                Some(child) => self.node(child, depth + 1),
-                None => self.report.lose(id, "a node that is not there"),
+                Some(child) => self.node(child),
+                None => {
+                    self.visits += 1;
+                    self.report.lose(id, "a node that is not there")
+                }
             });
         }
+        self.above.pop();
         group(word, parts)
     }
 
@@ -103,7 +155,17 @@ fn seconds(value: &Value) -> Option<Value> {
 
 fn tested(name: &str, operator: &Value) -> Option<Value> {
     let value = plain(&operator["value"]);
-    match operator["type"].as_str()? {
+    let kind = operator["type"].as_str()?;
+    let known: &[&str] = match kind {
+        "Within" => &["type", "windowSeconds"],
+        "AbsoluteTimestamp" => &["type", "absoluteTimestamp", "direction"],
+        "Exists" | "NotExists" => &["type"],
+        _ => &["type", "value"],
+    };
+    if stranger(operator, &[known]).is_some() {
+        return None;
+    }
+    match kind {
         "Equals" => Some(property(name, "eq", value?)),
         "NotEquals" => Some(property(name, "ne", value?)),
         "Exists" => Some(presence(name, true)),
@@ -125,7 +187,11 @@ fn tested(name: &str, operator: &Value) -> Option<Value> {
 
 fn tests(list: &Value) -> Option<Vec<Value>> {
     let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter().map(|item| tested(&path(&item["path"])?, &item["operator"])).collect()
+    let one = |item: &Value| match stranger(item, &[&["path", "operator"]]) {
+        Some(_) => None,
+        None => tested(&path(&item["path"])?, &item["operator"]),
+    };
+    all.iter().map(one).collect()
 }
 
 fn performed(node: &Value) -> Option<Value> {

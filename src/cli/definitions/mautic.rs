@@ -3,14 +3,21 @@
 use serde_json::{Value, json};
 
 use crate::cli::definitions::parts::{
-    Definition, Report, group, length, listed, not, number, plain, presence, property, time,
+    Definition, Report, group, length, listed, not, number, plain, presence, property, stranger, time,
 };
 
 /// Reads segments.
 ///
-/// Errors: when there is none.
+/// Errors: when there is none, or the file is one page of several.
 pub fn read(document: &Value) -> Result<Vec<Definition>, String> {
     let all = listed(document, &["lists", "segments"]);
+    let total = number(&document["total"]).and_then(|total| total.as_u64()).unwrap_or(0);
+    if total > all.len() as u64 {
+        return Err(format!(
+            "it is one page of several: {} segments of {total}; ask with \"limit={total}\" for all of them",
+            all.len()
+        ));
+    }
     let one = |segment: &&Value| {
         let name = segment["name"].as_str().ok_or("a segment has no \"name\"")?;
         let filters = segment["filters"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -44,6 +51,11 @@ fn value(filter: &Value) -> &Value {
 fn row(filter: &Value, all: &[&Value], report: &mut Report) -> Option<Value> {
     let field = filter["field"].as_str().unwrap_or_default();
     let operator = filter["operator"].as_str().unwrap_or("=");
+    let known = ["glue", "field", "object", "type", "operator", "properties", "filter", "display"];
+    let strange = stranger(filter, &[&known]).or_else(|| stranger(&filter["properties"], &[&["filter", "display"]]));
+    if let Some(member) = strange {
+        return report.lose(filter, format!("\"{member}\" is not known"));
+    }
     let told = match field {
         "tags" => tags(operator, value(filter)),
         "leadlist" => return lists(filter, operator, all, report),
@@ -94,12 +106,8 @@ fn tags(operator: &str, value: &Value) -> Option<Value> {
 fn lists(filter: &Value, operator: &str, all: &[&Value], report: &mut Report) -> Option<Value> {
     let mut parts = vec![];
     for id in values(value(filter)).unwrap_or_default() {
-        let other = all.iter().find(|other| number(&other["id"]).is_some() && number(&other["id"]) == number(&id));
-        match other.and_then(|other| other["name"].as_str()) {
-            Some(name) => parts.push(Some(json!({"segment": name}))),
-            // Of several lists one that is missing would change what the others mean.
-            None => return report.lose(filter, "a segment that is not in this file"),
-        }
+        // Of several lists one that is missing would change what the others mean.
+        parts.push(Some(report.refer(filter, &id, all)?));
     }
     match (operator, group("or", parts)) {
         ("in" | "=", Some(rule)) => Some(rule),
@@ -133,10 +141,7 @@ fn plainly(field: &str, operator: &str, filter: &Value) -> Option<Value> {
     match operator {
         "empty" => Some(presence(field, false)),
         "!empty" => Some(presence(field, true)),
-        "=" | "!=" if filter["type"] == "boolean" => {
-            let flag = matches!(found, Value::Bool(true)) || number(found).is_some_and(|n| n == 1);
-            Some(property(field, comparison(operator)?, flag.into()))
-        }
+        "=" | "!=" if filter["type"] == "boolean" => Some(property(field, comparison(operator)?, flag(found)?.into())),
         "=" | "!=" => Some(property(field, comparison(operator)?, read(found)?)),
         "gt" | "gte" | "lt" | "lte" => Some(property(field, comparison(operator)?, number(found)?)),
         "between" | "!between" => {
@@ -154,6 +159,18 @@ fn plainly(field: &str, operator: &str, filter: &Value) -> Option<Value> {
         "contains" => Some(property(field, "contains", text()?.into())),
         "regexp" => Some(property(field, "regex", format!("(?i){}", text()?).into())),
         "!regexp" => Some(property(field, "not_regex", format!("(?i){}", text()?).into())),
+        _ => None,
+    }
+}
+
+/// A boolean as forms and databases write it; what is none must not become false.
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text == "true" || text == "1" => Some(true),
+        Value::String(text) if text == "false" || text == "0" => Some(false),
+        Value::Number(number) if number.as_u64() == Some(1) => Some(true),
+        Value::Number(number) if number.as_u64() == Some(0) => Some(false),
         _ => None,
     }
 }

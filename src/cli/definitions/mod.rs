@@ -1,6 +1,10 @@
 //! `throng segment import`: segment definitions of other systems as rules of ours, and what could not be carried over.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -8,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::{
     failure::Failure,
     query::{pretty, print},
-    target::{Target, Where},
+    target::{Target, Where, encoded},
 };
 
 pub mod dittofeed;
@@ -17,7 +21,7 @@ pub mod parts;
 pub mod posthog;
 pub mod shopify;
 
-use parts::Definition;
+use parts::{Definition, Part};
 
 /// Whose definitions they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,12 +84,11 @@ impl Import {
             return Err(Failure::caller(format!("{shown}: there is no segment in it")));
         }
         let target = self.open()?;
-        let (mut rows, mut refused) = (Vec::new(), 0);
-        for definition in in_order(found) {
-            let row = self.one(target.as_ref(), definition);
-            refused += usize::from(row["outcome"] == "refused");
-            rows.push(row);
+        let (mut rows, mut seen) = (Vec::new(), Seen::default());
+        for (place, definition) in in_order(found) {
+            rows.push(self.one(target.as_ref(), place, definition, &mut seen));
         }
+        let refused = rows.iter().filter(|row| row["outcome"] == "refused").count();
         match self.json {
             true => print(&pretty(&json!({"segments": rows, "refused": refused})))?,
             false => rows.iter().try_for_each(|row| print(&told(row)))?,
@@ -104,9 +107,17 @@ impl Import {
         self.target.open_existing().map(Some)
     }
 
-    /// What becomes of one segment.
-    fn one(&self, target: Option<&Target>, definition: Definition) -> Value {
-        let Definition { name, description, rule, lost, notes } = definition;
+    /// What becomes of one segment; `seen` is what became of those before it.
+    fn one(&self, target: Option<&Target>, place: usize, definition: Definition, seen: &mut Seen) -> Value {
+        let Definition { name, description, rule, needs, lost, mut notes } = definition;
+        let partly = needs.iter().filter(|need| seen.passed.contains(*need)).filter_map(|need| seen.partial.get(need));
+        notes.extend(partly.map(|other| Part {
+            part: format!("in segment \"{other}\""),
+            why: "of that segment a part is not carried over".into(),
+        }));
+        if !lost.is_empty() || needs.iter().any(|need| seen.partial.contains_key(need)) {
+            seen.partial.insert(place, name.clone());
+        }
         let mut row = json!({"name": name, "lost": lost, "notes": notes});
         let refuse = |mut row: Value, why: String| {
             row["outcome"] = "refused".into();
@@ -118,8 +129,12 @@ impl Import {
         if !lost.is_empty() && !self.partial {
             return refuse(row, "a part of it cannot be said; --partial saves the rest".into());
         }
+        // By place: a segment of the same name that is another one must not stand in for it.
+        if needs.iter().any(|need| !seen.passed.contains(need)) {
+            return refuse(row, "a segment that it names is refused, or names it in turn".into());
+        }
         let judged = target.map(|target| match self.dry_run {
-            true => target.json("POST", "/v1/rules/parse", Some(&json!({"rule": rule}))),
+            true => self.judge(target, &name, &rule, seen),
             false => {
                 let mut body = json!({"name": name, "rule": rule});
                 if let Some(description) = &description {
@@ -130,30 +145,61 @@ impl Import {
         });
         match judged {
             Some(Err(failure)) => return refuse(row, failure.message),
+            Some(Ok(_)) if self.dry_run && !needs.is_empty() => {}
             Some(Ok(answer)) => {
                 row["text"] = if self.dry_run { answer["text"].clone() } else { answer["rule"].clone() };
                 row["count"] = answer["count"].clone();
             }
             None => {}
         }
-        row["outcome"] = if self.dry_run { "fine" } else { "saved" }.into();
+        seen.passed.insert(place);
+        seen.names.insert(name.to_lowercase());
+        row["outcome"] = match self.dry_run {
+            false => "saved",
+            true if needs.is_empty() => "fine",
+            true => {
+                row["why"] = "it names segments of this file, and is told as text once they are saved".into();
+                "waits"
+            }
+        }
+        .into();
         row
+    }
+
+    /// What the database says of a rule that is not saved; segments of the same file are not there yet.
+    fn judge(&self, target: &Target, name: &str, rule: &Value, seen: &Seen) -> Result<Value, Failure> {
+        let taken = |whose| Err(Failure::caller(format!("{whose} has the name \"{name}\" already")));
+        if seen.names.contains(&name.to_lowercase()) {
+            return taken("another segment of this file");
+        }
+        if target.json("GET", &format!("/v1/segments/{}", encoded(name)), None).is_ok() {
+            return taken("a segment of the database");
+        }
+        target.json("POST", "/v1/rules/parse", Some(&json!({"rule": parts::without_segments(rule)})))
     }
 }
 
-/// Those that others name first.
-fn in_order(found: Vec<Definition>) -> Vec<Definition> {
+/// What became of the segments before one, by their places in the file.
+#[derive(Default)]
+struct Seen {
+    /// Those that were saved, or would be.
+    passed: BTreeSet<usize>,
+    /// Names of those.
+    names: BTreeSet<String>,
+    /// Names of those of which a part is lost, or of a segment that they name.
+    partial: BTreeMap<usize, String>,
+}
+
+/// Those that others name first, with their places in the file.
+fn in_order(found: Vec<Definition>) -> Vec<(usize, Definition)> {
     let mut waiting: BTreeMap<usize, Definition> = found.into_iter().enumerate().collect();
     let mut order = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let is_free = |definition: &Definition| {
-            let named = definition.rule.as_ref().map(parts::segments_of).unwrap_or_default();
-            !named.iter().any(|name| waiting.values().any(|other| other.name == *name && other.name != definition.name))
-        };
+        let is_free = |definition: &Definition| !definition.needs.iter().any(|need| waiting.contains_key(need));
         let next = waiting.iter().find(|(_, definition)| is_free(definition)).map(|(place, _)| *place);
-        // In a circle the first one is refused by the database, which tells why.
+        // In a circle each is refused for what it names.
         let next = next.or_else(|| waiting.keys().next().copied());
-        order.extend(next.and_then(|place| waiting.remove(&place)));
+        order.extend(next.and_then(|place| Some((place, waiting.remove(&place)?))));
     }
     order
 }
@@ -165,7 +211,9 @@ fn told(row: &Value) -> String {
         lines.push(format!("  why: {why}"));
     }
     let rule = if row["text"].is_string() { text(&row["text"]) } else { row["rule"].to_string() };
-    lines.push(format!("  rule: {}", rule.replace('\n', " ")));
+    if rule != "null" {
+        lines.push(format!("  rule: {}", rule.replace('\n', " ")));
+    }
     let part = |line: &Value| format!("{}: {}", text(&line["part"]), text(&line["why"]));
     lines
         .extend(row["lost"].as_array().into_iter().flatten().map(|lost| format!("  not carried over: {}", part(lost))));

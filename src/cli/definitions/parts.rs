@@ -21,6 +21,8 @@ pub struct Definition {
     pub description: Option<String>,
     /// What of it can be said, as JSON of the rule language; `None` when nothing can.
     pub rule: Option<Value>,
+    /// Where in the file the segments stand that it names, from 0: names may be double, and be taken by others.
+    pub needs: Vec<usize>,
     /// What cannot.
     pub lost: Vec<Part>,
     /// What means nearly the same.
@@ -34,6 +36,8 @@ pub struct Report {
     pub lost: Vec<Part>,
     /// What means nearly the same.
     pub notes: Vec<Part>,
+    /// Where in the file the segments stand that it names.
+    needs: Vec<usize>,
 }
 
 impl Report {
@@ -48,10 +52,34 @@ impl Report {
         self.notes.push(Part { part: part.to_string(), why: why.into() });
     }
 
+    /// Membership in the segment of a file that has an id; `None`, and lost, unless there is just one.
+    pub fn refer(&mut self, part: &Value, id: &Value, all: &[&Value]) -> Option<Value> {
+        let id = number(id).map(|id| id.to_string());
+        let has_id = |other: &Value| id.is_some() && number(&other["id"]).map(|id| id.to_string()) == id;
+        let mut found = all.iter().enumerate().filter(|(_, other)| has_id(other));
+        match (found.next(), found.next()) {
+            (Some((place, other)), None) => {
+                self.needs.push(place);
+                Some(json!({"segment": other["name"].as_str().unwrap_or_default()}))
+            }
+            (None, _) => self.lose(part, "a segment that is not in this file"),
+            (Some(_), Some(_)) => self.lose(part, "several segments of this file have this id"),
+        }
+    }
+
+    /// The opposite of a part of which `lost_before` parts of the definition had been lost. A negated group of which a
+    /// part is lost is lost as a whole: without that part it could hold for anyone.
+    pub fn negate(&mut self, part: impl ToString, lost_before: usize, rule: Option<Value>) -> Option<Value> {
+        if self.lost.len() > lost_before {
+            return self.lose(part, "a part of what is negated cannot be said");
+        }
+        rule.map(not)
+    }
+
     /// The definition.
     pub fn close(self, name: &str, description: Option<&str>, rule: Option<Value>) -> Definition {
         let description = description.filter(|text| !text.is_empty()).map(str::to_owned);
-        Definition { name: name.to_owned(), description, rule, lost: self.lost, notes: self.notes }
+        Definition { name: name.to_owned(), description, rule, needs: self.needs, lost: self.lost, notes: self.notes }
     }
 }
 
@@ -122,15 +150,22 @@ pub fn length(n: u64, unit: &str) -> Option<Value> {
         .then(|| json!({"n": n, "unit": format!("{unit}s")}))
 }
 
-/// The names of the segments that a rule names.
-pub fn segments_of(rule: &Value) -> Vec<&str> {
+/// The first member that is none of those that are understood; it may say what a reader would pass over.
+pub fn stranger<'a>(node: &'a Value, known: &[&[&str]]) -> Option<&'a str> {
+    let is_known = |name: &str| known.iter().any(|names| names.contains(&name));
+    let mut members = node.as_object()?.iter();
+    members.find(|(name, value)| !value.is_null() && !is_known(name)).map(|(name, _)| name.as_str())
+}
+
+/// The rule with everyone in the place of segments, which tells whether the rest of it is right.
+pub fn without_segments(rule: &Value) -> Value {
     match rule {
+        Value::Object(members) if members.contains_key("segment") => json!({"all": true}),
         Value::Object(members) => {
-            let own = members.get("segment").and_then(Value::as_str);
-            own.into_iter().chain(members.values().flat_map(segments_of)).collect()
+            members.iter().map(|(name, inside)| (name.clone(), without_segments(inside))).collect()
         }
-        Value::Array(rules) => rules.iter().flat_map(segments_of).collect(),
-        _ => Vec::new(),
+        Value::Array(rules) => rules.iter().map(without_segments).collect(),
+        plain => plain.clone(),
     }
 }
 

@@ -112,7 +112,9 @@ impl Reader<'_> {
             return None;
         }
         if self.eat("NOT") {
-            return self.one(depth + 1).map(not);
+            let (start, lost) = (self.at, self.report.lost.len());
+            let rule = self.one(depth + 1);
+            return self.report.negate(format!("NOT {}", self.words(start)), lost, rule);
         }
         if self.eat("(") {
             let inside = self.any(depth + 1);
@@ -121,9 +123,15 @@ impl Reader<'_> {
         }
         let start = self.at;
         let told = self.test();
+        let part = self.words(start);
+        told.or_else(|| self.report.lose(part, "this filter, its operator or its value has no counterpart"))
+    }
+
+    /// What was read since a place.
+    fn words(&self, start: usize) -> String {
         let end = self.at.min(self.tokens.len());
-        let part: Vec<&str> = self.tokens[start.min(end)..end].iter().map(|token| token.text.as_str()).collect();
-        told.or_else(|| self.report.lose(part.join(" "), "this filter, its operator or its value has no counterpart"))
+        let words: Vec<&str> = self.tokens[start.min(end)..end].iter().map(|token| token.text.as_str()).collect();
+        words.join(" ")
     }
 
     /// One filter: an attribute, an operator, a value. What cannot be said is read to its end all the same.
