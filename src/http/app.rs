@@ -42,6 +42,8 @@ use crate::{
         problem::Problem,
         rates::Rates,
         records::Kind,
+        serve::Manners,
+        streams::Streams,
         tracking_map::Mapping,
     },
     model::{
@@ -82,6 +84,8 @@ pub struct App {
     pub rates: Arc<Rates>,
     /// Where it is recorded who changed what.
     pub audit: Arc<Audit>,
+    /// Room for bodies that are streamed.
+    pub streams: Arc<Streams>,
     /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
     /// looked at.
     pub hosts: Option<Hosts>,
@@ -105,6 +109,7 @@ impl App {
             keys: Arc::default(),
             rates: Arc::default(),
             audit: Arc::default(),
+            streams: Arc::new(Streams::of(Manners::default().reading)),
             hosts: None,
         }
     }
@@ -173,7 +178,12 @@ impl App {
         let db = self.db.clone();
         let key = idempotency_key(&headers)?.map(str::to_owned);
         let reader = body::reader(&headers, body)?;
-        body::blocking(move || Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)).await
+        let room = self.streams.body()?;
+        body::blocking(move || {
+            let _room = room;
+            Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)
+        })
+        .await
     }
 }
 
@@ -185,7 +195,9 @@ impl App {
         let db = self.db.clone();
         let key = idempotency_key(&headers)?.map(str::to_owned);
         let reader = body::reader(&headers, body)?;
+        let room = self.streams.body()?;
         body::blocking(move || {
+            let _room = room;
             let zone = db.view().schema().zone().clone();
             let file = Arc::new(spooled(&db, reader)?);
             let records = parquet_records::open(file, rows, zone).map_err(ImportError::Format)?;
