@@ -258,7 +258,7 @@ impl Delivery {
 /// Takes the address before the folder is opened, so that a taken one is told at once.
 pub fn bind(address: SocketAddr, keyed: bool, manners: Manners, tls: Option<Arc<Tls>>) -> Result<Server, Failure> {
     Server::bind(address, keyed, manners, tls).map_err(|error| match error {
-        ServeError::NotLoopback(_) => Failure::caller(error.to_string()),
+        ServeError::NotLoopback(_) | ServeError::Files { .. } => Failure::caller(error.to_string()),
         ServeError::Listen(..) | ServeError::Start(_) => Failure::operator(error.to_string()),
     })
 }

@@ -41,6 +41,8 @@ use crate::{
         problem::Problem,
         rates::Rates,
         records::Kind,
+        serve::Manners,
+        streams::Streams,
         tracking_map::Mapping,
     },
     model::{
@@ -84,6 +86,8 @@ pub struct App {
     pub uploads: Arc<Semaphore>,
     /// Where it is recorded who changed what.
     pub audit: Arc<Audit>,
+    /// Room for bodies that are streamed.
+    pub streams: Arc<Streams>,
     /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
     /// looked at.
     pub hosts: Option<Hosts>,
@@ -108,6 +112,7 @@ impl App {
             rates: Arc::default(),
             uploads: Arc::new(Semaphore::new(limits::PARQUET_UPLOADS_MAX)),
             audit: Arc::default(),
+            streams: Arc::new(Streams::of(Manners::default().reading)),
             hosts: None,
         }
     }
@@ -176,7 +181,12 @@ impl App {
         let db = self.db.clone();
         let key = idempotency_key(&headers)?.map(str::to_owned);
         let reader = body::reader(&headers, body)?;
-        body::blocking(move || Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)).await
+        let room = self.streams.body()?;
+        body::blocking(move || {
+            let _room = room;
+            Ok(import_once(&db, kind, reader, key.as_deref(), &mut |_| {})?)
+        })
+        .await
     }
 }
 
@@ -194,9 +204,10 @@ impl App {
             return Err(Problem { retry_after: Some(5), ..problem });
         };
         let reader = body::reader(&headers, body)?;
+        let room = self.streams.body()?;
         body::blocking(move || {
             // Until the file is gone: its room on the disk, and what its pages take unpacked.
-            let _permit = permit;
+            let (_permit, _room) = (permit, room);
             let zone = db.view().schema().zone().clone();
             let file = Arc::new(spooled(&db, reader)?);
             let records = parquet_records::open(file, rows, zone).map_err(ImportError::Format)?;

@@ -6,10 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::Response,
 };
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use crate::{
     db::{
@@ -24,6 +21,7 @@ use crate::{
         path::Params,
         problem::Problem,
         query::rule_source,
+        streams::Streams,
         wire,
     },
     model::{limits, name::Name, value::Value as Fact},
@@ -31,8 +29,6 @@ use crate::{
 
 /// Contacts read from the view at a time.
 const BLOCK: usize = 4_096;
-/// Blocks that wait for a slow reader; past it the stream waits for the reader.
-const BLOCKS_WAITING: usize = 4;
 /// Buckets that parts in percent are counted in: two places after the point.
 const PERCENT_BUCKETS: u32 = 10_000;
 /// A summary that is longer is not sent as a header. Units: bytes.
@@ -61,7 +57,7 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
             let detail = format!("\"fields\" cannot have \"{name}\": a line says with it where the contact landed");
             return Err(Problem::refused("reserved_field", detail));
         }
-        Ok(Table { audience, fields, format }.stream(&summary))
+        Table { audience, fields, format }.stream(&app.streams, &summary)
     })
     .await
 }
@@ -218,9 +214,9 @@ struct Table {
 }
 
 impl Table {
-    fn stream(self, summary: &Value) -> Response {
-        let (sender, receiver) = mpsc::channel::<Bytes>(BLOCKS_WAITING);
-        let mut response = Response::new(Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>)));
+    fn stream(self, streams: &Streams, summary: &Value) -> Result<Response, Problem> {
+        let (outlet, body) = streams.answer()?;
+        let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.media()));
         headers.insert("throng-count", HeaderValue::from(self.audience.members().count()));
@@ -230,19 +226,20 @@ impl Table {
         {
             headers.insert("throng-summary", value);
         }
-        tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || -> std::io::Result<()> {
             let mut place = None;
             let mut block = self.header();
             loop {
                 let next = self.write_block(&mut block, place);
-                // The reader has gone when nothing takes the block: then there is no one to write for.
-                if sender.blocking_send(std::mem::take(&mut block).into()).is_err() || next.is_none() {
-                    return;
+                // Nothing takes the block when the reader has gone: then there is no one to write for.
+                outlet.send(std::mem::take(&mut block))?;
+                if next.is_none() {
+                    return outlet.end();
                 }
                 place = next;
             }
         });
-        response
+        Ok(response)
     }
 
     fn header(&self) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Request bodies: whole JSON documents within a limit, and streams without one, both unpacked on the way.
 
 use std::{
+    error::Error,
     io::{self, Read},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use crate::{
     http::{
         json::{Json, TOO_DEEP},
+        pace::TooSlow,
         problem::Problem,
     },
     model::limits,
@@ -107,20 +109,25 @@ pub async fn bytes_within(headers: &HeaderMap, body: Body, most: usize) -> Resul
         let detail = format!("the body is larger than {most} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     };
-    if plain {
-        let mut stream = body.into_data_stream();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| Problem::malformed(format!("the body broke off: {error}")))?;
-            if bytes.len() + chunk.len() > most {
-                drain(stream, most).await;
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
+    // Packing makes what cannot be packed a little larger.
+    let room = if plain { most } else { most + most / 64 + 1_024 };
+    // The encoding is looked at before the body is waited for.
+    reader(headers, Body::empty())?;
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(broken)?;
+        if bytes.len() + chunk.len() > room {
+            drain(stream, most).await;
+            return Err(too_large());
         }
+        bytes.extend_from_slice(&chunk);
+    }
+    if plain {
         return Ok(bytes);
     }
-    let reader = reader(headers, body)?;
+    // It is all here: no thread waits for the client.
+    let reader = reader(headers, Body::from(bytes))?;
     blocking(move || {
         let mut bytes = Vec::new();
         reader
@@ -130,6 +137,15 @@ pub async fn bytes_within(headers: &HeaderMap, body: Body, most: usize) -> Resul
         if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
     })
     .await
+}
+
+/// What becomes of a body that did not come whole.
+fn broken(error: axum::Error) -> Problem {
+    let mut causes = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
+    match causes.find_map(|cause| cause.downcast_ref::<TooSlow>()) {
+        Some(slow) => Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", format!("the body was given up: {slow}")),
+        None => Problem::malformed(format!("the body broke off: {error}")),
+    }
 }
 
 /// Reads on for a while what will be refused, so that the answer reaches a client that sends before it listens.

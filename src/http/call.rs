@@ -236,7 +236,7 @@ impl Call {
         if !example.is_null() {
             body["content"][media]["example"] = example;
         }
-        self.fails(&[400, 413, 415, 422])
+        self.fails(&[400, 408, 413, 415, 422])
     }
 
     /// An answer that says how it went well.

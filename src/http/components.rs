@@ -279,7 +279,7 @@ const PROBLEM_CODES: [(u16, &str); 14] = [
     (401, "unauthorized"),
     (403, "forbidden"),
     (404, "not_found"),
-    (408, "timeout"),
+    (408, "too_slow"),
     (409, "conflict"),
     (410, "cursor_gone"),
     (413, "body_too_large"),

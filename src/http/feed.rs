@@ -160,7 +160,7 @@ pub async fn changes(State(app): State<App>, uri: Uri) -> Result<Response, Probl
     let counts = [("throng-entered", lists.entered.count()), ("throng-left", lists.left.count())];
     let mut halves = vec![(lists.left, "left"), (lists.entered, "entered")];
     let mut place: Option<Place> = None;
-    let mut response = lines::stream(move |block| {
+    let mut response = lines::stream(&app.streams, move |block| {
         let Some((list, kind)) = halves.last() else { return false };
         let page = list.keys(place, BLOCK);
         for key in page.items {
@@ -173,7 +173,7 @@ pub async fn changes(State(app): State<App>, uri: Uri) -> Result<Response, Probl
             halves.pop();
         }
         !halves.is_empty()
-    });
+    })?;
     for (name, count) in counts {
         response.headers_mut().insert(name, count.into());
     }

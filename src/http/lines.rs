@@ -1,31 +1,32 @@
 //! Lines of JSON on their way out, a block at a time: as much as the reader takes, and no more in memory.
 
 use axum::{
-    body::Body,
     http::{HeaderValue, header},
     response::Response,
 };
-use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-/// Blocks that wait for a slow reader; past it the stream waits for the reader.
-const BLOCKS_WAITING: usize = 4;
+use crate::http::{problem::Problem, streams::Streams};
 
 /// Streams what `more` appends to a block, until it says that there is no more.
-pub fn stream(mut more: impl FnMut(&mut Vec<u8>) -> bool + Send + 'static) -> Response {
-    let (sender, receiver) = mpsc::channel::<Bytes>(BLOCKS_WAITING);
-    tokio::task::spawn_blocking(move || {
+///
+/// Errors: 503 when there are too many streams.
+pub fn stream(
+    streams: &Streams,
+    mut more: impl FnMut(&mut Vec<u8>) -> bool + Send + 'static,
+) -> Result<Response, Problem> {
+    let (outlet, body) = streams.answer()?;
+    tokio::task::spawn_blocking(move || -> std::io::Result<()> {
         loop {
             let mut block = Vec::new();
             let goes_on = more(&mut block);
-            // The reader has gone when nothing takes the block: then there is no one to write for.
-            if sender.blocking_send(block.into()).is_err() || !goes_on {
-                return;
+            // Nothing takes the block when the reader has gone: then there is no one to write for.
+            outlet.send(block)?;
+            if !goes_on {
+                return outlet.end();
             }
         }
     });
-    let mut response = Response::new(Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>)));
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    response
+    Ok(response)
 }

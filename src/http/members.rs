@@ -8,9 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::Response,
 };
-use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 #[cfg(feature = "columnar")]
 use crate::http::columnar::Sheet;
@@ -25,15 +22,15 @@ use crate::{
         paging::{self, Cursor},
         path::{Params, part},
         problem::Problem,
-        roaring_list, wire,
+        roaring_list,
+        streams::{Outlet, Streams},
+        wire,
     },
     model::{id::Lsn, name::Name, value::Value},
 };
 
 /// Members read from the view at a time.
 const BLOCK: usize = 4_096;
-/// Blocks that wait for a slow reader; past it the stream waits for the reader.
-const BLOCKS_WAITING: usize = 4;
 /// A block is sent once it is so long. Units: bytes.
 const PIPE_BYTES: usize = 128 << 10;
 
@@ -132,8 +129,8 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
         let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
         let table = Table { answer, told, fields, export, identity: app.db.identity() };
         match (limit, &cursor) {
-            (None, None) => Ok(table.stream(None)),
-            (None, Some(cursor)) => Ok(table.stream(Some(cursor.place))),
+            (None, None) => table.stream(&app.streams, None),
+            (None, Some(cursor)) => table.stream(&app.streams, Some(cursor.place)),
             (Some(limit), cursor) => table.page(&app, &uri, cursor.as_ref(), limit),
         }
     })
@@ -154,7 +151,7 @@ pub(super) fn everyone(app: &App, answer: Answer, params: &Params, headers: &Hea
     let (export, fields) = (export(params, headers)?, params.text("fields").map(field_names).transpose()?);
     let fields = fields.map(|fields| known_fields(&answer, fields)).transpose()?;
     let told = vec![("throng-lsn", answer.view().lsn().0)];
-    Ok(Table { answer, told, fields, export, identity: app.db.identity() }.stream(None))
+    Table { answer, told, fields, export, identity: app.db.identity() }.stream(&app.streams, None)
 }
 
 /// The export that `format` names; without it, the first that `Accept` does.
@@ -229,20 +226,21 @@ impl Table {
     }
 
     /// Everyone after a place, block by block.
-    fn stream(self, from: Option<Place>) -> Response {
-        let (sender, receiver) = mpsc::channel::<Bytes>(BLOCKS_WAITING);
-        let body = Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>));
+    fn stream(self, streams: &Streams, from: Option<Place>) -> Result<Response, Problem> {
+        let (outlet, body) = streams.answer()?;
         let mut response = self.response(body);
         let ids = (self.export == Export::Roaring).then(|| self.answer.to_roaring());
         if let Some(ids) = &ids {
             response.headers_mut().insert("throng-roaring-bytes", HeaderValue::from(ids.len()));
         }
-        tokio::task::spawn_blocking(move || {
-            let pipe = Pipe { sender, waiting: ids.unwrap_or_default() };
+        tokio::task::spawn_blocking(move || -> io::Result<()> {
+            let pipe = Pipe { outlet, waiting: ids.unwrap_or_default() };
             // It fails when the reader has gone: then there is no one to write for.
-            let _ = self.write(pipe, from, None).and_then(|(mut pipe, _)| pipe.flush());
+            let (mut pipe, _) = self.write(pipe, from, None)?;
+            pipe.flush()?;
+            pipe.outlet.end()
         });
-        response
+        Ok(response)
     }
 
     /// One page; the cursor of the next is in `Throng-Next` and in `Link`.
@@ -383,7 +381,7 @@ fn in_blocks(
 
 /// What is written goes to the reader in blocks; waits while it is slow.
 struct Pipe {
-    sender: mpsc::Sender<Bytes>,
+    outlet: Outlet,
     waiting: Vec<u8>,
 }
 
@@ -400,8 +398,7 @@ impl io::Write for Pipe {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let block = std::mem::take(&mut self.waiting);
-        self.sender.blocking_send(block.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.outlet.send(std::mem::take(&mut self.waiting))
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     error::Error,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,10 +17,20 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::db::clock::Stopwatch;
+use crate::{db::clock::Stopwatch, http::traffic::Traffic};
 
 /// What a client must keep up at least, once its patience is used up. Units: bytes a second.
-const RATE: f64 = 1_024.0;
+pub const RATE: u32 = 1_024;
+
+/// The time that bytes are worth.
+pub fn worth(bytes: u64) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / f64::from(RATE))
+}
+
+/// Why a body is not waited for any longer.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it came too slowly, below {RATE} bytes a second")]
+pub struct TooSlow;
 
 /// How long a peer may still let us wait.
 struct Patience {
@@ -45,7 +56,7 @@ impl Patience {
         if let Some((since, _)) = self.waiting.take() {
             self.left = self.left.saturating_sub(since.elapsed());
         }
-        self.left = (self.left + Duration::from_secs_f64(bytes as f64 / RATE)).min(self.most);
+        self.left = (self.left + worth(bytes as u64)).min(self.most);
     }
 }
 
@@ -78,9 +89,7 @@ impl HttpBody for Steady {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending if this.patience.is_over(context) => {
-                Poll::Ready(Some(Err(format!("it came too slowly, below {RATE} bytes a second").into())))
-            }
+            Poll::Pending if this.patience.is_over(context) => Poll::Ready(Some(Err(TooSlow.into()))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -98,18 +107,20 @@ impl HttpBody for Steady {
 pub struct Paced<S> {
     stream: S,
     patience: Patience,
+    traffic: Arc<Traffic>,
 }
 
 impl<S> Paced<S> {
-    /// With so much patience.
-    pub fn of(stream: S, most: Duration) -> Paced<S> {
-        Paced { stream, patience: Patience::of(most) }
+    /// With so much patience; what is written is counted as its traffic.
+    pub fn of(stream: S, most: Duration, traffic: Arc<Traffic>) -> Paced<S> {
+        Paced { stream, patience: Patience::of(most), traffic }
     }
 
     fn judge(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match wrote {
             Poll::Ready(Ok(bytes)) => {
                 self.patience.moved(bytes);
+                self.traffic.wrote(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Pending if self.patience.is_over(context) => {

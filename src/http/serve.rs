@@ -10,38 +10,44 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue},
 };
-use hyper::body::Incoming;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-    service::TowerToHyperService,
+    server::conn::auto,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 use crate::http::{
     access::Peer,
     app::App,
     pace::{Paced, Steady},
+    preface::Begun,
     rates::network,
+    streams::{self, Streams},
     tls::Tls,
+    traffic::{Answer, Traffic, Verdict, Watch},
 };
 
 /// Connections at once, as a rule; past it new ones wait in the kernel's queue. A process may usually have 1,024 files
-/// open, and the log must always find one.
+/// open.
 pub const CONNECTIONS: usize = 896;
+/// Files that a process must be able to open beside its connections: the log must always find one.
+const FILES_BESIDE: usize = 128;
+/// Threads for questions, which must not wait behind bodies that are streamed.
+const THREADS_FOR_QUESTIONS: usize = 512;
 /// Connections of one other machine, as a rule.
 pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Between two looks at the files of the certificate, besides those that a signal asks for.
@@ -96,6 +102,19 @@ pub enum ServeError {
     /// The address could not be taken.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// So many connections would leave no room for the files of the database.
+    #[error(
+        "{connections} connections need {needed} open files, and this process may have {limit}: allow it more \
+         (\"ulimit -n\", or LimitNOFILE of a systemd unit), or give --connections less"
+    )]
+    Files {
+        /// Connections that were asked for.
+        connections: usize,
+        /// Files that those need.
+        needed: u64,
+        /// Files that there may be.
+        limit: u64,
+    },
     /// The runtime could not be started.
     #[error("cannot start: {0}")]
     Start(std::io::Error),
@@ -108,6 +127,7 @@ pub struct Server {
     address: SocketAddr,
     manners: Manners,
     tls: Option<Arc<Tls>>,
+    hangup: Signal,
 }
 
 impl Server {
@@ -124,14 +144,20 @@ impl Server {
         if !keyed && !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
         }
+        allow_files(manners.connections)?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        // Each connection may have one stream under way, and questions must not wait behind them.
-        let runtime = builder.enable_all().max_blocking_threads(2 * manners.connections).build();
+        let threads = THREADS_FOR_QUESTIONS + streams::ANSWERS_MAX + streams::BODIES_MAX;
+        let runtime = builder.enable_all().max_blocking_threads(threads).build();
         let runtime = runtime.map_err(ServeError::Start)?;
+        // From here on, as by itself the signal would end a server that is still reading its folder, or has no TLS.
+        let hangup = {
+            let _inside = runtime.enter();
+            signal(SignalKind::hangup()).map_err(ServeError::Start)?
+        };
         let listener =
             runtime.block_on(TcpListener::bind(address)).map_err(|error| ServeError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;
-        Ok(Server { runtime, listener, address, manners, tls })
+        Ok(Server { runtime, listener, address, manners, tls, hangup })
     }
 
     /// Where it listens.
@@ -147,6 +173,7 @@ impl Server {
     /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
     /// are those of the API and of what stands beside it.
     pub fn run(self, app: App, routes: impl FnOnce(App) -> Router) {
+        let app = App { streams: Arc::new(Streams::of(self.manners.reading)), ..app };
         let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
         let telling = Arc::clone(&webhooks);
         let stop = async move {
@@ -157,7 +184,7 @@ impl Server {
         };
         self.runtime.block_on(async move {
             webhooks.start();
-            let renewal = self.tls.clone().map(|tls| tokio::spawn(renew(tls)));
+            let renewal = self.tls.clone().map(|tls| tokio::spawn(renew(tls, self.hangup)));
             let house = House { manners: self.manners, tls: self.tls, guests: Arc::default() };
             accept(self.listener, routes(app), house, stop).await;
             renewal.inspect(|renewal| renewal.abort());
@@ -167,8 +194,21 @@ impl Server {
     }
 }
 
+/// Has the system allow this process as many files as its connections and the rest need.
+fn allow_files(connections: usize) -> Result<(), ServeError> {
+    let needed = (connections + FILES_BESIDE) as u64;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    // The limit in force is below the one up to which a process may raise it.
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(ServeError::Files { connections, needed, limit: maximum.or(current).unwrap_or_default() }),
+    }
+}
+
 async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
@@ -183,17 +223,9 @@ async fn stop_signal() {
 }
 
 /// Reads the certificates again at SIGHUP and every now and then, for as long as it is polled.
-async fn renew(tls: Arc<Tls>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup()).ok();
+async fn renew(tls: Arc<Tls>, mut hangup: Signal) {
     loop {
-        let asked = async {
-            match &mut hangup {
-                Some(hangup) => drop(hangup.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        let _ = timeout(LOOK_AGAIN, asked).await;
+        let _ = timeout(LOOK_AGAIN, hangup.recv()).await;
         let looking = Arc::clone(&tls);
         match tokio::task::spawn_blocking(move || looking.look()).await {
             Ok(Ok(false)) => {}
@@ -233,8 +265,9 @@ impl Drop for Guest {
 impl House {
     /// Lets one in, unless its address has enough connections.
     fn admit(&self, from: IpAddr, permit: OwnedSemaphorePermit) -> Option<Guest> {
+        // Looked at before it is cut to its network, which of ::1 is not loopback's.
+        let usual = if from.to_canonical().is_loopback() { usize::MAX } else { CONNECTIONS_PER_ADDRESS };
         let from = network(from);
-        let usual = if from.is_loopback() { usize::MAX } else { CONNECTIONS_PER_ADDRESS };
         let most = self.manners.connections_per_address.unwrap_or(usual);
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         let count = guests.entry(from).or_default();
@@ -249,7 +282,6 @@ impl House {
 /// Accepts connections until `stop` resolves, then drains.
 async fn accept(listener: TcpListener, router: Router, house: House, stop: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(house.manners.connections));
-    let graceful = GracefulShutdown::new();
     let (stopping, stopped) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
@@ -274,17 +306,19 @@ async fn accept(listener: TcpListener, router: Router, house: House, stop: impl 
                     manners: house.manners,
                     tls: house.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current())),
                 };
-                tokio::spawn(served.begin(stream, graceful.watcher(), stopped.clone()));
+                tokio::spawn(served.begin(stream, stopped.clone()));
             }
             Err(error) => {
                 // Out of descriptors, most likely: give connections time to end.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(50)).await;
             }
         }
     }
     drop((listener, stopping));
-    let _ = timeout(DRAIN, graceful.shutdown()).await;
+    // Each connection has a permit until it ends.
+    let all = u32::try_from(house.manners.connections).unwrap_or(u32::MAX);
+    let _ = timeout(DRAIN, permits.acquire_many(all)).await;
 }
 
 /// One connection.
@@ -299,50 +333,116 @@ struct Served {
 impl Served {
     /// Serves it to its end. `stopped` resolves once the server stops, which ends a connection that has not said anything
     /// yet.
-    async fn begin(self, stream: TcpStream, watcher: Watcher, mut stopped: watch::Receiver<()>) {
+    async fn begin(self, stream: TcpStream, mut stopped: watch::Receiver<()>) {
         let _ = stream.set_nodelay(true);
-        let mut first = [0];
-        // A connection that says nothing is closed before it costs more than a socket.
-        tokio::select! {
-            said = timeout(self.manners.first_byte, stream.peek(&mut first)) => match said {
-                Ok(Ok(1)) => {}
-                _ => return,
-            },
+        let traffic = Arc::<Traffic>::default();
+        let opened = tokio::select! {
+            opened = self.open(stream, &traffic) => opened,
             _ = stopped.changed() => return,
-        }
-        let mut stream = Paced::of(stream, self.manners.reading);
-        let Some(tls) = self.tls.clone() else { return self.go_on(stream, watcher, false).await };
-        if first[0] != HANDSHAKE {
-            // Unread, it would have the system reset the connection, and the answer be lost.
-            let _ = timeout(self.manners.first_byte, stream.read(&mut [0; 4_096])).await;
-            let _ = stream.write_all(WANTS_TLS).await;
-            let _ = stream.shutdown().await;
-            return;
-        }
-        match timeout(self.manners.first_byte, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.go_on(stream, watcher, true).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
-            Err(_) => tracing::debug!("a connection took too long to be encrypted"),
+        };
+        match opened {
+            Some(Opened::Clear(stream)) => self.go_on(stream, traffic, stopped, false).await,
+            Some(Opened::Secure(stream)) => self.go_on(*stream, traffic, stopped, true).await,
+            None => {}
         }
     }
 
-    async fn go_on(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher, secure: bool) {
+    /// Hears what a connection speaks. Each step has its time, so that one that says nothing, or half of what is needed,
+    /// is closed before it costs more than a socket.
+    async fn open(&self, stream: TcpStream, traffic: &Arc<Traffic>) -> Option<Opened> {
+        let patience = self.manners.first_byte;
+        let mut first = [0];
+        let Ok(Ok(1)) = timeout(patience, stream.peek(&mut first)).await else { return None };
+        let mut stream = Paced::of(stream, self.manners.reading, Arc::clone(traffic));
+        let Some(tls) = &self.tls else {
+            return timeout(patience, Begun::hear(stream)).await.ok()?.ok().map(Opened::Clear);
+        };
+        if first[0] != HANDSHAKE {
+            // Unread, it would have the system reset the connection, and the answer be lost.
+            let _ = timeout(patience, stream.read(&mut [0; 4_096])).await;
+            let _ = stream.write_all(WANTS_TLS).await;
+            let _ = stream.shutdown().await;
+            return None;
+        }
+        let secure = timeout(patience, tls.accept(stream)).await;
+        let secure = secure.inspect_err(|_| tracing::debug!("a connection took too long to be encrypted")).ok()?;
+        let secure = secure.inspect_err(|error| tracing::debug!(%error, "a connection could not be encrypted")).ok()?;
+        let begun = timeout(patience, Begun::hear(secure)).await.ok()?.ok()?;
+        Some(Opened::Secure(Box::new(begun)))
+    }
+
+    async fn go_on(
+        self,
+        stream: Begun<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+        traffic: Arc<Traffic>,
+        mut stopped: watch::Receiver<()>,
+        secure: bool,
+    ) {
         let Served { router, peer, guest, manners, .. } = self;
+        let is_http_2 = stream.is_http_2();
         let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder = if is_http_2 { builder.http2_only() } else { builder.http1_only() };
         builder.http1().timer(TokioTimer::new()).header_read_timeout(manners.headers).keep_alive(true);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).keep_alive_interval(Some(manners.headers));
-        let service = router.map_request(move |mut request: Request<Incoming>| {
+        let counted = Arc::clone(&traffic);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let call = counted.call();
             request.extensions_mut().insert(Peer(peer));
             if secure {
                 let proto = HeaderName::from_static("x-forwarded-proto");
                 request.headers_mut().insert(proto, HeaderValue::from_static("https"));
             }
-            request.map(|body| Steady::of(body, manners.body))
+            let answer = router.clone().oneshot(request.map(|body| Body::new(Steady::of(body, manners.body))));
+            async move { answer.await.map(|answer| answer.map(|body| Answer::of(body, call))) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended early");
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut watch = Watch::of(traffic, manners.headers, manners.reading);
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                    break;
+                }
+                _ = stopped.changed(), if !is_stopping => {
+                    is_stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                // HTTP/1 has one call at a time: its own timer and that of the socket see all that there is.
+                () = sleep(watch.every()), if is_http_2 => match watch.look() {
+                    Verdict::Stay => {}
+                    Verdict::Finish => connection.as_mut().graceful_shutdown(),
+                    Verdict::Close => break,
+                },
+            }
         }
         drop(guest);
+    }
+}
+
+/// A connection whose client was heard.
+enum Opened {
+    Clear(Begun<Paced<TcpStream>>),
+    Secure(Box<Begun<TlsStream<Paced<TcpStream>>>>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_may_have_any_number_of_connections_and_others_not() {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let house = House { manners: Manners::default(), tls: None, guests: Arc::default() };
+        let all_are_let_in = |from: &str| {
+            let permit = || Arc::clone(&room).try_acquire_owned().unwrap();
+            let guests: Vec<_> =
+                (0..=CONNECTIONS_PER_ADDRESS).map(|_| house.admit(from.parse().unwrap(), permit())).collect();
+            guests.iter().all(Option::is_some)
+        };
+        assert!(["127.0.0.1", "::1", "::ffff:127.0.0.1"].into_iter().all(all_are_let_in));
+        assert!(!["203.0.113.7", "2001:db8::1", "::2"].into_iter().any(all_are_let_in));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
+    process::Command,
     thread,
     time::Duration,
 };
@@ -11,7 +12,10 @@ use serde_json::{Value, json};
 
 use throng::db::clock::Stopwatch;
 
-use crate::support::server::Server;
+use crate::support::{
+    http_2::{Frame, Http2, PREFACE},
+    server::{Server, agent, call},
+};
 
 /// Calls of the good client, with and without the others.
 const CALLS: usize = 400;
@@ -48,13 +52,20 @@ fn dribble(mut stream: TcpStream, start: &str, bytes: &[u8]) -> Vec<u8> {
 /// The 99th of a hundred of the good client's waits; every call must be answered well. How long they are hangs on who else
 /// uses the machine, so they are told and not judged.
 fn p99(server: &Server) -> Duration {
+    // A connection of before may have idled for as long as it may.
+    let agent = agent();
+    let good = |method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let reply = call(&agent, &server.url, method, path, &[("content-type", "application/json")], body);
+        assert!(reply.is_some_and(|reply| reply.status < 300), "{method} {path}");
+    };
     let mut waits: Vec<Duration> = (0..CALLS)
         .map(|n| {
             let since = Stopwatch::start();
             let key = format!("c{}", n % 100);
             match n % 2 {
-                0 => drop(server.ok("PUT", &format!("/v1/contacts/{key}"), json!({"lead_score": n}))),
-                _ => drop(server.ok("GET", &format!("/v1/contacts/{key}/segments"), Value::Null)),
+                0 => good("PUT", &format!("/v1/contacts/{key}"), json!({"lead_score": n})),
+                _ => good("GET", &format!("/v1/contacts/{key}/segments"), Value::Null),
             }
             since.elapsed()
         })
@@ -123,7 +134,9 @@ fn whoever_holds_on_is_let_go_and_nobody_else_suffers() {
     let count = hostile.len() + not_reading.len();
     println!("{count} hostile connections; p99 of {CALLS} calls {alone:?} alone, {beside:?} beside them");
     let silent_or_told = hostile.into_iter().map(|thread| thread.join().unwrap());
-    assert!(silent_or_told.filter(|told| !told.is_empty()).all(|told| told.starts_with(b"HTTP/1.1 4")));
+    let told: Vec<Vec<u8>> = silent_or_told.filter(|told| !told.is_empty()).collect();
+    assert!(told.iter().all(|told| told.starts_with(b"HTTP/1.1 4")));
+    assert!(told.iter().any(|told| told.starts_with(b"HTTP/1.1 408")), "a body that comes too slowly is told so");
     // A connection that the server closed may still be read here, so its own sockets are counted.
     while sockets(&server) > before + 1 {
         thread::sleep(Duration::from_millis(50));
@@ -167,5 +180,99 @@ fn an_address_has_only_so_many_connections() {
     held.pop();
     while !answered(&mut TcpStream::connect(address).unwrap()) {
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn half_a_greeting_and_a_connection_without_calls_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--first-byte-timeout", "1s", "--header-timeout", "2s", "--read-timeout", "2s"];
+    let server = Server::start(&folder.path().join("data"), &arguments);
+    let address = server.url.strip_prefix("http://").unwrap();
+    for begun in [&b"P"[..], b"PRI * HTTP", &PREFACE[..PREFACE.len() - 1], PREFACE] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(begun).unwrap();
+        until_closed(&mut stream);
+    }
+    // Its pings are answered, and it is asked to end (frame 7) before it is ended.
+    let mut idle = Http2::connect(address, 1 << 16);
+    idle.get(1, "/healthz").unwrap();
+    let frames: Vec<Frame> = std::iter::from_fn(|| idle.frame()).collect();
+    assert!(frames.iter().any(|frame| frame.stream == 1 && frame.is_ok()));
+    assert!(frames.iter().any(|frame| frame.kind == 7));
+}
+
+#[test]
+fn readers_that_keep_their_windows_shut_leave_room_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--read-timeout", "3s"]);
+    for batch in 0..4 {
+        let lines: Vec<String> =
+            (0..9_000).map(|n| json!({"key": format!("a-key-that-takes-some-room-{batch}-{n}")}).to_string()).collect();
+        let reply = server.send("POST", "/v1/contacts/import", "application/x-ndjson", lines.join("\n"));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+    server.ok("POST", "/v1/segments", json!({"name": "everyone there is", "rule": "everyone"}));
+    let address = server.url.strip_prefix("http://").unwrap();
+    let members = "/v1/segments/everyone_there_is/members";
+    let whole = server.call("GET", members, Value::Null);
+    assert_eq!((whole.status, whole.text.lines().count()), (200, 36_000));
+    // More than may be streamed at once, in a few connections.
+    let hostile: Vec<_> = (0..14)
+        .map(|_| {
+            let mut shut = Http2::connect(address, 0);
+            (0..60).for_each(|n| shut.get(2 * n + 1, members).unwrap());
+            thread::spawn(move || {
+                let heads = std::iter::from_fn(|| shut.frame()).filter(Frame::is_head);
+                heads.fold([0, 0], |[begun, refused], head| match head.is_ok() {
+                    true => [begun + 1, refused],
+                    false => [begun, refused + 1],
+                })
+            })
+        })
+        .collect();
+    while hostile.iter().any(|thread| !thread.is_finished()) {
+        // Questions find a thread all the while.
+        assert_eq!(server.count("everyone"), 36_000);
+        let reply = server.call("GET", members, Value::Null);
+        match reply.status {
+            503 => {
+                assert_eq!(reply.json()["code"], "too_many_streams");
+                assert_eq!(reply.header("retry-after"), Some("5"));
+            }
+            status => assert_eq!(status, 200),
+        }
+    }
+    let told: Vec<[usize; 2]> = hostile.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let [begun, refused] = [0, 1].map(|at| told.iter().map(|told| told[at]).sum::<usize>());
+    assert!(begun > 100 && refused > 500, "{begun} streams had begun, and {refused} had found no room");
+    while server.call("GET", members, Value::Null).status != 200 {
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn more_connections_than_the_system_allows_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = format!(
+        "ulimit -n 300 && exec {} serve --listen 127.0.0.1:0 --connections 5000 --data {}",
+        env!("CARGO_BIN_EXE_throng"),
+        data.display()
+    );
+    let told = Command::new("sh").args(["-c", &serve]).output().unwrap();
+    assert_eq!(told.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(said.contains("5000 connections need 5128 open files") && said.contains("may have 300"), "{said}");
+    assert!(!data.join("wal").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_hangup_does_not_end_a_server_without_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    assert!(Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().unwrap().success());
+    for _ in 0..20 {
+        assert_eq!(server.call("GET", "/healthz", Value::Null).status, 200);
     }
 }

@@ -118,6 +118,25 @@ fn clients_agree_on_a_protocol_and_are_served_by_it() {
 }
 
 #[test]
+fn a_client_that_agrees_on_keys_and_then_says_nothing_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_pair(at, &authority("one"));
+    let [certificate, key] = paths(at);
+    let arguments = ["--tls-cert", &certificate, "--tls-key", &key, "--first-byte-timeout", "1s"];
+    let server = Server::start(&at.join("data"), &arguments);
+    let (address, authority) =
+        (server.url.strip_prefix("https://").unwrap(), fs::read_to_string(at.join("ca.pem")).unwrap());
+    for said in [&b""[..], b"P"] {
+        let mut stream = connect(address, &authority, &[]).unwrap();
+        stream.write_all(said).unwrap();
+        let mut told = Vec::new();
+        let _ = stream.read_to_end(&mut told);
+        assert!(told.is_empty());
+    }
+}
+
+#[test]
 fn new_certificates_are_taken_while_it_runs_and_bad_ones_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

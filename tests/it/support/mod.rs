@@ -9,6 +9,7 @@ pub mod generate_request;
 pub mod generate_rule;
 pub mod generate_schema;
 pub mod generate_test;
+pub mod http_2;
 pub mod ledger;
 pub mod loaded;
 pub mod long;
