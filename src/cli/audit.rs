@@ -1,14 +1,23 @@
 //! The files of the audit log: a line each deed, a file a day, the oldest given up.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
 use crate::{
     cli::failure::Failure,
-    http::audit::{Audit, Deed},
+    db::clock::system_now,
+    http::audit::Audit,
+    model::time::{Day, Timestamp},
 };
+
+const PREFIX: &str = "audit";
+const SUFFIX: &str = "jsonl";
 
 /// Where deeds are recorded.
 #[derive(Args, Clone, Debug)]
@@ -16,28 +25,124 @@ pub struct AuditLog {
     /// A folder for the audit log, a file of JSON lines a day: who changed what, when, and how it went, without names.
     #[arg(long, global = true, value_name = "DIR", env = "THRONG_AUDIT_LOG")]
     audit_log: Option<PathBuf>,
-    /// How many days of it are kept.
+    /// How many days of it the server keeps, today included.
     #[arg(long, global = true, value_name = "N", env = "THRONG_AUDIT_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     audit_days: u16,
 }
 
 impl AuditLog {
-    /// Opens it.
+    /// Opens it for a command, which removes nothing: it may have been told of other days than the server.
     ///
     /// Errors: a folder that cannot be written to.
     pub fn open(&self) -> Result<Audit, Failure> {
         let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
-        let files = RollingFileAppender::builder()
-            .rotation(Rotation::DAILY)
-            .filename_prefix("audit")
-            .filename_suffix("jsonl")
-            .max_log_files(self.audit_days.into());
-        let files = files.build(dir).map_err(|error| Failure::operator(format!("{}: {error}", dir.display())))?;
-        Ok(Audit::to(Box::new(files)))
+        Ok(Audit::to(Box::new(files(dir)?)))
+    }
+
+    /// Opens it for the server, which gives up what is too old, now and at the end of each day.
+    ///
+    /// Errors: a folder that cannot be written to.
+    pub fn keep(&self) -> Result<Audit, Failure> {
+        let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
+        let mut kept = Kept { files: files(dir)?, dir: dir.clone(), days: self.audit_days, pruned: None };
+        kept.prune(system_now());
+        Ok(Audit::to(Box::new(kept)))
     }
 }
 
-/// A deed of the command line, of which the one who may read the folder is the doer.
-pub fn typed<'a>(action: &'a str, target: &'a str) -> Deed<'a> {
-    Deed { action, by: None, target: Some(target), status: None, request_id: None, lsn: None }
+fn files(dir: &Path) -> Result<RollingFileAppender, Failure> {
+    let files = RollingFileAppender::builder().rotation(Rotation::DAILY);
+    let files = files.filename_prefix(PREFIX).filename_suffix(SUFFIX).build(dir);
+    files.map_err(|error| Failure::operator(format!("{}: {error}", dir.display())))
+}
+
+/// The files of so many days. Which day one is of is told by its name alone: when a file was made is another thing once
+/// it was copied.
+struct Kept {
+    files: RollingFileAppender,
+    dir: PathBuf,
+    days: u16,
+    pruned: Option<Day>,
+}
+
+impl Kept {
+    fn prune(&mut self, now: Timestamp) {
+        let Ok(today) = Day::parse(now.to_string().get(..10).unwrap_or_default()) else { return };
+        if self.pruned == Some(today) {
+            return;
+        }
+        self.pruned = Some(today);
+        let first = today.plus_days(1 - i64::from(self.days));
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_old = name.to_str().and_then(day_of).is_some_and(|day| day < first);
+            if is_old
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+                && let Err(error) = fs::remove_file(entry.path())
+            {
+                tracing::warn!(%error, file = ?name, "an old file of the audit log could not be removed");
+            }
+        }
+    }
+}
+
+/// Of which day a file is.
+fn day_of(name: &str) -> Option<Day> {
+    Day::parse(name.strip_prefix(PREFIX)?.strip_prefix('.')?.strip_suffix(SUFFIX)?.strip_suffix('.')?).ok()
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.prune(system_now());
+        self.files.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.files.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::audit::{Deed, Outcome};
+
+    #[test]
+    fn only_the_server_removes_files_and_only_those_of_days_long_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let names = |days: &[&str]| days.iter().map(|day| format!("audit.{day}.jsonl")).collect::<Vec<_>>();
+        let there = || {
+            let mut names: Vec<String> =
+                fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        // Made in an order that is not that of their days, as by a copy.
+        let all = names(&["2026-05-03", "2026-05-01", "2026-05-02", "2026-04-30", "2026-02-31"]);
+        for name in all.iter().map(String::as_str).chain(["audit.jsonl", "other.2026-01-01.jsonl", "audit.2026-01-01"])
+        {
+            fs::write(dir.join(name), "{}\n").unwrap();
+        }
+        let before = there();
+        let log = AuditLog { audit_log: Some(dir.to_owned()), audit_days: 1 };
+        log.open().unwrap();
+        assert!(before.iter().all(|name| there().contains(name)), "a command removes nothing");
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let mut kept = Kept { files: files(dir).unwrap(), dir: dir.to_owned(), days: 2, pruned: None };
+        let is_there = |day: &str| there().contains(&names(&[day])[0]);
+        kept.prune(at("2026-05-03T23:59:59Z"));
+        let gone: Vec<String> = before.iter().filter(|name| !there().contains(name)).cloned().collect();
+        assert_eq!(gone, names(&["2026-04-30", "2026-05-01"]));
+        kept.days = 1;
+        kept.prune(at("2026-05-03T23:59:59Z"));
+        assert!(is_there("2026-05-02"), "it is looked once a day");
+        kept.prune(at("2026-05-04T00:00:00Z"));
+        assert!(!is_there("2026-05-02") && !is_there("2026-05-03"));
+        // Today's stays, also where one day is kept.
+        let audit = log.keep().unwrap();
+        audit.record(&Deed::typed("createKey", Outcome::Done));
+        let text: String = there().iter().map(|name| fs::read_to_string(dir.join(name)).unwrap()).collect();
+        assert!(text.contains("createKey"), "{text}");
+    }
 }

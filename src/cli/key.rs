@@ -5,14 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{
-        audit::{AuditLog, typed},
-        failure::Failure,
-        query::print,
-        show,
-        target::DEFAULT_FOLDER,
-    },
+    cli::{audit::AuditLog, failure::Failure, query::print, show, target::DEFAULT_FOLDER},
     db::keys::{Key, Scope, create_key, list_keys, revoke_key},
+    http::audit::{Deed, Outcome},
     model::rate::Rate,
 };
 
@@ -64,12 +59,14 @@ impl Keys {
     ///
     /// Errors: those of the folder; an id that no key has.
     pub fn run(self) -> Result<(), Failure> {
-        // Opened first: a deed that cannot be recorded is better not done.
-        let audit = self.audit.open()?;
         match self.action {
             Action::Create { name, scope, rate } => {
-                let (key, token) = create_key(&self.data, &name, &scope, rate)?;
-                audit.record(&typed("createKey", &key.id));
+                // Opened first: a deed that cannot be recorded is better not done.
+                let audit = self.audit.open()?;
+                let made = create_key(&self.data, &name, &scope, rate);
+                let (key, token) = made.inspect_err(|_| audit.record(&Deed::typed("createKey", Outcome::Failed)))?;
+                let deed = Deed::typed("createKey", Outcome::Done);
+                audit.record(&Deed { target: Some(&key.id), made: Some(&key), ..deed });
                 eprintln!("made the key {} of the scopes {}; it is shown this once:", key.id, scopes(&key));
                 print(&token)
             }
@@ -83,8 +80,11 @@ impl Keys {
                 print(&show::table(&["id", "name", "scopes", "rate", "made", "revoked"], rows))
             }
             Action::Revoke { id } => {
-                let key = revoke_key(&self.data, &id)?;
-                audit.record(&typed("revokeKey", &key.id));
+                let audit = self.audit.open()?;
+                let revoked = revoke_key(&self.data, &id);
+                // What was typed is not told: it may be the key itself.
+                let key = revoked.inspect_err(|_| audit.record(&Deed::typed("revokeKey", Outcome::Failed)))?;
+                audit.record(&Deed { target: Some(&key.id), ..Deed::typed("revokeKey", Outcome::Done) });
                 print(&format!("revoked the key {} ({})", key.id, key.name))
             }
         }

@@ -116,7 +116,7 @@ impl Serve {
             server.url(),
         );
         eprintln!("the page is at {}/", server.url());
-        let audit = self.audit.open()?;
+        let audit = self.audit.keep()?;
         let rates = Rates::of(self.manners.rates());
         let access = Access { keys, rates, audit, hosts: Hosts::of(&self.allow_host) };
         serve(server, db, self.webhooks.settings(self.listen), access, tracking)

@@ -136,9 +136,12 @@ impl Where {
 impl Where {
     /// A client that shows the key, if there is one.
     fn agent(&self, url: &str) -> Result<ureq::Agent, Failure> {
-        let mut config = ureq::Agent::config_builder().http_status_as_error(false);
+        // The API redirects nobody: whoever does is something else, and may lead anywhere, or out of what is encrypted.
+        let mut config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
         if url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
             config = config.tls_config(secure::client(self.ca_cert.as_deref())?);
+        } else if self.ca_cert.is_some() {
+            return Err(Failure::caller(format!("--ca-cert is for an https address, and {url} is none")));
         }
         let Some(key) = &self.access_key else { return Ok(config.build().into()) };
         let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {key}"))
@@ -222,6 +225,10 @@ pub fn remote(
     let request = request.body(ureq::SendBody::from_reader(&mut body)).map_err(|error| unreachable(&error))?;
     let response = agent.run(request).map_err(|error| unreachable(&error))?;
     let status = response.status().as_u16();
+    if (300..400).contains(&status) {
+        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another place");
+        return Err(Failure::caller(format!("{url} leads on to {to}; give --url the address that it stands for")));
+    }
     Ok(Reply { status, body: Box::new(response.into_body().into_reader()) })
 }
 

@@ -21,7 +21,7 @@ use tokio_stream::Stream;
 
 use crate::{
     db::keys::{Grant, Keyring, Scope},
-    http::{app::App, body, guard, problem::Problem},
+    http::{app::App, audit::Doer, body, guard, problem::Problem},
 };
 
 /// The header under which handlers find the id of the caller's key.
@@ -31,6 +31,8 @@ const FROM: &str = "throng-from";
 /// How often it is looked whether the key of a call under way was revoked. With [`crate::db::keys`]' own half second
 /// such a call ends within one.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Whoever watches the server asks there. It is answered however often, for one who is refused takes the server for sick.
+pub const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// The id of the key that let a call pass.
 pub fn by(headers: &HeaderMap) -> Option<Box<str>> {
@@ -47,10 +49,6 @@ pub fn note(headers: &mut HeaderMap, grant: &Grant) {
 /// The address that a call came from; the server notes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
-
-/// The id of the key that let a call pass, beside the answer.
-#[derive(Clone, Debug)]
-pub struct Caller(pub Box<str>);
 
 /// The headers of a call whose key stands elsewhere: where it came from alone.
 pub fn origin(headers: &HeaderMap) -> HeaderMap {
@@ -137,19 +135,19 @@ pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -
     request.headers_mut().remove(BY);
     request.headers_mut().remove(FROM);
     let pass = match door.judge(&mut request) {
-        Ok(Some(pass)) => pass,
-        Ok(None) => return next.run(request).await,
+        Ok(pass) => pass,
         Err(problem) => {
             body::pass_over(request.into_body()).await;
             return problem.into_response();
         }
     };
+    if let Some(doer) = request.extensions().get::<Doer>() {
+        doer.passed();
+    }
+    let Some(pass) = pass else { return next.run(request).await };
     if !reads(request.method()) {
-        let caller = by(request.headers()).map(Caller);
         // Broken off, a write would leave its caller without knowing what became of it.
-        let mut response = watched(next.run(request).await, pass);
-        caller.map(|caller| response.extensions_mut().insert(caller));
-        return response;
+        return watched(next.run(request).await, pass);
     }
     tokio::select! {
         biased;
@@ -184,7 +182,8 @@ impl Door {
             }
             return Ok(None);
         }
-        if !is_keyed || self.needs == Needs::Nothing {
+        let is_probe = self.needs == Needs::Nothing && PROBES.contains(&request.uri().path());
+        if !is_probe && (!is_keyed || self.needs == Needs::Nothing) {
             self.app.rates.address(from)?;
         }
         if matches!(self.needs, Needs::Nothing | Needs::Track) {
@@ -193,6 +192,9 @@ impl Door {
         let shown = if is_keyed { Some(shown(request.headers())) } else { None };
         if let Some(key) = &shown {
             let grant = granted(&self.app, key.as_deref(), from)?;
+            if let Some(doer) = request.extensions().get::<Doer>() {
+                doer.is(&grant.id);
+            }
             self.app.rates.key(&grant)?;
             if !self.needs.suits(&grant) {
                 return Err(forbidden(&grant, self.needs));
@@ -240,12 +242,23 @@ impl Stream for Watched {
     }
 }
 
-/// Whom a tracking call is from, by its headers or by another key that it shows; `None` without keys.
+/// Whom a tracking call is from, as far as it was read.
+pub enum Sender {
+    /// There are no keys.
+    Anyone,
+    /// A key that may track.
+    Key(Grant),
+    /// None that may, but perhaps one that is good for something else.
+    Unknown(Option<Grant>),
+}
+
+/// Whom a tracking call is from, by its headers or by another key that it shows. A key that may track is counted; whoever
+/// shows none may have it elsewhere, and counts once that is known.
 ///
-/// Errors: 401, 403.
-pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<Option<Grant>, Problem> {
+/// Errors: 429.
+pub fn sender(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<Sender, Problem> {
     if !app.keys.is_keyed() {
-        return Ok(None);
+        return Ok(Sender::Anyone);
     }
     // Some SDKs authenticate to another party in the header and name the key in the body.
     let in_header = shown(headers);
@@ -253,13 +266,25 @@ pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<O
     let grants: Vec<Grant> = keys.into_iter().flatten().filter_map(|key| app.keys.grant(key)).collect();
     if let Some(grant) = grants.iter().find(|grant| Needs::Track.suits(grant)) {
         app.rates.key(grant)?;
-        return Ok(Some(grant.clone()));
+        return Ok(Sender::Key(grant.clone()));
     }
-    match grants.first() {
-        Some(grant) => Err(forbidden(grant, Needs::Track)),
-        None => {
+    Ok(Sender::Unknown(grants.into_iter().next()))
+}
+
+/// The same, where all keys are known that the call shows; `None` without keys.
+///
+/// Errors: 401, 403, 429.
+pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<Option<Grant>, Problem> {
+    match sender(app, headers, other)? {
+        Sender::Anyone => Ok(None),
+        Sender::Key(grant) => Ok(Some(grant)),
+        Sender::Unknown(Some(grant)) => {
+            app.rates.key(&grant)?;
+            Err(forbidden(&grant, Needs::Track))
+        }
+        Sender::Unknown(None) => {
             let from = headers.get(FROM).and_then(|from| from.to_str().ok()?.parse().ok());
-            granted(app, other.or(in_header.as_deref()), from).map(Some)
+            granted(app, other.or(shown(headers).as_deref()), from).map(Some)
         }
     }
 }

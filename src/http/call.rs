@@ -1,8 +1,6 @@
 //! One call of the API: its route, what answers it, and what the document says of it, in one value, so that none of the
 //! three can be there without the others.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     body::Body,
@@ -15,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     http::{
-        access::{self, Door, Needs},
+        access::{self, Door, Needs, PROBES},
         app::App,
         audit::{self, Recorded},
         body,
@@ -139,7 +137,7 @@ impl Call {
         let call = Call { id, method, path, needs, also: Vec::new(), handler, operation };
         let call = if path.starts_with("/v1/") { call.fails(&ALWAYS) } else { call };
         // Whoever calls too often, if the server was told how often is too often.
-        let call = call.fails(&[429]);
+        let call = if PROBES.contains(&path) { call } else { call.fails(&[429]) };
         let call = if needs == Needs::Nothing { call } else { call.fails(&[401]) };
         // Without keys also what is called under a strange name.
         call.fails(&[403])
@@ -310,7 +308,7 @@ impl Call {
         let door = Door { app: app.clone(), needs: self.needs };
         let mut handler = self.handler.layer(from_fn_with_state(door, access::check));
         if audit::RECORDED.contains(&self.id) {
-            let recorded = Recorded { audit: Arc::clone(&app.audit), action: self.id };
+            let recorded = Recorded { app: app.clone(), action: self.id, method: self.method };
             handler = handler.layer(from_fn_with_state(recorded, audit::note));
         }
         let paths = std::iter::once(self.path).chain(self.also);

@@ -22,8 +22,10 @@ use crate::{
     model::rate::{Rate, Span},
 };
 
-/// Addresses that are remembered before those that may call freely again are forgotten.
+/// Addresses that are remembered before it is first looked which may call freely again, and be forgotten.
 const ADDRESSES_KEPT: usize = 10_000;
+/// Addresses that are remembered at most. Whoever has more of them is not held by a limit for each.
+const ADDRESSES_MAX: usize = 200_000;
 
 /// What was set.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,8 +41,20 @@ pub struct Settings {
 pub struct Rates {
     settings: Settings,
     keys: Mutex<BTreeMap<String, (Rate, Arc<DefaultDirectRateLimiter>)>>,
-    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    failures: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    addresses: Option<Addresses>,
+    failures: Option<Addresses>,
+}
+
+/// How often each address called.
+struct Addresses {
+    rate: Rate,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    /// Past so many it is looked whom to forget.
+    look_at: usize,
 }
 
 fn quota(rate: Rate) -> Quota {
@@ -54,12 +68,11 @@ fn quota(rate: Rate) -> Quota {
 impl Rates {
     /// Counts by these.
     pub fn of(settings: Settings) -> Rates {
-        let by_address = |rate: Rate| RateLimiter::keyed(quota(rate));
         Rates {
             settings,
             keys: Mutex::default(),
-            addresses: settings.calls.map(by_address),
-            failures: settings.failures.map(by_address),
+            addresses: settings.calls.map(Addresses::of),
+            failures: settings.failures.map(Addresses::of),
         }
     }
 
@@ -87,14 +100,14 @@ impl Rates {
     ///
     /// Errors: 429.
     pub fn address(&self, from: Option<IpAddr>) -> Result<(), Problem> {
-        by_address(self.addresses.as_ref(), from, "this address may call", self.settings.calls)
+        self.addresses.as_ref().map_or(Ok(()), |all| all.check(from, "this address may call"))
     }
 
     /// Counts a key that is none.
     ///
     /// Errors: 429. One that is good is served all the same: whoever guesses keeps no one else out.
     pub fn failure(&self, from: Option<IpAddr>) -> Result<(), Problem> {
-        by_address(self.failures.as_ref(), from, "this address may show keys that are none", self.settings.failures)
+        self.failures.as_ref().map_or(Ok(()), |all| all.check(from, "this address may show keys that are none"))
     }
 
     /// As the status tells them.
@@ -108,18 +121,27 @@ impl Rates {
     }
 }
 
-fn by_address(
-    limiter: Option<&DefaultKeyedRateLimiter<IpAddr>>,
-    from: Option<IpAddr>,
-    said: &str,
-    rate: Option<Rate>,
-) -> Result<(), Problem> {
-    let (Some(limiter), Some(from), Some(rate)) = (limiter, from, rate) else { return Ok(()) };
-    if limiter.len() > ADDRESSES_KEPT {
-        limiter.retain_recent();
+impl Addresses {
+    fn of(rate: Rate) -> Addresses {
+        let known = Known { limiter: RateLimiter::keyed(quota(rate)), look_at: ADDRESSES_KEPT };
+        Addresses { rate, known: Mutex::new(known) }
     }
-    let late = limiter.check_key(&network(from));
-    late.map_err(|late| too_often(&format!("{said} {rate}"), late.wait_time_from(DefaultClock::default().now())))
+
+    fn check(&self, from: Option<IpAddr>, said: &str) -> Result<(), Problem> {
+        let Some(from) = from else { return Ok(()) };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.limiter.len() > known.look_at {
+            known.limiter.retain_recent();
+            if known.limiter.len() > ADDRESSES_MAX / 2 {
+                known.limiter = RateLimiter::keyed(quota(self.rate));
+            }
+            // Not before they are twice as many again, so that looking costs each call a little at most.
+            known.look_at = ADDRESSES_KEPT.max(2 * known.limiter.len());
+        }
+        let late = known.limiter.check_key(&network(from));
+        let rate = self.rate;
+        late.map_err(|late| too_often(&format!("{said} {rate}"), late.wait_time_from(DefaultClock::default().now())))
+    }
 }
 
 /// Whom an address stands for: of IPv6 a household has 2^64 addresses.
@@ -164,6 +186,21 @@ mod tests {
         assert!(rates.address(address("2001:db8::2:1")).is_err(), "one household");
         assert!(rates.address(address("::ffff:10.0.0.1")).is_err(), "the same address in another form");
         assert!(rates.address(None).is_ok(), "a caller in this process");
+    }
+
+    #[test]
+    fn many_addresses_cost_neither_time_nor_memory_without_end() {
+        let all = Addresses::of("1/h".parse().unwrap());
+        let (mut looks, mut look_at, mut most) = (0, ADDRESSES_KEPT, 0);
+        for n in 0..ADDRESSES_MAX as u32 + 50_000 {
+            all.check(Some(std::net::Ipv4Addr::from(0x0a00_0000 + n).into()), "").unwrap();
+            let known = all.known.lock().unwrap();
+            most = most.max(known.limiter.len());
+            looks += u32::from(known.look_at != look_at);
+            look_at = known.look_at;
+        }
+        assert!(most <= ADDRESSES_MAX && most > 2 * ADDRESSES_KEPT, "{most}");
+        assert!(looks <= 10, "{looks}");
     }
 
     #[test]

@@ -24,8 +24,15 @@ type Source = Box<dyn Fn() -> Result<Pair, String> + Send + Sync>;
 /// A server's certificates.
 pub struct Tls {
     source: Source,
-    last: Mutex<Pair>,
+    last: Mutex<Last>,
     current: ArcSwap<ServerConfig>,
+}
+
+/// What was read last.
+struct Last {
+    taken: Pair,
+    /// What was no good since, and why; it is told once.
+    refused: Option<(Option<Pair>, String)>,
 }
 
 impl Tls {
@@ -35,7 +42,7 @@ impl Tls {
     pub fn open(source: impl Fn() -> Result<Pair, String> + Send + Sync + 'static) -> Result<Arc<Tls>, String> {
         let pair = source()?;
         let current = ArcSwap::new(config(&pair)?);
-        Ok(Arc::new(Tls { source: Box::new(source), last: Mutex::new(pair), current }))
+        Ok(Arc::new(Tls { source: Box::new(source), last: Mutex::new(Last { taken: pair, refused: None }), current }))
     }
 
     /// What a connection that comes now is told.
@@ -45,16 +52,31 @@ impl Tls {
 
     /// Reads the files again. Those that are no good change nothing.
     ///
-    /// Errors: as those of [`Tls::open`]. Gives whether they were others.
+    /// Errors: as those of [`Tls::open`], once for the same files. Gives whether they were others.
     pub fn look(&self) -> Result<bool, String> {
-        let pair = (self.source)()?;
+        let read = (self.source)().map_err(|why| (None, why));
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if *last == pair {
+        if read.as_ref().is_ok_and(|pair| *pair == last.taken) {
+            last.refused = None;
             return Ok(false);
         }
-        self.current.store(config(&pair)?);
-        *last = pair;
-        Ok(true)
+        let made = read.and_then(|pair| match config(&pair) {
+            Ok(made) => Ok((pair, made)),
+            Err(why) => Err((Some(pair), why)),
+        });
+        match made {
+            Ok((taken, made)) => {
+                self.current.store(made);
+                *last = Last { taken, refused: None };
+                Ok(true)
+            }
+            Err(refused) if last.refused.as_ref() == Some(&refused) => Ok(false),
+            Err(refused) => {
+                let why = refused.1.clone();
+                last.refused = Some(refused);
+                Err(why)
+            }
+        }
     }
 }
 

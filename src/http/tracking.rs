@@ -19,7 +19,7 @@ use crate::{
         keys::{Grant, Scope},
     },
     http::{
-        access,
+        access::{self, Sender},
         app::{App, answer_json, at_lsn, idempotency_key, marked},
         body, guard,
         import::hashed,
@@ -129,10 +129,17 @@ async fn taken(
 /// Whom a call is from, and its body: the key is asked for before more than a little is read.
 async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(Option<Grant>, Vec<u8>), Problem> {
     let in_query = query_value(uri, "writeKey");
-    let refused = match access::tracking(app, headers, in_query.as_deref()) {
-        Ok(grant) => return Ok((grant, body::bytes(headers, body).await?)),
-        Err(problem) => problem,
-    };
+    match access::sender(app, headers, in_query.as_deref()) {
+        Ok(Sender::Anyone) => return Ok((None, body::bytes(headers, body).await?)),
+        Ok(Sender::Key(grant)) => return Ok((Some(grant), body::bytes(headers, body).await?)),
+        Ok(Sender::Unknown(_)) => {}
+        // A key that calls too often is not to cost what a good call costs, nor to take the room of those whose key
+        // stands in the body.
+        Err(problem) => {
+            body::pass_over(body).await;
+            return Err(problem);
+        }
+    }
     let read = async {
         let _room = STRANGERS.acquire().await.expect("the semaphore is never closed");
         body::bytes_within(headers, body, STRANGER_BYTES).await
@@ -149,10 +156,7 @@ async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Resul
         Ok((bytes, key))
     })
     .await?;
-    match key {
-        Some(key) => Ok((access::tracking(app, headers, Some(&key))?, bytes)),
-        None => Err(refused),
-    }
+    Ok((access::tracking(app, headers, key.or(in_query).as_deref())?, bytes))
 }
 
 /// How a retry is told: by who sends it and what is sent. What is made of that depends on the moment, and the names of

@@ -13,6 +13,7 @@ use crate::{
     db::{clock::system_now, error::Error, feed::Followed, view::View},
     http::{
         app::{App, answer_json, at_lsn, idempotency_key, marked},
+        audit::Made,
         body,
         import::hashed,
         json::Json,
@@ -205,7 +206,7 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
         && let Some(slot) = app.webhooks.made_before(made_by).await?
     {
         let secret = slot.endpoint().secret.clone();
-        return Ok(marked(show(&app, &slot, StatusCode::CREATED, Some(&secret)), true));
+        return Ok(made(&app, &slot, &secret, true));
     }
     let url = url(&app, &request).await?.ok_or_else(|| bad("url", "missing_member", "a webhook needs a \"url\""))?;
     let secret = match wire::text_member(&request, "secret")? {
@@ -238,7 +239,13 @@ pub async fn create(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     let (slot, was_there) = app.webhooks.create(endpoint).await?;
     // A retry that was under way at the same time is shown what the first one made.
     let secret = if was_there { slot.endpoint().secret.clone() } else { secret };
-    Ok(marked(show(&app, &slot, StatusCode::CREATED, Some(&secret)), was_there))
+    Ok(made(&app, &slot, &secret, was_there))
+}
+
+fn made(app: &App, slot: &Slot, secret: &Secret, was_there: bool) -> Response {
+    let mut response = marked(show(app, slot, StatusCode::CREATED, Some(secret)), was_there);
+    response.extensions_mut().insert(Made(slot.endpoint().id.clone()));
+    response
 }
 
 /// A name of the caller's own: `wh_`, small letters and digits, for it is a part of the ids of messages.

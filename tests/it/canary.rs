@@ -127,6 +127,8 @@ fn plant(server: &Told) -> (usize, usize) {
         ("origin", "https://canary7f3a.example"),
     ];
     call(&agent(), &server.url, "GET", &contact, &odd, Vec::new());
+    let named = format!("{CANARY}@example.com level=error");
+    server.send("POST", "/v1/snapshot", &[("x-request-id", &named)], "");
     let none = format!("Bearer thr_{CANARY}_{CANARY}");
     call(&agent(), &server.url, "DELETE", &contact, &[("authorization", &none)], Vec::new());
     (statuses.iter().filter(|status| **status < 300).count(), statuses.iter().filter(|status| **status >= 400).count())
@@ -205,6 +207,7 @@ fn the_audit_log_tells_who_did_what_and_how_it_went() {
         ]
     );
     assert!(lines[1..6].iter().all(|line| line["by"] == *id), "{text}");
+    assert_eq!((&lines[0]["scopes"], lines[4]["target"].as_str()), (&json!(["admin"]), Some(&*hook)));
     assert_eq!((lines[1]["request_id"].as_str(), lines[6]["by"].as_str()), (Some("asked-for-1"), None));
     assert_eq!((lines[0]["target"].as_str(), lines[5]["target"].as_str()), (Some(&*id), Some(&*hook)));
     assert!(lines.iter().all(|line| line["at"].as_str().unwrap().ends_with('Z')) && lines[2]["lsn"].is_u64());
@@ -247,4 +250,15 @@ fn whoever_calls_too_often_is_told_when_to_come_back() {
     // Calls without a key, by address.
     let open: Vec<u16> = (0..8).map(|_| get(None, "/openapi.json").status).collect();
     assert!(open.starts_with(&[200]) && open.ends_with(&[429, 429]), "{open:?}");
+    // Whoever watches the server is answered for all that, and so is an SDK whose key stands in the body.
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(None, path).status, 200, "{path}");
+    }
+    let track = json!({"writeKey": make("web", &["--rate", "9/h"]), "userId": "u", "event": "e"}).to_string();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    let other: &[(&str, &str)] = &[("content-type", "application/json"), ("authorization", "Bearer of-another-party")];
+    for headers in [media, other].iter().cycle().take(8) {
+        let reply = call(&agent(), &server.url, "POST", "/v1/track", headers, track.clone().into_bytes()).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
 }
