@@ -85,7 +85,7 @@ fn lives_of_a_database_are_right_in_any_order() {
 /// Some lives of one kind: the number says which scheduler chooses, whether they are cut short, and whether waits may
 /// end by their limits. Gives how many there were, and how many of them without limits.
 fn try_some(seed: u64, number: usize, begun: &Arc<AtomicU64>) -> [u64; 2] {
-    let (cut_short, limits) = (number % 3 == 0, number % 5 < 3);
+    let (cut_short, limits) = (number.is_multiple_of(3), number % 5 < 3);
     let begun = Arc::clone(begun);
     let life = move || {
         begun.fetch_add(1, Ordering::SeqCst);
