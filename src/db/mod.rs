@@ -19,6 +19,8 @@ pub mod keeper;
 pub mod keys;
 pub mod meter;
 pub mod open;
+#[cfg(feature = "server")]
+pub mod open_files;
 pub mod options;
 pub mod outline;
 pub mod past;

@@ -19,7 +19,6 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -30,6 +29,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
+use crate::db::open_files::allow_open_files;
 use crate::http::{
     access::Peer,
     app::App,
@@ -197,15 +197,7 @@ impl Server {
 /// Has the system allow this process as many files as its connections and the rest need.
 fn allow_files(connections: usize) -> Result<(), ServeError> {
     let needed = (connections + FILES_BESIDE) as u64;
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    // The limit in force is below the one up to which a process may raise it.
-    match setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }) {
-        Ok(()) => Ok(()),
-        Err(_) => Err(ServeError::Files { connections, needed, limit: maximum.or(current).unwrap_or_default() }),
-    }
+    allow_open_files(needed).map_err(|limit| ServeError::Files { connections, needed, limit })
 }
 
 async fn stop_signal() {

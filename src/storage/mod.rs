@@ -19,6 +19,8 @@ pub mod log_file;
 pub mod manifest;
 pub mod mmap;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod open_files;
 pub mod real_disk;
 pub mod recover;
 pub mod salvage;

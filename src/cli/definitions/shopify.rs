@@ -139,6 +139,10 @@ impl Reader<'_> {
         let attribute = self.word()?.text.clone();
         if self.is("(") {
             self.skip_call();
+            // `= true` belongs to the call.
+            if self.tokens.get(self.at).is_some_and(|token| !token.is_quoted && comparison(&token.text).is_some()) {
+                self.at += 2;
+            }
             return None;
         }
         if self.eat("IS") {
