@@ -237,7 +237,7 @@ fn readers_that_keep_their_windows_shut_leave_room_for_others() {
         let reply = server.call("GET", members, Value::Null);
         match reply.status {
             503 => {
-                assert_eq!(reply.json()["code"], "too_many_streams");
+                assert_eq!(reply.json()["type"], "urn:throng:problem:too_many_streams");
                 assert_eq!(reply.header("retry-after"), Some("5"));
             }
             status => assert_eq!(status, 200),
