@@ -307,10 +307,11 @@ fn judged(seed: u64, naive: &Naive, base: u64, last: u64, round: Round) -> Naive
     assert!(written.last_key_value().is_none_or(|(number, _)| *number <= last), "seed {seed}: a write was lost");
     let mut told = format!("{} writes and {} without an answer", missing.len(), unanswered.len());
     for way in assignments(&missing, &unanswered) {
+        told.push_str(&format!("\n{way:?}: "));
         written.extend(way);
         match replay(naive, base, &written, &seen) {
             Ok(naive) => return naive,
-            Err(why) => told = why,
+            Err(why) => told.push_str(&why),
         }
     }
     panic!("seed {seed}, after {base}: {told}");
