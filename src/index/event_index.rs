@@ -9,6 +9,7 @@ use crate::{
     index::{
         column::Column,
         dictionary::Dictionary,
+        event_counts::CountRoom,
         event_group::EventGroup,
         event_page::{PAGE, Page},
         event_tail::{Entry, NO_ID},
@@ -206,6 +207,36 @@ impl EventIndex {
                     if !group.is_empty() {
                         f(first + slot, &group);
                     }
+                }
+            }
+        }
+    }
+
+    /// Sets the bits of the contacts of a chunk with events, at least of those in `of`, of whom the number in `lo..=hi`
+    /// passes. Units: milliseconds.
+    pub fn counts_into(
+        &self,
+        chunk: usize,
+        of: &Words,
+        (lo, hi): (i64, i64),
+        passes: impl Fn(usize) -> bool,
+        out: &mut Words,
+    ) {
+        let mut room = CountRoom::default();
+        for (number, page) in self.pages(chunk) {
+            let words = number * PAGE / 64..(number + 1) * PAGE / 64;
+            let asked: u32 = of.0[words.clone()].iter().map(|word| word.count_ones()).sum();
+            if asked as usize > PAGE / 16 {
+                page.counts_into((lo, hi), &passes, &mut room, &mut out.0[words]);
+                continue;
+            }
+            for place in words {
+                let mut word = of.0[place];
+                while word != 0 {
+                    let bit = word.trailing_zeros();
+                    word &= word - 1;
+                    let slot = ((place * 64) as u32 + bit) as usize % PAGE;
+                    out.0[place] |= u64::from(passes(page.count_in(slot as u16, lo, hi))) << bit;
                 }
             }
         }

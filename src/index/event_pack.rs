@@ -45,6 +45,12 @@ impl Pieces {
         self.pieces[at >> PIECE_BITS].get(at & (PIECE - 1))
     }
 
+    /// `out` = all positions, which fit, in order.
+    pub fn read_into(&self, out: &mut Vec<u32>) {
+        out.clear();
+        self.pieces.iter().for_each(|piece| piece.append_to(out));
+    }
+
     /// Sets the bits of the positions within `lo..=hi` in `out`, which becomes as long as it must be.
     pub fn range_into(&self, lo: i128, hi: i128, out: &mut Vec<u64>) {
         out.clear();

@@ -27,12 +27,12 @@ const EVENTS_MAX: usize = u32::MAX as usize >> 1;
 
 /// Events in the order of contact, time and arrival, in narrow columns. Never changed once made.
 #[derive(Clone, Debug)]
-struct Base {
+pub(super) struct Base {
     /// A bit for each contact that has events here.
-    present: [u64; WORDS],
+    pub(super) present: [u64; WORDS],
     /// The first row of each present contact, and the end.
-    starts: Pieces,
-    times: Pieces,
+    pub(super) starts: Pieces,
+    pub(super) times: Pieces,
     /// 0, or one more than the reference of the event's id.
     ids: Option<Pieces>,
     /// By property position.
@@ -42,8 +42,8 @@ struct Base {
 /// A page. Rows below the length of the packed part are there, the others in the tail.
 #[derive(Clone, Debug)]
 pub struct Page {
-    base: Arc<Base>,
-    tail: Tail,
+    pub(super) base: Arc<Base>,
+    pub(super) tail: Tail,
 }
 
 impl Base {
@@ -67,7 +67,7 @@ impl Base {
     }
 
     /// Present contacts, in order.
-    fn slots(&self) -> impl Iterator<Item = u16> + '_ {
+    pub(super) fn slots(&self) -> impl Iterator<Item = u16> + '_ {
         let words = self.present.iter().enumerate();
         words.flat_map(|(at, word)| bits(*word).map(move |bit| (at * 64) as u16 + bit))
     }
@@ -457,7 +457,7 @@ impl Base {
 }
 
 /// The places of the bits that are set, ascending.
-fn bits(mut word: u64) -> impl Iterator<Item = u16> {
+pub(super) fn bits(mut word: u64) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {
         let bit = word.trailing_zeros() as u16;
         word &= word.checked_sub(1)?;

@@ -178,6 +178,22 @@ fn windows(index: &EventIndex, model: &Model, random: &mut impl Rng) {
             found.extend(words.iter().map(|slot| (chunk * CHUNK) as u32 + u32::from(slot)));
         }
         assert_eq!(found, expected, "{lo}..={hi}");
+        let (few, many) = (random.random_range(0..3), random.random_range(0..5));
+        let passes = |count: usize| (few..=many).contains(&count);
+        let sparse = random.random();
+        let mut of = Words::boxed();
+        (0..CHUNK).filter(|_| random.random_ratio(if sparse { 1 } else { 30 }, 40)).for_each(|at| {
+            of.set(at as u16);
+        });
+        for chunk in 0..=index.chunk_count() {
+            words.fill(false);
+            index.counts_into(chunk, &of, (lo, hi), passes, &mut words);
+            for id in model.0.keys().filter(|id| **id as usize / CHUNK == chunk && of.get(**id as u16)) {
+                let count = index.count_in(ContactId(*id), lo, hi);
+                let expected = passes(count) && index.presence().contains(*id);
+                assert_eq!(words.get(*id as u16), expected, "{id}: {count} in {lo}..={hi}, {few}..={many}");
+            }
+        }
     }
 }
 

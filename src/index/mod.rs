@@ -34,6 +34,7 @@ pub mod dictionary;
 pub mod directory;
 pub mod distinct;
 pub mod domains;
+pub mod event_counts;
 pub mod event_group;
 pub mod event_ids;
 pub mod event_image;

@@ -263,6 +263,19 @@ impl Packed {
         self.set(self.len(), value, &|_| true);
     }
 
+    /// Appends all positions, which fit, in order.
+    pub fn append_to(&self, out: &mut Vec<u32>) {
+        // The width is looked at once and not for every position.
+        match &self.codes {
+            Codes::U8(codes) => out.extend(codes.slice().iter().map(|code| self.at_code((*code).into()) as u32)),
+            Codes::U16(codes) => out.extend(codes.slice().iter().map(|code| self.at_code((*code).into()) as u32)),
+            Codes::U32(codes) => out.extend(codes.slice().iter().map(|code| self.at_code((*code).into()) as u32)),
+            Codes::None | Codes::U64(_) | Codes::Split(_) | Codes::Wide(_) => {
+                out.extend(self.iter().map(|position| position as u32));
+            }
+        }
+    }
+
     /// All positions, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = i128> + DoubleEndedIterator + '_ {
         (0..self.len()).map(|at| self.get(at))

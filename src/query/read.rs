@@ -118,7 +118,13 @@ impl Worker<'_, '_> {
         near.copy_from(set);
         self.near(reader, &mut near);
         found.fill(false);
-        if !near.is_zero() {
+        if near.is_zero() {
+            return self.give(near);
+        }
+        if let Some(count) = reader.plain_count() {
+            let window = reader.window();
+            log.counts_into(self.chunk, &near, window, |number| count.passes(number) != differs, found);
+        } else {
             let base = self.contact(0).0;
             log.for_each_group_of(self.chunk, &near, reader.window(), |at, group| {
                 if reader.holds_of(ContactId(base + u32::from(at)), group) != differs {

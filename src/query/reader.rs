@@ -81,6 +81,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a number of events in the window decides alone, and of which contacts: a test that the number passes.
+    pub fn plain_count(&self) -> Option<PlainCount<'_>> {
+        if !self.sieves[0].is_pass() {
+            return None;
+        }
+        match self.behavior {
+            Behavior::Count(_, test) => Some(PlainCount::Test(test)),
+            Behavior::Aggregate { function: Function::Count, of: None, interval, negated, .. } => {
+                Some(PlainCount::Figure(interval, *negated))
+            }
+            _ => None,
+        }
+    }
+
     /// The window outside of which events change nothing for a contact.
     pub fn window(&self) -> (i64, i64) {
         match self.behavior {
@@ -277,6 +291,25 @@ pub enum Shortcut {
     First(i64, i64),
     /// Those whose last event up to the third instant lies between the first two.
     Last(i64, i64, i64),
+}
+
+/// A test of the number of events in a window.
+#[derive(Clone, Copy, Debug)]
+pub enum PlainCount<'a> {
+    /// This one.
+    Test(&'a CountTest),
+    /// The number lies in an interval or, if so told, does not.
+    Figure(&'a Interval, bool),
+}
+
+impl PlainCount<'_> {
+    /// Whether a number passes.
+    pub fn passes(self, count: usize) -> bool {
+        match self {
+            PlainCount::Test(test) => test.accepts(count as u64),
+            PlainCount::Figure(interval, negated) => interval.contains(whole(count as u64), 1) != negated,
+        }
+    }
 }
 
 /// What a test of events found for one contact.

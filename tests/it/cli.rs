@@ -197,6 +197,12 @@ fn generated_data_is_the_same_for_the_same_seed() {
     }
     let loaded = ok(folder.path(), &["import", "a/contacts.csv", "--events", "a/events.ndjson"]);
     assert!(loaded.contains("500 accepted, 500 created"), "{loaded}");
+    ok(folder.path(), &["generate", "--contacts", "500", "--plain", "--out", "plain"]);
+    let plain = fs::read_to_string(folder.path().join("plain/contacts.csv")).unwrap();
+    assert!(!folder.path().join("plain/events.ndjson").exists());
+    assert!(plain.lines().skip(1).all(|line| line.split(',').next().is_some_and(|key| key.len() == 16)), "{plain}");
+    let loaded = ok(folder.path(), &["import", "plain/contacts.csv", "--data", "plain-data"]);
+    assert!(loaded.contains("500 accepted, 500 created"), "{loaded}");
 }
 
 #[test]
