@@ -161,12 +161,12 @@ fn who_was_anonymous_becomes_known() {
     }
     // Traits that are refused join nobody, also in the midst of a batch.
     sent(&server, "/v1/identify", json!({"anonymousId": "b", "traits": {"lead_score": 1}}));
-    let call =
+    let scored =
         |score: Value| json!({"type": "identify", "userId": "w", "anonymousId": "b", "traits": {"lead_score": score}});
-    let reply = server.call("POST", "/v1/batch", json!({"batch": [call(json!("high"))]}));
+    let reply = server.call("POST", "/v1/batch", json!({"batch": [scored(json!("high"))]}));
     assert_eq!(reply.header("throng-rejected"), Some("1"));
     assert!(is_there(&server, "anon:b") && !is_there(&server, "w"));
-    sent(&server, "/v1/batch", json!({"batch": [call(json!(2))]}));
+    sent(&server, "/v1/batch", json!({"batch": [scored(json!(2))]}));
     assert_eq!((is_there(&server, "anon:b"), &contact(&server, "w")["lead_score"]), (false, &json!(2)));
     assert_eq!(server.call("DELETE", "/v1/contacts/w", Value::Null).status, 204);
     // The event kept its id: sent late, it counts once. A second identify has nothing to merge.
