@@ -62,7 +62,7 @@ impl Lines {
     /// The next line.
     ///
     /// Errors: those of the file.
-    pub fn next(&mut self) -> io::Result<Option<Line>> {
+    pub fn more(&mut self) -> io::Result<Option<Line>> {
         if self.is_back { self.next_back() } else { self.next_on() }
     }
 
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn all(mut lines: Lines) -> Vec<Line> {
-        std::iter::from_fn(|| lines.next().unwrap()).collect()
+        std::iter::from_fn(|| lines.more().unwrap()).collect()
     }
 
     fn both(text: &[u8]) -> (Vec<Line>, Vec<Line>) {

@@ -143,7 +143,7 @@ impl Asked {
             let at = self.after.filter(|after| after.day == day).map(|after| after.at);
             let lines = if self.is_back { Lines::backward(file, at) } else { Ok(Lines::onward(file, at.unwrap_or(0))) };
             let mut lines = lines.map_err(unreadable)?;
-            while let Some(line) = lines.next().map_err(unreadable)? {
+            while let Some(line) = lines.more().map_err(unreadable)? {
                 let (before, length) = (if self.is_back { line.to } else { line.from }, line.to - line.from);
                 let is_over = looked + length > LOOKED_MAX && looked > 0;
                 if is_over || !self.take(&line, &mut found) {
@@ -195,9 +195,13 @@ impl Found {
 }
 
 fn place(text: &str) -> Result<Place, Problem> {
-    let parts = text.split_once('.').and_then(|(day, at)| Some((Day::parse(day).ok()?, at.parse().ok()?)));
+    let shape = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
+    let is_day = |day: &str| day.bytes().map(shape).eq(*b"0000-00-00");
+    let parts = text.split_once('.').filter(|(day, _)| is_day(day));
+    let parts = parts.and_then(|(day, at)| Some((day, at.parse().ok()?)));
     let (day, at) = parts.ok_or_else(|| Problem::malformed("\"after\" is not a \"next\" of the audit log"))?;
-    Ok(Place { day, at })
+    // A day that there is not has no file either.
+    Ok(Place { day: Day::parse(day).map_err(|_| gone())?, at })
 }
 
 fn unreadable(error: io::Error) -> Problem {

@@ -223,7 +223,7 @@ fn errors_name_what_is_wrong() {
     problem(&server, &at("analytics?goal=purchace"), 422, "did you mean \"purchase\"?");
     problem(&server, &at("analytics?window=30"), 400, "such as 30d");
     problem(&server, &at("analytics?goal=purchase&within=1m"), 400, "s, min, h, d, w, mo, y");
-    problem(&server, &at("analytics?within=1d"), 400, "\"goal\"");
+    problem(&server, &at("analytics?within=1d"), 422, "\"goal\"");
     problem(&server, &at("analytics?from=May"), 400, "\"from\"");
     problem(&server, &at("analytics?from=2026-05-02&to=2026-05-01"), 422, "\"from\" lies after \"to\"");
     problem(&server, &at("analytics?form=1"), 400, "known are");
