@@ -272,6 +272,7 @@ fn replay() -> Call {
     ))
     .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
     .takes(JSON, body, json!({}))
+    .or_nothing()
     .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
     .fails(&[410, 507])
 }
