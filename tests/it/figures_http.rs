@@ -216,6 +216,7 @@ fn errors_name_what_is_wrong() {
     problem(&server, "/v1/segments/zzz/review", 404, "there is no segment \"zzz\"");
     problem(&server, &at("breakdown?by=contry"), 422, "did you mean \"country\"?");
     problem(&server, &at("breakdown"), 400, "\"by\" is missing");
+    problem(&server, &at("breakdown?by="), 422, "property");
     problem(&server, &at("breakdown?by=country&limit=0"), 422, "\"limit\" is 1 to 1000");
     problem(&server, &at("breakdown?by=created&step=fortnight"), 422, "day, week, month");
     problem(&server, &at("breakdown?by=country&step=day"), 422, "dates and timestamps");
