@@ -1,7 +1,7 @@
 //! The files of the audit log: a line each deed, a file a day, the oldest given up.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use crate::{
     cli::failure::Failure,
     db::clock::system_now,
-    http::audit::Audit,
+    http::{audit::Audit, audit_lines::Pages, audit_list::Shelf},
     model::time::{Day, Timestamp},
 };
 
@@ -36,7 +36,7 @@ impl AuditLog {
     /// Errors: a folder that cannot be written to.
     pub fn open(&self) -> Result<Audit, Failure> {
         let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
-        Ok(Audit::to(Box::new(files(dir)?)))
+        started(Audit::to(Box::new(files(dir)?)))
     }
 
     /// Opens it for the server, which gives up what is too old, now and at the end of each day.
@@ -46,7 +46,32 @@ impl AuditLog {
         let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
         let mut kept = Kept { files: files(dir)?, dir: dir.clone(), days: self.audit_days, pruned: None };
         kept.prune(system_now());
-        Ok(Audit::to(Box::new(kept)))
+        Ok(started(Audit::to(Box::new(kept)))?.read_from(Box::new(Files(dir.clone()))))
+    }
+}
+
+fn started(audit: io::Result<Audit>) -> Result<Audit, Failure> {
+    audit.map_err(|error| Failure::operator(format!("the audit log cannot be written: {error}")))
+}
+
+/// The files, to be read.
+struct Files(PathBuf);
+
+impl Shelf for Files {
+    fn days(&self) -> io::Result<Vec<Day>> {
+        let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name()));
+        let names: Vec<_> = names.collect::<io::Result<_>>()?;
+        let mut days: Vec<Day> = names.iter().filter_map(|name| day_of(name.to_str()?)).collect();
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    fn open(&self, day: Day) -> io::Result<Option<Box<dyn Pages>>> {
+        match File::open(self.0.join(format!("{PREFIX}.{day}.{SUFFIX}"))) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -271,15 +271,17 @@ pub fn serve(
     access: Access,
     tracking: Mapping,
 ) -> Result<(), Failure> {
+    let audit = Arc::new(access.audit);
     let app = App {
         tracking: Arc::new(tracking),
         keys: Arc::new(access.keys),
         rates: Arc::new(access.rates),
-        audit: Arc::new(access.audit),
+        audit: Arc::clone(&audit),
         hosts: Some(access.hosts),
         ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
     };
     server.run(app, web::router);
+    audit.finish();
     db.close()?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())

@@ -202,6 +202,7 @@ fn weigh(request: &Request) -> usize {
     let edit = |edit: &MembersEdit| -> usize { edit.edits.iter().map(|(_, members)| keys(members)).sum() };
     BASE + match request {
         Request::Contact(write) => write.key.as_str().len() + values(&write.values),
+        Request::Join(join) => join.write.key.as_str().len() + values(&join.write.values),
         Request::Event(write) => write.contact.as_str().len() + values(&write.properties),
         Request::CreateSegment(new) | Request::Suppression(SuppressionWrite::Create(new, _)) => create(new),
         Request::UpdateSegment(update) | Request::Suppression(SuppressionWrite::Update(update, _)) => {

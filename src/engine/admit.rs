@@ -148,6 +148,7 @@ impl Session<'_> {
                 Ok(Applied::Removed)
             }
             Request::Merge(merge) => self.merge_contacts(merge),
+            Request::Join(join) => self.join_contacts(join),
             Request::Event(write) => self.write_event(write),
             Request::RemoveEvent(id) => {
                 if self.state.index.find_event(id).is_none() {

@@ -15,8 +15,8 @@ use crate::{
         name::{ContactKey, Name},
         patch::RESERVED,
         request::{
-            Applied, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal,
-            RefusalKind, SchemaPatch, WriteMode,
+            Applied, ContactJoin, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input,
+            Refusal, RefusalKind, SchemaPatch, WriteMode,
         },
         schema::{EventKind, Property, Schema, Writer},
         value::{Value, ValueType},
@@ -41,8 +41,13 @@ impl Session<'_> {
         if existing.is_none() {
             self.room_for_contact()?;
         }
-        let (mut values, new) = self.values(write, existing)?;
+        let (mut values, new) = self.values(write, existing.as_slice())?;
         self.declare_values(&mut values, new)?;
+        Ok(self.write_values(write, existing, values))
+    }
+
+    /// Writes what was judged.
+    fn write_values(&mut self, write: &ContactWrite, existing: Option<ContactId>, mut values: Values) -> Applied {
         let replace = write.mode == WriteMode::Replace;
         if let Some((id, created)) = self.created_of(existing, replace, &values) {
             values.retain(|(named, _)| *named != id);
@@ -51,12 +56,12 @@ impl Session<'_> {
         values.sort_unstable_by_key(|(id, _)| *id);
         let contact = existing.unwrap_or_else(|| self.next_contact());
         if existing.is_some() && !replace && values.is_empty() {
-            return Ok(Applied::Updated);
+            return Applied::Updated;
         }
         let key = existing.is_none().then(|| write.key.as_str().into());
         let replace = replace && existing.is_some();
         self.perform(Command::Contact(ContactCommand { contact, key, replace, values }));
-        Ok(if existing.is_some() { Applied::Updated } else { Applied::Created })
+        if existing.is_some() { Applied::Updated } else { Applied::Created }
     }
 
     fn next_contact(&self) -> ContactId {
@@ -102,25 +107,53 @@ impl Session<'_> {
         let Some(from) = self.contact(&merge.from).filter(|_| merge.from != merge.into) else {
             return Ok(Applied::Unchanged);
         };
-        let (into, applied) = match self.contact(&merge.into) {
+        if self.contact(&merge.into).is_none() {
+            self.room_for_contact()?;
+        }
+        Ok(self.merge_into(from, &merge.into).1)
+    }
+
+    /// Makes one contact part of another, which is made when it is not there and there is room for it.
+    fn merge_into(&mut self, from: ContactId, key: &ContactKey) -> (ContactId, Applied) {
+        let (into, applied) = match self.contact(key) {
             Some(into) => (into, Applied::Updated),
             None => {
-                self.room_for_contact()?;
                 // Of no values: the instant of first sight is that of the contact that is given up.
-                let (into, key) = (self.next_contact(), Some(merge.into.as_str().into()));
+                let (into, key) = (self.next_contact(), Some(key.as_str().into()));
                 let made = ContactCommand { contact: into, key, replace: false, values: Vec::new() };
                 self.perform(Command::Contact(made));
                 (into, Applied::Created)
             }
         };
         self.perform(Command::Merge { from, into });
+        (into, applied)
+    }
+
+    /// Makes one contact part of another and writes to that one. Whatever can be refused is judged before anything is
+    /// done, so that both are done or neither.
+    pub(super) fn join_contacts(&mut self, join: &ContactJoin) -> Result<Applied, Refusal> {
+        let ContactJoin { from, write } = join;
+        let Some(from) = self.contact(from).filter(|_| *from != write.key) else {
+            return self.write_contact(write);
+        };
+        let into = self.contact(&write.key);
+        if into.is_none() {
+            self.room_for_contact()?;
+        }
+        // An edit of a set begins with what the two of them hold.
+        let both: Vec<ContactId> = into.into_iter().chain([from]).collect();
+        let (mut values, new) = self.values(write, &both)?;
+        self.declare_values(&mut values, new)?;
+        let (into, applied) = self.merge_into(from, &write.key);
+        self.write_values(write, Some(into), values);
         Ok(applied)
     }
 
+    /// The typed values of a write. An edit of a set begins with the values of `existing`, those of the first first.
     fn values<'w>(
         &mut self,
         write: &'w ContactWrite,
-        existing: Option<ContactId>,
+        existing: &[ContactId],
     ) -> Result<(Values, Vec<NewValue<'w>>), Refusal> {
         let schema = self.schema();
         let mut values = Vec::with_capacity(write.values.len() + 1);
@@ -141,8 +174,8 @@ impl Session<'_> {
                 Converted::Value(value) => Some(value),
                 Converted::Missing => None,
                 Converted::Edit { add, remove } => {
-                    let before = existing.filter(|_| write.mode == WriteMode::Merge);
-                    let before = before.and_then(|contact| self.value(property.id, contact));
+                    let existing = if write.mode == WriteMode::Merge { existing } else { &[] };
+                    let before = existing.iter().filter_map(|contact| self.value(property.id, *contact)).collect();
                     edited(&target, before, &add, &remove)?
                 }
             };
@@ -261,7 +294,7 @@ impl Session<'_> {
             let value = match target.convert(input).map_err(in_properties)? {
                 Converted::Value(value) => Some(value),
                 Converted::Missing => None,
-                Converted::Edit { add, remove } => edited(&target, None, &add, &remove).map_err(in_properties)?,
+                Converted::Edit { add, remove } => edited(&target, Vec::new(), &add, &remove).map_err(in_properties)?,
             };
             values.extend(value.map(|value| (position as u16, value)));
         }
@@ -341,19 +374,20 @@ fn first_value(name: &Name, ty: ValueType, input: &Input, schema: &Schema) -> Re
     match target.convert(input)? {
         Converted::Value(value) => Ok(Some(value)),
         Converted::Missing => Ok(None),
-        Converted::Edit { add, remove } => edited(&target, None, &add, &remove),
+        Converted::Edit { add, remove } => edited(&target, Vec::new(), &add, &remove),
     }
 }
 
 /// A set after an edit: what was there, then what is added, without what is taken away.
 fn edited(
     target: &Target<'_>,
-    before: Option<Value>,
+    before: Vec<Value>,
     add: &[Box<str>],
     remove: &[Box<str>],
 ) -> Result<Option<Value>, Refusal> {
-    let before = if let Some(Value::Set(texts)) = before { texts } else { Vec::new() };
-    let mut texts = DistinctTexts::new(target.case_sensitive, before);
+    let mut held = before.into_iter().map(|value| if let Value::Set(texts) = value { texts } else { Vec::new() });
+    let mut texts = DistinctTexts::new(target.case_sensitive, held.next().unwrap_or_default());
+    held.flatten().for_each(|text| texts.add(&text));
     add.iter().for_each(|text| texts.add(text));
     remove.iter().for_each(|text| texts.remove(text));
     let texts = texts.into_texts();

@@ -16,8 +16,8 @@ use crate::{
         name::{ContactKey, Name},
         number::Number,
         request::{
-            Applied, ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal, Request,
-            RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
+            Applied, ContactJoin, ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Refusal,
+            Request, RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate, SuppressionWrite, WriteMode,
         },
         time::Timestamp,
         value::{Value, ValueType},
@@ -282,6 +282,32 @@ fn two_contacts_become_one() {
     assert_eq!(bench.one(join("user", "later")), Ok(Applied::Created));
     assert_eq!(bench.value("later", "created"), created);
     bench.state.check().unwrap();
+}
+
+#[test]
+fn two_become_one_with_what_is_written_or_stay_two() {
+    let mut bench = Bench::new();
+    bench.one(merge("anon", vec![("city", text("Oslo")), ("tags", tags(&["a", "b"]))])).unwrap();
+    let join = |from: &str, into: &str, score: Input| {
+        let edit = Input::Edit { add: vec![text("c")], remove: vec![text("a")] };
+        let write = merge(into, vec![("plan", text("pro")), ("lead_score", score), ("tags", edit)]);
+        let Request::Contact(write) = write else { unreachable!("it writes a contact") };
+        Request::Join(ContactJoin { from: key(from), write })
+    };
+    // What is refused leaves both as they were, and declares nothing.
+    assert_eq!(code(bench.one(join("anon", "user", text("high")))), "wrong_type");
+    assert!(bench.state.index.directory().id("user").is_none() && bench.state.schema.property("plan").is_none());
+    assert_eq!(bench.one(join("anon", "user", number(7))), Ok(Applied::Created));
+    assert!(bench.state.index.directory().id("anon").is_none());
+    let held = ["city", "plan"].map(|name| bench.value("user", name));
+    assert_eq!(held, ["Oslo", "pro"].map(|text| Some(Value::Text(text.into()))));
+    assert_eq!(bench.value("user", "tags"), Some(Value::Set(vec!["b".into(), "c".into()])));
+    assert_eq!(bench.value("user", "created"), Some(Value::Time(Timestamp(START))));
+    // Without somebody to give up it is the write alone.
+    assert_eq!(bench.one(join("nobody", "other", number(1))), Ok(Applied::Created));
+    assert_eq!(bench.one(join("user", "other", number(2))), Ok(Applied::Updated));
+    assert_eq!(bench.one(join("other", "other", number(3))), Ok(Applied::Updated));
+    assert_eq!(bench.value("other", "city"), Some(Value::Text("Oslo".into())));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::{
     infer::Inference,
-    request::{EventWrite, Request},
+    request::{ContactWrite, EventWrite, Request},
     schema::Schema,
     value::ValueType,
 };
@@ -22,18 +22,21 @@ impl<'a> Sighted<'a> {
         let mut sighted = Sighted::default();
         for request in requests {
             match request {
-                Request::Contact(write) => {
-                    for (name, input) in &write.values {
-                        if schema.property(name.as_str()).is_none() {
-                            sighted.properties.entry(name.as_str()).or_default().see(input);
-                        }
-                    }
-                }
+                Request::Contact(write) => sighted.contact(write, schema),
+                Request::Join(join) => sighted.contact(&join.write, schema),
                 Request::Event(write) => sighted.event(write, schema),
                 _ => {}
             }
         }
         sighted
+    }
+
+    fn contact(&mut self, write: &'a ContactWrite, schema: &Schema) {
+        for (name, input) in &write.values {
+            if schema.property(name.as_str()).is_none() {
+                self.properties.entry(name.as_str()).or_default().see(input);
+            }
+        }
     }
 
     fn event(&mut self, write: &'a EventWrite, schema: &Schema) {

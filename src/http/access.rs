@@ -50,6 +50,16 @@ pub fn note(headers: &mut HeaderMap, grant: &Grant) {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
+/// Where a call came from whose key may stand elsewhere.
+pub fn from(headers: &HeaderMap) -> Option<IpAddr> {
+    headers.get(FROM).and_then(|from| from.to_str().ok()?.parse().ok())
+}
+
+/// Whether a key may send tracking calls. Nothing is counted.
+pub fn may_track(app: &App, key: &str) -> bool {
+    app.keys.grant(key).is_some_and(|grant| Needs::Track.suits(&grant))
+}
+
 /// The headers of a call whose key stands elsewhere: where it came from alone.
 pub fn origin(headers: &HeaderMap) -> HeaderMap {
     headers.get(FROM).map(|from| (HeaderName::from_static(FROM), from.clone())).into_iter().collect()
@@ -141,8 +151,8 @@ pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -
             return problem.into_response();
         }
     };
-    if let Some(doer) = request.extensions().get::<Doer>() {
-        doer.passed();
+    if let Some(doer) = request.extensions().get::<Doer>().cloned() {
+        doer.passed(door.app.audit.place().await);
     }
     let Some(pass) = pass else { return next.run(request).await };
     if !reads(request.method()) {
@@ -282,10 +292,7 @@ pub fn tracking(app: &App, headers: &HeaderMap, other: Option<&str>) -> Result<O
             app.rates.key(&grant)?;
             Err(forbidden(&grant, Needs::Track))
         }
-        Sender::Unknown(None) => {
-            let from = headers.get(FROM).and_then(|from| from.to_str().ok()?.parse().ok());
-            granted(app, other.or(shown(headers).as_deref()), from).map(Some)
-        }
+        Sender::Unknown(None) => granted(app, other.or(shown(headers).as_deref()), from(headers)).map(Some),
     }
 }
 

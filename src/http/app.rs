@@ -42,6 +42,7 @@ use crate::{
         rates::Rates,
         records::Kind,
         serve::Manners,
+        strangers::Strangers,
         streams::Streams,
         tracking_map::Mapping,
     },
@@ -88,6 +89,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Room for bodies that are streamed.
     pub streams: Arc<Streams>,
+    /// Room for bodies of whoever may show a key in them.
+    pub strangers: Arc<Strangers>,
     /// Under which names, besides loopback's, while there are no keys; `None` for callers in this process, who are not
     /// looked at.
     pub hosts: Option<Hosts>,
@@ -113,6 +116,7 @@ impl App {
             uploads: Arc::new(Semaphore::new(limits::PARQUET_UPLOADS_MAX)),
             audit: Arc::default(),
             streams: Arc::new(Streams::of(Manners::default().reading)),
+            strangers: Arc::default(),
             hosts: None,
         }
     }

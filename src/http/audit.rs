@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
+    io::{self, Write},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -23,8 +23,11 @@ use crate::{
     },
     http::{
         app::{App, LSN},
+        audit_list::Shelf,
+        audit_thread::{Place, Writer},
         path::part,
         problem::REQUEST_ID,
+        trace::Trace,
     },
 };
 
@@ -61,14 +64,9 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// Where records go, besides the log.
 #[derive(Default)]
 pub struct Audit {
-    out: Option<Mutex<Out>>,
+    out: Option<Writer>,
+    shelf: Option<Box<dyn Shelf>>,
     refused: Mutex<Refused>,
-}
-
-struct Out {
-    file: Box<dyn Write + Send>,
-    /// Whether a line may have broken off.
-    is_torn: bool,
 }
 
 /// Calls that were refused at the door.
@@ -126,6 +124,8 @@ pub struct Deed<'a> {
     pub status: Option<StatusCode>,
     /// The id of the request, of a call.
     pub request_id: Option<&'a str>,
+    /// The trace that it is part of.
+    pub trace_id: Option<&'a str>,
     /// As of which write.
     pub lsn: Option<u64>,
     /// Whether it was refused before it was looked at: for want of a key or a scope, or as called too often.
@@ -143,6 +143,7 @@ impl<'a> Deed<'a> {
             made: None,
             status: None,
             request_id: None,
+            trace_id: None,
             lsn: None,
             at_door: false,
         }
@@ -150,22 +151,59 @@ impl<'a> Deed<'a> {
 }
 
 impl Audit {
-    /// Records go there too, a line each.
-    pub fn to(file: Box<dyn Write + Send>) -> Audit {
-        Audit { out: Some(Mutex::new(Out { file, is_torn: false })), ..Audit::default() }
+    /// Records go there too, a line each, by a thread of their own.
+    ///
+    /// Errors: when there can be no more threads.
+    pub fn to(file: Box<dyn Write + Send>) -> io::Result<Audit> {
+        Ok(Audit { out: Some(Writer::over(file)?), ..Audit::default() })
     }
 
-    /// Records a deed. One that cannot be recorded is done all the same, and the log says so.
+    /// The same, which can be read there.
+    pub fn read_from(self, shelf: Box<dyn Shelf>) -> Audit {
+        Audit { shelf: Some(shelf), ..self }
+    }
+
+    /// Where records can be read.
+    pub fn shelf(&self) -> Option<&dyn Shelf> {
+        self.shelf.as_deref()
+    }
+
+    /// Lines that could not be written.
+    pub fn lost(&self) -> u64 {
+        self.out.as_ref().map_or(0, Writer::lost)
+    }
+
+    /// Records a deed and waits until that is written. One that cannot be recorded is done all the same, and the log says
+    /// so. For a thread that may block.
     pub fn record(&self, deed: &Deed<'_>) {
-        let Some(more) = self.more(deed) else { return };
+        if let (Some(line), Some(out)) = (self.line(deed), &self.out) {
+            out.write(Some(line));
+        }
+    }
+
+    /// Waits until all that was recorded is written. For a thread that may block.
+    pub fn finish(&self) {
+        self.out.iter().for_each(|out| out.write(None));
+    }
+
+    /// A place for a deed that is about to be done, so that it finds room to be told.
+    pub async fn place(&self) -> Option<Place> {
+        self.out.as_ref()?.place().await
+    }
+
+    /// Tells the log of a deed; gives the line for the file, if there is to be one.
+    fn line(&self, deed: &Deed<'_>) -> Option<Value> {
+        let more = self.more(deed)?;
         let (action, by, target, outcome) = (deed.action, deed.by, deed.target, deed.outcome.word());
         let status = deed.status.map(|status| status.as_u16());
-        let request_id = deed.request_id;
-        tracing::info!(target: "throng::audit", action, by, target, outcome, status, request_id, more, "audit");
-        let Some(out) = &self.out else { return };
+        let (request_id, trace_id) = (deed.request_id, deed.trace_id);
+        tracing::info!(
+            target: "throng::audit", action, by, target, outcome, status, request_id, trace_id, more, "audit"
+        );
+        self.out.as_ref()?;
         let mut line = json!({
             "at": system_now().to_string(), "action": action, "by": by, "target": target, "outcome": outcome,
-            "status": status, "request_id": request_id, "lsn": deed.lsn,
+            "status": status, "request_id": request_id, "trace_id": trace_id, "lsn": deed.lsn,
         });
         if let Some(key) = deed.made {
             line["scopes"] = key.scopes.iter().map(|scope| Value::from(scope.name())).collect();
@@ -174,15 +212,7 @@ impl Audit {
         if more > 0 {
             line["more_refused"] = more.into();
         }
-        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-        // What a full disk broke off must not spoil the line behind it.
-        let before = if out.is_torn { "\n" } else { "" };
-        // In one piece, as another process may write to the same file.
-        let written = out.file.write_all(format!("{before}{line}\n").as_bytes()).and_then(|()| out.file.flush());
-        out.is_torn = written.is_err();
-        if let Err(error) = written {
-            tracing::error!(%error, action, "a deed could not be recorded");
-        }
+        Some(line)
     }
 
     /// How many calls that were refused at the door the line tells of besides its own; `None` if this is only counted.
@@ -219,6 +249,7 @@ pub struct Doer(Arc<Found>);
 struct Found {
     by: OnceLock<String>,
     passed: OnceLock<()>,
+    place: Mutex<Option<Place>>,
 }
 
 impl Doer {
@@ -227,9 +258,14 @@ impl Doer {
         let _ = self.0.by.set(key.to_owned());
     }
 
-    /// The call was let pass.
-    pub fn passed(&self) {
+    /// The call was let pass, with a place for the line that will tell of it.
+    pub fn passed(&self, place: Option<Place>) {
+        *self.0.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
         let _ = self.0.passed.set(());
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -243,7 +279,10 @@ struct Running {
     doer: Doer,
     target: Option<String>,
     request_id: Option<String>,
+    trace: Option<Trace>,
     is_told: bool,
+    /// What was not handed over yet.
+    line: Option<Value>,
 }
 
 impl Running {
@@ -257,15 +296,32 @@ impl Running {
             None => Outcome::Refused,
         };
         let made = response.and_then(|response| response.extensions().get::<Made>());
-        self.recorded.app.audit.record(&Deed {
+        self.line = self.recorded.app.audit.line(&Deed {
             by: self.doer.0.by.get().map(String::as_str),
             target: self.target.as_deref().or(made.map(|made| made.0.as_str())),
             status,
             request_id: self.request_id.as_deref(),
+            trace_id: self.trace.as_ref().map(Trace::id),
             lsn: response.and_then(|response| text(response.headers(), LSN)?.parse().ok()),
             at_door: !passed,
             ..Deed::typed(self.recorded.action, outcome)
         });
+    }
+
+    /// Waits until the line is written.
+    async fn write(&mut self) {
+        let Some(out) = &self.recorded.app.audit.out else { return };
+        let mut place = self.doer.place();
+        while let Some(line) = self.line.take() {
+            match out.hand(line, place.take()) {
+                // An error tells that the thread has ended, which was told.
+                Ok(written) => drop(written.await),
+                Err(line) => {
+                    self.line = Some(line);
+                    place = out.place().await;
+                }
+            }
+        }
     }
 }
 
@@ -273,6 +329,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_told {
             self.tell(None);
+        }
+        let out = self.recorded.app.audit.out.as_ref();
+        if let (Some(line), Some(out)) = (self.line.take(), out)
+            && out.hand(line, self.doer.place()).is_err()
+        {
+            out.lose();
         }
     }
 }
@@ -295,10 +357,12 @@ pub async fn note(State(recorded): State<Recorded>, mut request: Request, next: 
     let doer = Doer::default();
     request.extensions_mut().insert(doer.clone());
     let request_id = text(request.headers(), REQUEST_ID).map(str::to_owned);
+    let trace = request.extensions().get::<Trace>().cloned();
     let target = webhook(&recorded.app, request.uri());
-    let mut running = Running { recorded, doer, target, request_id, is_told: false };
+    let mut running = Running { recorded, doer, target, request_id, trace, is_told: false, line: None };
     let response = next.run(request).await;
     running.tell(Some(&response));
+    running.write().await;
     response
 }
 

@@ -140,7 +140,7 @@ pub async fn bytes_within(headers: &HeaderMap, body: Body, most: usize) -> Resul
 }
 
 /// What becomes of a body that did not come whole.
-fn broken(error: axum::Error) -> Problem {
+pub fn broken(error: axum::Error) -> Problem {
     let mut causes = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
     match causes.find_map(|cause| cause.downcast_ref::<TooSlow>()) {
         Some(slow) => Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", format!("the body was given up: {slow}")),

@@ -24,7 +24,7 @@ const VALUES_DEFAULT: usize = 20;
 pub async fn breakdown(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     let params = Params::read(&uri, &["by", "step", "limit"])?;
-    let by = params.text("by").map(str::trim).filter(|by| !by.is_empty());
+    let by = params.text("by").map(str::trim);
     let by = by.ok_or_else(|| Problem::malformed("\"by\" is missing: a property, such as country"))?.to_owned();
     let limit = params.parsed::<usize>("limit")?.unwrap_or(VALUES_DEFAULT);
     if !(1..=limits::BREAKDOWN_VALUES_MAX).contains(&limit) {

@@ -237,6 +237,14 @@ impl Call {
         self.fails(&[400, 408, 413, 415, 422])
     }
 
+    /// The body may be left out.
+    pub fn or_nothing(mut self) -> Call {
+        if let Some(body) = self.operation.get_mut("requestBody") {
+            body["required"] = false.into();
+        }
+        self
+    }
+
     /// An answer that says how it went well.
     pub fn gives(mut self, status: u16, description: &str, media: &str, shape: Value, example: Value) -> Call {
         let is_data = self.path.starts_with("/v1/");

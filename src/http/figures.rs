@@ -114,7 +114,8 @@ pub async fn analytics(State(app): State<App>, uri: Uri) -> Result<Response, Pro
     let params = Params::read_many(&uri, &known, &["engagement"])?;
     let (window, within) = (length(&params, "window")?, length(&params, "within")?);
     if params.text("within").is_some() && params.text("goal").is_none() {
-        return Err(Problem::malformed("\"within\" is how soon after entering a \"goal\" is done, which is missing"));
+        let detail = "\"within\" is how soon after entering a \"goal\" is done, which is missing";
+        return Err(Problem::refused("missing_goal", detail));
     }
     figured(app, move |view| {
         let asked = Asked {

@@ -92,6 +92,8 @@ fn calls(out: &mut Text, app: &App) {
     for ((route, method, status), timing) in app.calls.all() {
         out.classes(name, &format!("route=\"{route}\",method=\"{method}\",status=\"{status}\""), &timing);
     }
+    let help = "Lines of the audit log that could not be written.";
+    out.counter("throng_audit_lost_total", help, app.audit.lost());
     let help = "Calls whose answer has not begun.";
     out.gauge("throng_http_requests_in_flight", help, app.calls.in_flight.get() as f64);
     out.gauge("throng_feed_waiting", "Readers of the feed that wait or have a stream open.", app.news.waiting() as f64);

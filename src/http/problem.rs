@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{clock::Stopwatch, error::Error, feed::FeedBounds},
-    http::app::LSN,
+    http::{app::LSN, trace::Trace},
     model::{
         id::Lsn,
         request::{Refusal, RefusalKind},
@@ -250,12 +250,17 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
         _ => Uuid::new_v4().simple().to_string(),
     };
     let method = request.method().clone();
+    let trace = Trace::of(request.headers());
+    let trace_id = trace.as_ref().map(|trace| trace.id().to_owned());
+    if let Some(trace) = trace {
+        request.extensions_mut().insert(trace);
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID, id);
     }
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     // Never the path as it was called: what stands in it is other people's data.
-    let span = tracing::debug_span!("call", request_id = %id, %method, route);
+    let span = tracing::debug_span!("call", request_id = %id, trace_id, %method, route);
     let watch = Stopwatch::start();
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
@@ -266,7 +271,8 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
             None => of_framework(&method, status),
         };
         if status.is_server_error() {
-            tracing::warn!(request_id = %id, status = status.as_u16(), code = problem.code, "request failed");
+            let status = status.as_u16();
+            tracing::warn!(request_id = %id, trace_id, status, code = problem.code, "request failed");
         }
         let before = std::mem::take(response.headers_mut());
         response = (status, Json(problem.body(&id))).into_response();

@@ -103,11 +103,14 @@ impl Rates {
         self.addresses.as_ref().map_or(Ok(()), |all| all.check(from, "this address may call"))
     }
 
-    /// Counts a key that is none.
+    /// Counts a key that is none: by the rate of these, else as a call without a key.
     ///
     /// Errors: 429. One that is good is served all the same: whoever guesses keeps no one else out.
     pub fn failure(&self, from: Option<IpAddr>) -> Result<(), Problem> {
-        self.failures.as_ref().map_or(Ok(()), |all| all.check(from, "this address may show keys that are none"))
+        match &self.failures {
+            Some(all) => all.check(from, "this address may show keys that are none"),
+            None => self.address(from),
+        }
     }
 
     /// As the status tells them.
@@ -186,6 +189,14 @@ mod tests {
         assert!(rates.address(address("2001:db8::2:1")).is_err(), "one household");
         assert!(rates.address(address("::ffff:10.0.0.1")).is_err(), "the same address in another form");
         assert!(rates.address(None).is_ok(), "a caller in this process");
+    }
+
+    #[test]
+    fn keys_that_are_none_count_as_calls_without_one_unless_they_have_a_rate() {
+        let rates = Rates::of(Settings { calls: Some("3/h".parse().unwrap()), failures: None });
+        let from = Some("10.0.0.1".parse().unwrap());
+        assert_eq!((0..9).filter(|_| rates.failure(from).is_ok()).count(), 3);
+        assert!(rates.address(from).is_err() && rates.key(&grant("a", None)).is_ok());
     }
 
     #[test]

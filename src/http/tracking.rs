@@ -9,7 +9,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
 use tower_http::cors::{Any, CorsLayer};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -48,11 +47,6 @@ const HEADERS: [HeaderName; 7] = [
 /// How long a browser may go on without asking again. Units: seconds.
 const CORS_AGE: u64 = 86_400;
 
-/// Bodies of callers who showed no key outside of them that are read at once; each may be so large and take so long.
-/// SDKs that put their key into the body send by far smaller ones.
-static STRANGERS: Semaphore = Semaphore::const_new(64);
-const STRANGER_BYTES: usize = 4 << 20;
-const STRANGER_WAIT: Duration = Duration::from_secs(10);
 /// A body from which on reading its calls takes a thread that may take its time. Units: bytes.
 const READ_HERE_MAX: usize = 64 << 10;
 
@@ -101,8 +95,8 @@ async fn taken(
         };
         if here { read()? } else { body::blocking(read).await? }
     };
-    let Asked { kinds, requests, places, faults, calls, .. } = asked;
-    let mut told = Told { calls, lsn, outcomes: BTreeMap::new(), replayed: false, trusted };
+    let Asked { kinds, requests, places, faults, calls, undated, .. } = asked;
+    let mut told = Told { calls, undated, lsn, outcomes: BTreeMap::new(), replayed: false, trusted };
     faults.into_iter().for_each(|fault| told.refuse(fault));
     let by = access::by(&headers);
     if !kinds.is_empty() {
@@ -126,7 +120,7 @@ async fn taken(
     Ok(told.answer(verbose))
 }
 
-/// Whom a call is from, and its body: the key is asked for before more than a little is read.
+/// Whom a call is from, and its body: the key is looked for before more than a little is read.
 async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(Option<Grant>, Vec<u8>), Problem> {
     let in_query = query_value(uri, "writeKey");
     match access::sender(app, headers, in_query.as_deref()) {
@@ -140,14 +134,7 @@ async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Resul
             return Err(problem);
         }
     }
-    let read = async {
-        let _room = STRANGERS.acquire().await.expect("the semaphore is never closed");
-        body::bytes_within(headers, body, STRANGER_BYTES).await
-    };
-    let bytes = match timeout(STRANGER_WAIT, read).await {
-        Ok(bytes) => bytes?,
-        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly")),
-    };
+    let bytes = app.strangers.read(app, headers, body).await?;
     let (bytes, key) = body::blocking(move || {
         let key = match body::parse(&bytes).ok().as_ref().and_then(|body| body.get("writeKey")) {
             Some(Json::Text(key)) => Some(key.clone()),
@@ -186,6 +173,7 @@ enum Outcome {
 /// What became of a body.
 struct Told {
     calls: u64,
+    undated: u64,
     lsn: Lsn,
     outcomes: BTreeMap<u64, Outcome>,
     replayed: bool,
@@ -216,6 +204,7 @@ impl Told {
             body["accepted"] = accepted.into();
             body["duplicates"] = duplicates.into();
             body["rejected"] = rejected.into();
+            body["undated"] = self.undated.into();
             body["errors"] = errors.take(limits::IMPORT_ERRORS_TOLD_MAX).collect();
             body["lsn"] = self.lsn.0.into();
         }

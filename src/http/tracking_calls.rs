@@ -14,8 +14,8 @@ use crate::{
         limits,
         name::{ContactKey, Name},
         request::{
-            ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal, RefusalKind,
-            Request, SchemaPatch, WriteMode,
+            ContactJoin, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal,
+            RefusalKind, Request, SchemaPatch, WriteMode,
         },
         schema::Schema,
         time::Timestamp,
@@ -66,6 +66,8 @@ pub struct Asked {
     pub faults: Vec<Fault>,
     /// How many calls there are.
     pub calls: u64,
+    /// How many events state an instant that cannot be read, and are of the moment at which they came.
+    pub undated: u64,
     /// What they say, with what is said for all of them counted for each. Units: bytes.
     bytes: usize,
 }
@@ -97,7 +99,7 @@ impl Reader<'_> {
     /// Errors: when a body is no object, or a batch holds no list.
     pub fn read(&self, call: Option<Call>, body: &Json) -> Result<Asked, String> {
         let Json::Object(_) = body else { return Err(format!("the body must be an object, not {}", body.kind())) };
-        let sent = body.get("sentAt").and_then(|at| instant(at).ok());
+        let sent = body.get("sentAt").and_then(instant);
         let mut envelope = Envelope { sent, context: None, bytes: 0 };
         let mut asked = Asked::default();
         let mut names = Names::default();
@@ -159,6 +161,9 @@ impl Reader<'_> {
         }
         match self.requests(call, body, envelope, names) {
             Ok(requests) => {
+                if requests.iter().any(|request| matches!(request, Request::Event(_))) && is_undated(body) {
+                    asked.undated += 1;
+                }
                 if let Some(kind) = self.undeclared_view(call, &requests, asked) {
                     asked.kinds.push(kind);
                 }
@@ -192,12 +197,14 @@ impl Reader<'_> {
         let mut requests = Vec::new();
         match call {
             Call::Identify => {
-                if let (Some(_), Some(Some(anonymous))) = (&user, &anonymous) {
-                    let from = key(anonymous, "/anonymousId")?;
-                    requests.push(Request::Merge(ContactMerge { from, into: contact.clone() }));
-                }
                 let values = self.traits(body, envelope, names)?;
-                requests.push(Request::Contact(ContactWrite { key: contact, mode: WriteMode::Merge, values }));
+                let write = ContactWrite { key: contact, mode: WriteMode::Merge, values };
+                requests.push(match (&user, &anonymous) {
+                    (Some(_), Some(Some(anonymous))) => {
+                        Request::Join(ContactJoin { from: key(anonymous, "/anonymousId")?, write })
+                    }
+                    _ => Request::Contact(write),
+                });
             }
             Call::Group => {
                 let group = id(body, "groupId")?
@@ -256,7 +263,7 @@ impl Reader<'_> {
         envelope: &Envelope<'_>,
         names: &mut Names,
     ) -> Result<Option<Request>, Refusal> {
-        let at = self.at(body, envelope)?;
+        let at = self.at(body, envelope);
         let id = id(body, "messageId")?.map(String::into_boxed_str);
         let mut properties = Values::new();
         flatten(body.get("properties"), "/properties", names, &mut properties)?;
@@ -312,19 +319,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// When it was, by our clock: as long before the body came as it was, by the client's, before the body was sent.
-    fn at(&self, body: &Json, envelope: &Envelope<'_>) -> Result<Option<Timestamp>, Refusal> {
-        let stated = ["originalTimestamp", "timestamp"].into_iter().find_map(|member| {
-            let at = body.get(member).filter(|at| **at != Json::Null)?;
-            Some((member, at))
-        });
-        let Some((member, at)) = stated else { return Ok(None) };
-        let at = instant(at).map_err(|detail| refusal("bad_instant", &pointer(member), detail))?;
-        let sent = body.get("sentAt").and_then(|at| instant(at).ok()).or(envelope.sent);
-        Ok(Some(match sent {
+    /// When it was, by our clock: as long before the body came as it was, by the client's, before the body was sent. An
+    /// instant that cannot be read is as good as none, as it is to the servers that SDKs are made for.
+    fn at(&self, body: &Json, envelope: &Envelope<'_>) -> Option<Timestamp> {
+        let read = |member: &str| body.get(member).and_then(instant);
+        let at = ["originalTimestamp", "timestamp"].into_iter().find_map(read)?;
+        Some(match read("sentAt").or(envelope.sent) {
             Some(sent) => self.received.plus_ms(at.0.saturating_sub(sent.0)),
             None => at,
-        }))
+        })
     }
 
     /// The first view of a page or a screen declares its kind, so that its label is the name.
@@ -373,16 +376,23 @@ fn id(body: &Json, member: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// An instant: RFC 3339, or milliseconds since 1970.
-fn instant(at: &Json) -> Result<Timestamp, String> {
+/// An instant: RFC 3339, of which the zone (then UTC) and the time of day may be left out as in ISO 8601, or
+/// milliseconds since 1970.
+fn instant(at: &Json) -> Option<Timestamp> {
     match at {
-        Json::Text(text) => Timestamp::parse(text).map_err(|error| format!("\"{text}\" {error}")),
-        Json::Number(digits) => digits
-            .parse()
-            .map(|ms: i64| Timestamp(0).plus_ms(ms))
-            .map_err(|_| format!("{digits} is no instant: milliseconds since 1970 are whole")),
-        other => Err(format!("an instant is a text, not {}", other.kind())),
+        Json::Text(text) => {
+            ["", "Z", "T00:00:00Z"].iter().find_map(|end| Timestamp::parse(&format!("{text}{end}")).ok())
+        }
+        Json::Number(digits) => digits.parse().ok().map(|ms: i64| Timestamp(0).plus_ms(ms)),
+        _ => None,
     }
+}
+
+/// Whether an instant is stated that cannot be read.
+fn is_undated(body: &Json) -> bool {
+    let stated = ["originalTimestamp", "timestamp"].into_iter().filter_map(|member| body.get(member));
+    let mut stated = stated.filter(|at| **at != Json::Null).peekable();
+    stated.peek().is_some() && stated.all(|at| instant(at).is_none())
 }
 
 /// Appends the values of an object: what is in an object inside it under both names, of a list the texts, and of a list

@@ -1,6 +1,7 @@
 //! Webhooks: who outside is told of changes, how it fares, and what could not be told.
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
@@ -20,6 +21,7 @@ use crate::{
         paging,
         path::{Params, part},
         problem::{Fault, Problem},
+        trace::Trace,
         wire,
     },
     model::limits,
@@ -325,9 +327,10 @@ pub async fn delete(State(app): State<App>, uri: Uri) -> Result<Response, Proble
 }
 
 /// `POST /v1/webhooks/{id}/test`: sends a test message now and says what it came to.
-pub async fn test(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn test(State(app): State<App>, trace: Option<Extension<Trace>>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let one = app.webhooks.test(&part(&uri, 2)?).await?;
+    let carried = trace.map(|Extension(trace)| trace.carried());
+    let one = app.webhooks.test(&part(&uri, 2)?, carried).await?;
     let mut object = try_json(&one);
     object["delivered"] = one.outcome.is_taken().into();
     Ok(at_lsn(answer_json(StatusCode::OK, &object), app.db.view().lsn()))

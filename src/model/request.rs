@@ -69,6 +69,15 @@ pub struct ContactMerge {
     pub into: ContactKey,
 }
 
+/// Two contacts that are one person, and what is written of that person: both are done, or neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactJoin {
+    /// Who is given up, as by a [`ContactMerge`]; without such a contact it is the write alone.
+    pub from: ContactKey,
+    /// Who stays, and what is written there once the two are one.
+    pub write: ContactWrite,
+}
+
 /// An event to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventWrite {
@@ -238,6 +247,8 @@ pub enum Request {
     Erase(ContactKey),
     /// Make one contact out of two.
     Merge(ContactMerge),
+    /// Make one contact out of two and write to it.
+    Join(ContactJoin),
     /// Record an event.
     Event(EventWrite),
     /// Take an event away by its id.
@@ -277,6 +288,7 @@ impl Request {
             Request::Suppression(SuppressionWrite::Edit(edit)) => only(edit, &[Remove, Add, Include]),
             Request::Contact(_)
             | Request::Merge(_)
+            | Request::Join(_)
             | Request::Event(_)
             | Request::Schema(_)
             | Request::CreateSegment(_)

@@ -48,6 +48,18 @@ pub struct Signed<'a> {
     pub at: i64,
     /// The signatures over it.
     pub signatures: String,
+    /// The trace of the call that has it sent. What the feed has sent is part of none: it tells of writes whose traces
+    /// ended, perhaps days before.
+    pub trace: Option<Carried>,
+}
+
+/// The trace that a call is part of: values of the headers `traceparent` and `tracestate` (W3C Trace Context).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The trace, and what of it calls.
+    pub parent: String,
+    /// What tracing systems say of it.
+    pub state: Option<String>,
 }
 
 /// How calls are made.
@@ -186,15 +198,18 @@ async fn handshake(
 }
 
 async fn call(link: &mut Link, target: &Target, signed: &Signed<'_>) -> Result<Response<Incoming>, Outcome> {
-    let request = Request::post(&target.path)
+    let mut request = Request::post(&target.path)
         .header(header::HOST, &target.authority)
         .header(header::USER_AGENT, concat!("throng/", env!("CARGO_PKG_VERSION")))
         .header(header::CONTENT_TYPE, MEDIA)
         .header("webhook-id", &signed.message.id)
         .header("webhook-timestamp", signed.at)
-        .header("webhook-signature", &signed.signatures)
-        .body(Full::new(Bytes::from(signed.message.body.clone())))
-        .map_err(|_| Outcome::Denied)?;
+        .header("webhook-signature", &signed.signatures);
+    if let Some(trace) = &signed.trace {
+        request = request.header("traceparent", &trace.parent);
+        request = trace.state.iter().fold(request, |request, state| request.header("tracestate", state));
+    }
+    let request = request.body(Full::new(Bytes::from(signed.message.body.clone()))).map_err(|_| Outcome::Denied)?;
     link.sender.ready().await.map_err(|_| Outcome::Connection)?;
     link.sender.send_request(request).await.map_err(|error| match error.is_parse() {
         true => Outcome::Malformed,

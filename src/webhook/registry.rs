@@ -25,7 +25,7 @@ use crate::{
     },
     model::limits,
     webhook::{
-        client::{Client, Signed},
+        client::{Carried, Client, Signed},
         endpoint::{Endpoint, Status, Try},
         error::HookError,
         event::{self, Message},
@@ -420,16 +420,16 @@ impl Webhooks {
         Secret::random().map_err(|error| HookError::Random(Arc::new(error)))
     }
 
-    /// Sends a message that only tells that messages arrive, now and once, whatever the status of the webhook.
+    /// Sends a message that only tells that messages arrive, now and once, whatever the webhook's status, in a trace.
     ///
     /// Errors: [`HookError`].
-    pub async fn test(&self, id: &str) -> Result<Try, HookError> {
+    pub async fn test(&self, id: &str, trace: Option<Carried>) -> Result<Try, HookError> {
         let slot = self.get(id)?;
         let _one = slot.testing.try_lock().map_err(|_| HookError::Testing(id.to_owned()))?;
         let (endpoint, now) = (slot.endpoint().clone(), system_now());
         let message = event::of_test(&endpoint.id, random()?, now);
         let took = Stopwatch::start();
-        let signed = sign(&endpoint, &message);
+        let signed = Signed { trace, ..sign(&endpoint, &message) };
         let sent = self.client.send(&endpoint.url, &signed, &mut None).await;
         let took_ms = took.elapsed_us() / 1_000;
         let one = Try { id: message.id, seq: None, at: now, tries: 1, outcome: sent.outcome, took_ms, next: None };
@@ -442,7 +442,8 @@ impl Webhooks {
 pub(super) fn sign<'a>(endpoint: &Endpoint, message: &'a Message) -> Signed<'a> {
     let now = system_now();
     let at = now.0.div_euclid(1_000);
-    Signed { message, at, signatures: signatures(endpoint.signing(now), &message.id, at, &message.body) }
+    let signatures = signatures(endpoint.signing(now), &message.id, at, &message.body);
+    Signed { message, at, signatures, trace: None }
 }
 
 fn random() -> Result<u128, HookError> {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use throng::http::calls;
@@ -17,7 +18,8 @@ use crate::support::server::{Reply, Server};
 
 /// Questions that come in a body, and what only an operator does; of the rest a GET reads and the others write.
 const ASKS: [&str; 6] = ["query", "explainQuery", "parseRule", "lookUp", "audience", "previewSegment"];
-const OPERATES: [&str; 12] = [
+const OPERATES: [&str; 13] = [
+    "listAudit",
     "snapshot",
     "moveClock",
     "createWebhook",
@@ -219,6 +221,54 @@ fn tracking_keys_are_shown_as_sdks_show_them() {
     // A new key counts within half a second.
     thread::sleep(Duration::from_millis(600));
     assert_eq!((with("/v1/a", None, by_write), victim(&read)), (200, 404));
+}
+
+#[test]
+fn strangers_keep_out_nobody_who_shows_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (_, track) = key(&data, &["track"]);
+    let server = Server::start(&data, &[]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    // Long bodies without a key, which stop where they have begun: all 64 places are taken, and six find none.
+    let begin = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n{\"batch\":[\"";
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&[b'x'; 20_000]).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let strangers: Vec<TcpStream> = (0..70).map(begin).collect();
+    let told = |mut stream: &TcpStream| {
+        let mut bytes = [0; 12];
+        stream.read(&mut bytes).is_ok_and(|read| read == 12) && &bytes == b"HTTP/1.1 503"
+    };
+    let mut refused = vec![false; strangers.len()];
+    while refused.iter().filter(|refused| **refused).count() < 6 {
+        strangers.iter().zip(&mut refused).for_each(|(stream, refused)| *refused |= told(stream));
+        thread::sleep(Duration::from_millis(10));
+    }
+    let event = json!({"type": "track", "userId": "u", "event": "Seen", "properties": {"text": "y".repeat(20_000)}});
+    let sent = |body: &str, packed: bool| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body.as_bytes()).unwrap();
+        let bytes = if packed { encoder.finish().unwrap() } else { body.as_bytes().to_vec() };
+        let encoding: &[(&str, &str)] = if packed { &[("content-encoding", "gzip")] } else { &[] };
+        server.with_headers("POST", "/v1/batch", encoding, bytes).status
+    };
+    let short = json!({"writeKey": track, "batch": []}).to_string();
+    let first = format!("{{\"writeKey\": \"{track}\", \"batch\": [{event}]}}");
+    let none = format!("{{\"writeKey\": \"thr_no_ne\", \"batch\": [{event}]}}");
+    assert_eq!([sent(&short, false), sent(&first, false), sent(&short, true), sent(&first, true)], [200; 4]);
+    assert_eq!(sent(r#"{"batch": []}"#, false), 401);
+    // Once they are gone there is room for whoever shows it late, or not at all.
+    drop(strangers);
+    let last = format!("{{\"batch\": [{event}], \"writeKey\": \"{track}\"}}");
+    while sent(&last, false) != 200 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((sent(&last, true), sent(&none, false), sent(&none, true)), (200, 401, 401));
 }
 
 #[test]

@@ -214,6 +214,87 @@ fn the_audit_log_tells_who_did_what_and_how_it_went() {
 }
 
 #[test]
+fn the_audit_log_is_read_by_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let other =
+        throng(at, &["key", "create", "--name", "app", "--scope", "write", "--scope", "read", "--data", "data"]);
+    let server = started(at, &[]);
+    let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    for n in 0..25 {
+        let id = format!("asked-for-{n}");
+        assert_eq!(server.send("POST", "/v1/snapshot", &[("x-request-id", &id), trace], "").status, 200);
+    }
+    assert_eq!(server.json("DELETE", "/v1/segments/none", Value::Null), 404);
+    let read = |query: &str| server.send("GET", &format!("/v1/audit?{query}"), &[], "").json();
+    let ids = |page: &Value| -> Vec<String> {
+        let entries = page["entries"].as_array().unwrap().iter();
+        entries.map(|entry| entry["request_id"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let newest = read("limit=1");
+    assert_eq!(
+        (&newest["entries"][0]["action"], &newest["entries"][0]["outcome"]),
+        (&json!("deleteSegment"), &json!("refused"))
+    );
+    // The trace of the caller stands beside the request's id, and none where there is none.
+    let traced = read("action=snapshot&limit=1")["entries"][0].clone();
+    assert_eq!(traced["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{traced}");
+    assert_eq!(newest["entries"][0]["trace_id"], Value::Null);
+    let (mut told, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = read(&format!("action=snapshot&order=oldest&limit=4{after}"));
+        told.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(told, (0..25).map(|n| format!("asked-for-{n}")).collect::<Vec<_>>());
+    assert_eq!(read("since=2020-01-01T00:00:00Z&until=2021-01-01T00:00:00Z")["entries"], json!([]));
+    let first = read("order=oldest&limit=1")["entries"][0].clone();
+    assert_eq!(
+        (&first["action"], &first["scopes"]),
+        (&json!("createKey"), &json!(["admin"])),
+        "commands are told, too"
+    );
+    // It tells who did what: that is for whoever operates.
+    let shown = format!("Bearer {other}");
+    let reply = call(&agent(), &server.url, "GET", "/v1/audit", &[("authorization", &shown)], Vec::new()).unwrap();
+    assert_eq!(reply.status, 403);
+    let bare = tempfile::tempdir().unwrap();
+    let bare = crate::support::server::Server::start(&bare.path().join("data"), &[]);
+    let reply = bare.call("GET", "/v1/audit", Value::Null);
+    assert_eq!((reply.status, &reply.json()["type"]), (404, &json!("urn:throng:problem:no_audit_log")));
+}
+
+#[test]
+fn the_trace_of_a_call_stands_in_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let server = started(at, &[]);
+    let id = "0af7651916cd43dd8448eb211c80319c";
+    let good = format!("00-{id}-b7ad6b7169203331-00");
+    let calls: [(&str, &[(&str, &str)]); 4] = [
+        ("good", &[("traceparent", &good)]),
+        ("twice", &[("traceparent", &good), ("traceparent", &good)]),
+        ("malformed", &[("traceparent", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-00")]),
+        ("without", &[]),
+    ];
+    for (name, headers) in calls {
+        let headers = [&[("x-request-id", name)], headers].concat();
+        assert_eq!(server.send("GET", "/v1/status", &headers, "").status, 200, "{name}");
+    }
+    drop(server);
+    let log = fs::read_to_string(at.join("log")).unwrap();
+    for (name, _) in calls {
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let spans: Vec<Value> =
+            lines.map(|line| line["span"].clone()).filter(|span| span["request_id"] == name).collect();
+        assert!(!spans.is_empty(), "{name} has lines");
+        let wanted = if name == "good" { json!(id) } else { Value::Null };
+        assert!(spans.iter().all(|span| span["trace_id"] == wanted), "{name}: {spans:?}");
+    }
+}
+
+#[test]
 fn whoever_calls_too_often_is_told_when_to_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -216,6 +216,7 @@ fn errors_name_what_is_wrong() {
     problem(&server, "/v1/segments/zzz/review", 404, "there is no segment \"zzz\"");
     problem(&server, &at("breakdown?by=contry"), 422, "did you mean \"country\"?");
     problem(&server, &at("breakdown"), 400, "\"by\" is missing");
+    problem(&server, &at("breakdown?by="), 422, "property");
     problem(&server, &at("breakdown?by=country&limit=0"), 422, "\"limit\" is 1 to 1000");
     problem(&server, &at("breakdown?by=created&step=fortnight"), 422, "day, week, month");
     problem(&server, &at("breakdown?by=country&step=day"), 422, "dates and timestamps");
@@ -223,7 +224,7 @@ fn errors_name_what_is_wrong() {
     problem(&server, &at("analytics?goal=purchace"), 422, "did you mean \"purchase\"?");
     problem(&server, &at("analytics?window=30"), 400, "such as 30d");
     problem(&server, &at("analytics?goal=purchase&within=1m"), 400, "s, min, h, d, w, mo, y");
-    problem(&server, &at("analytics?within=1d"), 400, "\"goal\"");
+    problem(&server, &at("analytics?within=1d"), 422, "\"goal\"");
     problem(&server, &at("analytics?from=May"), 400, "\"from\"");
     problem(&server, &at("analytics?from=2026-05-02&to=2026-05-01"), 422, "\"from\" lies after \"to\"");
     problem(&server, &at("analytics?form=1"), 400, "known are");

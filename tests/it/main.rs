@@ -2,6 +2,7 @@
 //!
 //! - `access`: keys and scopes over a socket, every route with every key.
 //! - `audience`: audiences and suppressions over a socket, against sets worked out by hand.
+//! - `beside`: how long a good client waits beside hundreds that hold on.
 //! - `bench`: `throng bench` as typed: its figures, and its counts against a naive count.
 //! - `canary`: no planted word in logs, audit log or metrics; the audit log; rates, over a socket.
 //! - `cli`: the command line, as typed.
@@ -48,6 +49,7 @@
 mod access;
 mod audience;
 mod bench;
+mod beside;
 mod canary;
 mod cli;
 mod definitions;

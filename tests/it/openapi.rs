@@ -150,7 +150,9 @@ fn the_document_and_the_table_of_api_md_have_the_same_calls() {
 /// A server on which the examples of the document mean something.
 fn furnished() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("data"), &["--clock", "2026-05-01T00:00:00Z"]);
+    let audit = folder.path().join("audit");
+    let arguments = ["--clock", "2026-05-01T00:00:00Z", "--audit-log", audit.to_str().unwrap()];
+    let server = Server::start(&folder.path().join("data"), &arguments);
     server.ok("PUT", "/v1/contacts/u-1", json!({"name": "Ada", "tags": ["VIP"], "lead_score": 80}));
     server.ok("POST", "/v1/segments", json!({"name": "VIP customers", "rule": "Lead Score > 50"}));
     let rule = "Email Consent is false";

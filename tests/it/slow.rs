@@ -49,9 +49,9 @@ fn dribble(mut stream: TcpStream, start: &str, bytes: &[u8]) -> Vec<u8> {
     listening.join().unwrap()
 }
 
-/// The 99th of a hundred of the good client's waits; every call must be answered well. How long they are hangs on who else
-/// uses the machine, so they are told and not judged.
-fn p99(server: &Server) -> Duration {
+/// The 99th of a hundred of the good client's waits; every call must be answered well. What they may be is for
+/// [`crate::beside`] to say.
+pub(crate) fn p99(server: &Server) -> Duration {
     // A connection of before may have idled for as long as it may.
     let agent = agent();
     let good = |method: &str, path: &str, body: Value| {
@@ -82,7 +82,7 @@ fn sockets(server: &Server) -> usize {
 }
 
 /// Enough entries that no socket holds them all.
-fn fill_the_feed(server: &Server) {
+pub(crate) fn fill_the_feed(server: &Server) {
     server.ok("POST", "/v1/segments", json!({"name": "with a name that takes room in every entry of the feed, so that it is soon full", "rule": "lead_score > 0"}));
     for batch in 0..12 {
         let lines: Vec<String> =

@@ -355,6 +355,29 @@ fn a_test_message_tells_what_it_came_to() {
 }
 
 #[test]
+fn a_test_message_carries_the_trace_of_whoever_asks_for_it_and_no_other_carries_one() {
+    let world = World::new();
+    let id = world.hook("/a", json!({"segments": ["VIP"]}));
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let told = format!("00-{trace}-00f067aa0ba902b7-01");
+    let headers = [("traceparent", &*told), ("tracestate", "vendor=1,other=2")];
+    let test = format!("/v1/webhooks/{id}/test");
+    assert_eq!(world.server.with_headers("POST", &test, &headers, vec![]).status, 200);
+    assert_eq!(world.server.with_headers("POST", &test, &[], vec![]).status, 200);
+    let body = json!({"tags": ["VIP"]}).to_string().into_bytes();
+    let headers = [headers[0], headers[1], ("content-type", "application/json")];
+    assert_eq!(world.server.with_headers("PUT", "/v1/contacts/traced", &headers, body).status, 201);
+    let arrivals = world.receiver.wait("/a", 3);
+    let parts: Vec<&str> = arrivals[0].header("traceparent").split('-').collect();
+    assert!(parts.len() == 4 && parts[..2] == ["00", trace] && parts[3] == "01", "{parts:?}");
+    assert!(parts[2].len() == 16 && parts[2] != "00f067aa0ba902b7", "a parent of its own: {parts:?}");
+    assert_eq!(arrivals[0].header("tracestate"), "vendor=1,other=2");
+    for arrival in &arrivals[1..] {
+        assert_eq!((arrival.header("traceparent"), arrival.header("tracestate")), ("", ""));
+    }
+}
+
+#[test]
 fn where_webhooks_may_go_is_checked_at_every_call() {
     let mut world = World::new();
     let id = world.hook("/a", json!({"segments": ["VIP"]}));

@@ -10,7 +10,8 @@ use crate::{
         components::title,
         figures, review,
         shape::{
-            any, anything, by_name, flag, instant, list, named, nullable, number, object, said, text, whole, whole_of,
+            any, anything, by_name, day, flag, instant, list, named, nullable, number, object, said, text, whole,
+            whole_of,
         },
     },
     model::limits,
@@ -38,7 +39,8 @@ fn share() -> Value {
 }
 
 fn length() -> Value {
-    said(text(), "A number with a unit (s, min, h, d, w, mo, y), such as 30d.")
+    let shape = json!({"type": "string", "pattern": "^[1-9][0-9]{0,8}(s|min|h|d|w|mo|y)$"});
+    said(shape, "A number with a unit (s, min, h, d, w, mo, y), such as 30d.")
 }
 
 fn analytics() -> Call {
@@ -78,8 +80,12 @@ fn analytics() -> Call {
         figures::analytics,
         "Growth, engagement and conversion",
     ))
-    .query("from", text(), &format!("From here on. {edge}"))
-    .query("to", text(), &format!("Up to here: of a day its end, of an instant itself left out. {edge}"))
+    .query("from", any(vec![instant(), day()]), &format!("From here on. {edge}"))
+    .query(
+        "to",
+        any(vec![instant(), day()]),
+        &format!("Up to here: of a day its end, of an instant itself left out. {edge}"),
+    )
     .query(
         "engagement",
         text(),

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::http::{
     access::Needs,
+    audit_list::{self, ORDERS, OUTCOMES},
     call::{Call, Chapter, JSON, PLAIN},
     docs_page, metrics, openapi,
-    shape::{anything, asks, by_name, flag, instant, list, nullable, object, text, whole, word},
+    shape::{anything, asks, by_name, flag, instant, list, nullable, object, said, text, whole, word},
     system,
 };
 
@@ -20,6 +21,7 @@ pub fn chapter() -> Chapter {
             patch_schema(),
             status(),
             snapshot(),
+            audit(),
             clock(),
             move_clock(),
             health(),
@@ -152,6 +154,53 @@ fn snapshot() -> Call {
     Call::post(Needs::Admin, "snapshot", "/v1/snapshot", system::snapshot, "Write a snapshot now")
         .answers(shape, json!({"lsn": 12, "bytes": 40_960, "took_us": 21_000}))
         .fails(&[409, 507])
+}
+
+fn audit() -> Call {
+    let mut deed = object(
+        [("at", instant()), ("action", text())],
+        [
+            ("by", said(nullable(text()), "The id of the key.")),
+            ("target", said(nullable(text()), "The id of a webhook or a key.")),
+            ("outcome", word(&OUTCOMES)),
+            ("status", nullable(whole())),
+            ("request_id", nullable(text())),
+            ("trace_id", nullable(text())),
+            ("lsn", nullable(whole())),
+            ("scopes", list(text())),
+            ("rate", nullable(text())),
+        ],
+    );
+    deed["properties"]["more_refused"] = said(whole(), "Calls refused at the door since, which have no line.");
+    deed["properties"]["lost"] = said(whole(), "Lines before it that could not be written.");
+    let shape = object(
+        [("entries", list(deed)), ("unreadable", said(whole(), "Lines that broke off, as on a full disk."))],
+        [("next", text())],
+    );
+    let example = json!({
+        "entries": [{
+            "at": "2026-05-01T00:00:00Z", "action": "snapshot", "by": "3fV9kQ2mZx1B", "target": null, "outcome": "done",
+            "status": 200, "request_id": "5c1f0e", "trace_id": null, "lsn": 12,
+        }],
+        "unreadable": 0,
+    });
+    let after = json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[.][0-9]{1,15}$"});
+    Call::get(Needs::Admin, "listAudit", "/v1/audit", audit_list::list, "Who changed what, from the audit log")
+        .says(
+            "A page looks through so much of the log: with fewer entries than `limit`, or none, there may still be a \
+             `next`. Without `--audit-log` it is 404.",
+        )
+        .query("order", word(&ORDERS), "Newest first, which is usual, or oldest first.")
+        .query("since", instant(), "From this instant on.")
+        .query("until", instant(), "Before this instant.")
+        .query_like("action", text(), "The id of a call, or createKey or revokeKey.", "snapshot")
+        .query("by", text(), "The id of a key.")
+        .query("target", text(), "The id of a webhook or a key.")
+        .query("outcome", word(&OUTCOMES), "How it went.")
+        .query("after", after, "The `next` of the page before.")
+        .limited()
+        .answers(shape, example)
+        .fails(&[400, 404, 410, 422])
 }
 
 fn clock() -> Call {

@@ -32,11 +32,11 @@ const WHO: &str = "What was refused is told by headers, and with `verbose` in th
 fn taken(kind: Option<tracked::Call>, id: &'static str, path: &'static str, summary: &str) -> Call {
     let door =
         move |State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body| receive(app, kind, uri, headers, body);
-    let counts = [("accepted", whole()), ("duplicates", whole()), ("rejected", whole())];
-    let [accepted, duplicates, rejected] = counts;
+    let counts = [("accepted", whole()), ("duplicates", whole()), ("rejected", whole()), ("undated", whole())];
+    let [accepted, duplicates, rejected, undated] = counts;
     let answer = object(
         [("success", flag())],
-        [accepted, duplicates, rejected, ("errors", list(named("Fault"))), ("lsn", whole())],
+        [accepted, duplicates, rejected, undated, ("errors", list(named("Fault"))), ("lsn", whole())],
     );
     Call::post(Needs::Track, id, path, door, summary)
         .says(WHO)

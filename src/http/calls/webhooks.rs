@@ -7,7 +7,9 @@ use crate::{
         access::Needs,
         call::{Call, Chapter, JSON},
         components::title,
-        shape::{asks, flag, instant, list, list_of, nullable, object, said, text, text_of, whole, whole_of, word},
+        shape::{
+            asks, flag, instant, list, list_of, nullable, object, position, said, text, text_of, whole, whole_of, word,
+        },
         webhook_replay, webhooks,
     },
     model::limits,
@@ -251,7 +253,7 @@ fn deliveries() -> Call {
         "The last tries, and what was given up",
     ))
     .says("Tries are remembered since the start of the server, the newest first; dead letters come by pages.")
-    .query("after", whole(), "The `next` of the page before.")
+    .query("after", position(), "The `next` of the page before.")
     .limited()
     .answers(shape, answer)
     .fails(&[422])
@@ -270,6 +272,7 @@ fn replay() -> Call {
     ))
     .says("All dead letters, the entries `seqs`, or the feed from `from` to `to`; under their old ids.")
     .takes(JSON, body, json!({}))
+    .or_nothing()
     .gives(202, "They wait to be told.", JSON, webhook([("queued", whole())]), example(json!({"queued": 0})))
     .fails(&[410, 507])
 }

@@ -7,7 +7,7 @@ use throng::{
         name::{ContactKey, Name},
         number::{Number, ONE},
         request::{
-            ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource,
+            ContactJoin, ContactMerge, ContactWrite, EventWrite, Input, MembersEdit, MembersMode, Request, RuleSource,
             SegmentCreate, SegmentSource, SegmentUpdate, WriteMode,
         },
         schema::{EventKind, Property},
@@ -31,7 +31,8 @@ pub fn request(dice: &mut Dice, naive: &Naive) -> Request {
         0..45 => Request::Contact(contact(dice, naive)),
         45..80 => Request::Event(event(dice, naive)),
         80..82 => Request::Erase(key(dice)),
-        82..86 => Request::Merge(ContactMerge { from: key(dice), into: key(dice) }),
+        82..84 => Request::Merge(ContactMerge { from: key(dice), into: key(dice) }),
+        84..86 => Request::Join(ContactJoin { from: key(dice), write: contact(dice, naive) }),
         86..88 => Request::RemoveEvent(event_id(dice)),
         88..91 => Request::CreateSegment(create(dice, naive)),
         91..93 => {

@@ -7,7 +7,7 @@ use throng::model::{
     id::{EventKindId, PropertyId},
     name::{ContactKey, Name},
     number::ONE,
-    request::{Applied, ContactMerge, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
+    request::{Applied, ContactJoin, ContactMerge, ContactWrite, EventWrite, Input, RefusalKind, Request, WriteMode},
     schema::{EventKind, EventProperty, Property, Schema, Writer},
     time::{Day, Timestamp},
     value::{Value, ValueType},
@@ -46,6 +46,7 @@ impl Naive {
                 Ok(Applied::Removed)
             }
             Request::Merge(merge) => Ok(self.merge(merge)),
+            Request::Join(join) => self.join(join),
             Request::RemoveEvent(id) => {
                 let with = |contact: &&mut Contact| contact.events.iter().any(|e| e.id.as_deref() == Some(&**id));
                 let contact = self.contacts.iter_mut().find(with).ok_or(RefusalKind::NotFound)?;
@@ -114,6 +115,19 @@ impl Naive {
         self.merge_in_segments(merge.from.as_str(), merge.into.as_str());
         self.contacts.remove(place);
         if is_known { Applied::Updated } else { Applied::Created }
+    }
+
+    /// Both or neither: on a copy, which takes the place of this one when all went well.
+    fn join(&mut self, join: &ContactJoin) -> Judged {
+        let ContactJoin { from, write } = join;
+        if self.place(from).is_none() || *from == write.key {
+            return self.write_contact(write);
+        }
+        let mut tried = self.clone();
+        let made = tried.merge(&ContactMerge { from: from.clone(), into: write.key.clone() });
+        tried.write_contact(write)?;
+        *self = tried;
+        Ok(made)
     }
 
     fn write_contact(&mut self, write: &ContactWrite) -> Judged {
