@@ -28,8 +28,8 @@ pub struct Outline {
 }
 
 impl View {
-    /// A rule node by node, in the order written, and whom it holds for. Each predicate is asked once; a group is made
-    /// of the sets of its parts.
+    /// A rule node by node, in the order written, and whom it holds for. A predicate that a saved rule has too is not
+    /// asked but read; a group is made of the sets of its parts.
     ///
     /// Errors: as [`View::query`].
     pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Answer), Error> {
@@ -52,7 +52,7 @@ impl View {
                 (kind, Some(*n), rules)
             }
             _ => {
-                let members = self.query(rule, as_of)?.into_members();
+                let members = self.tested(rule, as_of)?;
                 let test = Some((rule::print(rule), rule::to_json(rule)));
                 return Ok((Outline { kind: "test", n: None, test, count: members.len(), children: vec![] }, members));
             }
@@ -80,6 +80,16 @@ impl View {
             };
         }
         Ok((Outline { kind, n, test: None, count: members.len(), children }, members))
+    }
+
+    /// Whom a predicate holds for. What a saved rule asks too is kept, and right for now while nothing is due.
+    fn tested(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<Posting, Error> {
+        let state = self.state();
+        let is_now = as_of.is_none() && state.next_due().is_none_or(|due| due > self.now());
+        match state.live.truth(rule).filter(|_| is_now) {
+            Some(kept) => Ok(kept.clone()),
+            None => Ok(self.query(rule, as_of)?.into_members()),
+        }
     }
 }
 
