@@ -17,8 +17,8 @@ const SHADES: u64 = 10;
 
 /// Who did the goal after entering, as it is told.
 pub struct Conversion {
-    /// The share of those whose time is over; of nobody a dash.
-    pub rate: String,
+    /// The share of those whose time is over; of nobody there is none.
+    pub rate: Option<String>,
     /// From when on entries are known, where the feed does not reach back to all that is asked about. Then all figures
     /// are of the entries since.
     pub since: Option<String>,
@@ -46,7 +46,7 @@ pub fn conversion(found: &ConversionFigures, within: Length, zone: &Zone) -> Con
     if of.erased > 0 {
         detail += &format!(" {} were erased since.", tell::grouped(of.erased));
     }
-    let rate = if of.closed == 0 { "–".to_owned() } else { tell::share(of.closed_converted, of.closed) };
+    let rate = (of.closed > 0).then(|| tell::share(of.closed_converted, of.closed));
     Conversion { rate, since, detail }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         };
         let within = Length { n: 14, unit: Unit::Day };
         let whole = conversion(&figures(true), within, &Zone::utc());
-        assert_eq!((whole.rate.as_str(), whole.since), ("25.0%", None));
+        assert_eq!((whole.rate.as_deref(), whole.since), (Some("25.0%"), None));
         assert!(whole.detail.contains("2 of the 8 whose time of 14 days is over") && !whole.detail.contains("20,000"));
         let partly = conversion(&figures(false), within, &Zone::named("Europe/Berlin").unwrap());
         assert_eq!(partly.since.as_deref(), Some("2026-05-01 12:30"));

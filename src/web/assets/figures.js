@@ -86,8 +86,8 @@ const WEIGHTS = { problem: "Problem", warning: "Warning", hint: "Hint" };
 
 function advice({ findings }) {
   if (!findings.length) return [make("p", {}, "Nothing to mend.")];
-  return [make("ul", { class: "plain advice" }, findings.map(({ severity, detail, suggestion, part }) => make("li", {},
-    make("span", { class: `chip ${severity}` }, WEIGHTS[severity] ?? severity), " ", detail, part ? [" ", make("code", {}, part)] : null,
+  return [make("ul", { class: "plain advice" }, findings.map(({ severity, detail, suggestion }) => make("li", {},
+    make("span", { class: `chip ${severity}` }, WEIGHTS[severity] ?? severity), " ", detail,
     suggestion ? make("div", { class: "dim" }, `What to do: ${suggestion}`) : null)))];
 }
 
