@@ -130,7 +130,7 @@ impl Bench {
         let rule = rule.expect("the rule is well formed");
         let watch = Instant::now();
         for id in &ids {
-            black_box(self.state.trial(*id, &rule, self.state.as_of).expect("it can be saved"));
+            black_box(self.state.trial(*id, &rule, self.state.as_of, &[]).expect("it can be saved"));
         }
         row("a preview", format!("{:.2} ms", per(watch, ids.len()) * 1e3));
         let (watch, mut changes) = (Instant::now(), 0);

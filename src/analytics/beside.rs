@@ -12,8 +12,15 @@ use crate::{
     segment::saved::{Body, Segment},
 };
 
-/// Segments of which every pair is compared, at most; the last changed go first.
-pub const COMPARED_MAX: usize = 2_000;
+/// Pairs of chunks that are looked at to compare segments with each other, about, at most: a second's work or two. A
+/// segment of a million contacts has 16 chunks. Most pairs need a look or two.
+pub const LOOKS_MAX: u64 = 10_000_000;
+/// Looks that a pair counts for that stand close to each other, as it is kept and told.
+const LOOKS_OF_FOUND: u64 = 16;
+/// Segments that are compared before the looks are summed up again.
+const STEP: usize = 64;
+/// Other segments that one piece of advice names for programs, at most.
+const RELATED_MAX: usize = 100;
 /// From so many segments on that overlap much with one there are too many.
 const OVERLAPPING_MAX: usize = 5;
 /// Segments that are named, at most.
@@ -28,29 +35,54 @@ struct Beside<'a> {
     much: Vec<&'a Segment>,
 }
 
-/// Advice about segments as they stand to others. Those `asked` about are compared with `others`; of two that are
-/// nearly the same, and both asked about, the newer one is told about.
-pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) -> Vec<Finding> {
+/// Advice about segments as they stand to each other and to `others`, and how many of them were compared. Of two that
+/// are nearly the same, and both asked about, the newer one is told about. Once [`LOOKS_MAX`] are used up the rest of
+/// those asked about is left out; what came before it is compared in every pair.
+pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) -> (Vec<Finding>, usize) {
     let is_asked: BTreeSet<SegmentId> = asked.iter().map(|segment| segment.id).collect();
     let everyone = grounds.index.live().len();
-    let is_some = |segment: &&&Segment| (1..everyone).contains(&grounds.live.members(segment.id).len());
-    let others: Vec<&Segment> = others.iter().filter(is_some).copied().collect();
-    let asked: Vec<&Segment> = asked.iter().filter(is_some).copied().collect();
-    let rows = sweep(asked.len(), |place| {
-        let one = asked[place];
-        let pairs =
-            others.iter().filter(|other| other.id != one.id && (!is_asked.contains(&other.id) || other.id < one.id));
-        let related = pairs.filter_map(|other| {
-            let found = relation(grounds.live.members(one.id), grounds.live.members(other.id))?;
-            Some((one, *other, found))
+    let is_some = |segment: &&Segment| (1..everyone).contains(&grounds.live.members(segment.id).len());
+    let others: Vec<&Segment> =
+        others.iter().copied().filter(|other| !is_asked.contains(&other.id)).filter(is_some).collect();
+    let some: Vec<(usize, &Segment)> = asked.iter().copied().enumerate().filter(|(_, one)| is_some(one)).collect();
+    let (mut found, mut looks, mut compared) = (Vec::new(), 0, 0);
+    while compared < some.len() && looks < LOOKS_MAX {
+        let step = STEP.min(some.len() - compared);
+        let rows = sweep(step, |place| {
+            let ((_, one), mut looks) = (some[compared + place], 0);
+            let before = some[..compared + place].iter().map(|(_, other)| other);
+            let related = before.chain(&others).filter_map(|other| {
+                let found = relation(grounds.live.members(one.id), grounds.live.members(other.id), &mut looks)?;
+                let older_first = is_asked.contains(&other.id) && one.id < other.id;
+                Some(if older_first { (*other, one, found) } else { (one, *other, found) })
+            });
+            let related: Vec<(&Segment, &Segment, Relation)> = related.collect();
+            looks += LOOKS_OF_FOUND * related.len() as u64;
+            (related, looks)
         });
-        related.collect::<Vec<(&Segment, &Segment, Relation)>>()
-    });
-    let all = asked.iter().chain(&others);
+        looks += rows.iter().map(|(_, looks)| looks).sum::<u64>();
+        found.extend(rows.into_iter().flat_map(|(related, _)| related));
+        compared += step;
+    }
+    // Those without members, or with everyone, are told apart from all others by that alone.
+    let reached = some.get(compared).map_or(asked.len(), |(place, _)| *place);
+    let asked: Vec<&Segment> = some.into_iter().take(compared).map(|(_, one)| one).collect();
+    (advised(grounds, &asked, &others, found), reached)
+}
+
+/// Advice from how segments stand to each other.
+fn advised(
+    grounds: &Grounds<'_>,
+    asked: &[&Segment],
+    others: &[&Segment],
+    found: Vec<(&Segment, &Segment, Relation)>,
+) -> Vec<Finding> {
+    let is_asked: BTreeSet<SegmentId> = asked.iter().map(|segment| segment.id).collect();
+    let all = asked.iter().chain(others);
     let named: BTreeMap<SegmentId, BTreeSet<SegmentId>> =
         all.map(|segment| (segment.id, grounds.live.named_by(segment.id))).collect();
     let mut standing: BTreeMap<SegmentId, Beside<'_>> = BTreeMap::new();
-    for (one, other, found) in rows.into_iter().flatten() {
+    for (one, other, found) in found {
         let size = |segment: &Segment| grounds.live.members(segment.id).len();
         let names = |a: &Segment, b: &Segment| named.get(&a.id).is_some_and(|named| named.contains(&b.id));
         let of_one = standing.entry(one.id).or_default();
@@ -87,7 +119,8 @@ fn names(segments: &[&Segment]) -> String {
 
 fn told(one: &Segment, beside: &Beside<'_>) -> Vec<Finding> {
     let mut findings = Findings::new(one.id);
-    let ids = |segments: &[&Segment]| segments.iter().map(|segment| segment.id).collect::<Vec<SegmentId>>();
+    let ids =
+        |segments: &[&Segment]| segments.iter().take(RELATED_MAX).map(|segment| segment.id).collect::<Vec<SegmentId>>();
     if !beside.same.is_empty() {
         let rule = |segment: &Segment| match &segment.body {
             Body::Dynamic(dynamic) => Some(dynamic.newest().rule.json.clone()),

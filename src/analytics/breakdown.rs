@@ -1,9 +1,6 @@
 //! A set by the values of a property: how many have each value, here and among everyone.
 
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
-use xxhash_rust::xxh3::xxh3_64;
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     analytics::{
@@ -15,8 +12,10 @@ use crate::{
     model::{calendar::Zone, schema::Property},
 };
 
-/// Codes that one task looks at.
+/// Codes that one task looks at, at least.
 const TASK: u32 = 16_384;
+/// Tasks, at most: each keeps as many of its values as are told in the end, and nothing else.
+const TASKS_MAX: u32 = 64;
 
 /// What the contacts of one row have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,21 +75,24 @@ pub fn breakdown(
         PropertyIndex::Set(set) => {
             let (text, rows) = (|code| set.text(code), |code| set.rows_of(code));
             let equal = |text: &str| set.codes_equal(text);
-            Texts { end: set.code_end(), text: &text, rows: &rows, equal: &equal, sensitive: set.case_sensitive() }
+            let (end, sensitive) = (set.code_end(), set.case_sensitive());
+            Texts { end, text: &text, rows: &rows, equal: &equal, crowded: set.crowded(), sensitive }
                 .breakdown(members, top)
         }
         PropertyIndex::Text(_, texts) => match texts.domains() {
             Some(domains) => {
                 let (text, rows) = (|code| domains.text(code), |code| domains.rows_of(code));
                 let equal = |text: &str| domains.code(text).into_iter().collect();
-                Texts { end: domains.code_end(), text: &text, rows: &rows, equal: &equal, sensitive: true }
+                let end = domains.code_end();
+                // Domains are kept folded: none is equal to another.
+                Texts { end, text: &text, rows: &rows, equal: &equal, crowded: Vec::new(), sensitive: true }
                     .breakdown(members, top)
             }
             None => {
                 let (text, rows) = (|code| texts.text(code), |code| texts.rows_of(code));
                 let equal = |text: &str| texts.codes_equal(text);
-                let sensitive = texts.case_sensitive();
-                Texts { end: texts.code_end(), text: &text, rows: &rows, equal: &equal, sensitive }
+                let (end, sensitive) = (texts.code_end(), texts.case_sensitive());
+                Texts { end, text: &text, rows: &rows, equal: &equal, crowded: texts.crowded(), sensitive }
                     .breakdown(members, top)
             }
         },
@@ -123,7 +125,48 @@ struct Texts<'a, T, R, E> {
     rows: &'a R,
     /// The codes of the spellings that are equal to a text.
     equal: &'a E,
+    /// The codes that may be equal to others, as `group << 32 | code`, by group; all others are values by themselves.
+    crowded: Vec<u64>,
     sensitive: bool,
+}
+
+/// The values of most members, so many at most, and how many values there are in all.
+struct Best {
+    top: usize,
+    /// By how many members, then by the text as it is compared; with a code of it.
+    kept: BTreeMap<(u64, Reverse<String>), u32>,
+    values: u64,
+}
+
+impl Best {
+    fn new(top: usize) -> Best {
+        Best { top, kept: BTreeMap::new(), values: 0 }
+    }
+
+    /// Takes a value in that some members have.
+    fn add<'t>(&mut self, members: u64, code: u32, key: impl FnOnce() -> Cow<'t, str>) {
+        self.values += 1;
+        if self.kept.len() < self.top {
+            self.kept.insert((members, Reverse(key().into_owned())), code);
+            return;
+        }
+        let Some(((least, last), _)) = self.kept.first_key_value().filter(|((least, _), _)| members >= *least) else {
+            return;
+        };
+        let key = key();
+        if members > *least || *key < *last.0 {
+            self.kept.pop_first();
+            self.kept.insert((members, Reverse(key.into_owned())), code);
+        }
+    }
+
+    fn and(mut self, other: Best) -> Best {
+        let values = self.values + other.values;
+        for ((members, Reverse(key)), code) in other.kept {
+            self.add(members, code, || key.into());
+        }
+        Best { values, ..self }
+    }
 }
 
 impl<'a, T, R, E> Texts<'a, T, R, E>
@@ -133,41 +176,54 @@ where
     E: Fn(&str) -> Vec<u32> + Sync,
 {
     fn breakdown(&self, members: &Posting, top: usize) -> Breakdown {
-        // Of each code that a member has: the hash of the text as it is compared, the code, how many members.
-        let tasks = sweep(self.end.div_ceil(TASK) as usize, |task| {
-            let from = task as u32 * TASK;
-            let counted = (from..self.end.min(from + TASK)).filter_map(|code| {
+        let mut is_crowded = vec![0u64; self.end as usize / 64 + 1];
+        for entry in &self.crowded {
+            let code = *entry as u32;
+            is_crowded[code as usize / 64] |= 1 << (code % 64);
+        }
+        let task = TASK.max(self.end.div_ceil(TASKS_MAX));
+        let alone = sweep(self.end.div_ceil(task) as usize, |number| {
+            let (from, mut best) = (number as u32 * task, Best::new(top));
+            for code in from..self.end.min(from.saturating_add(task)) {
+                if is_crowded[code as usize / 64] >> (code % 64) & 1 == 1 {
+                    continue;
+                }
                 let members = members_in(&(self.rows)(code), members);
-                (members > 0).then(|| (xxh3_64(key((self.text)(code), self.sensitive).as_bytes()), code, members))
-            });
-            counted.collect::<Vec<(u64, u32, u64)>>()
-        });
-        let mut counted: Vec<(u64, u32, u64)> = tasks.into_iter().flatten().collect();
-        counted.par_sort_unstable();
-        // By how many members, then by the text as it is compared.
-        let mut best: BTreeMap<(u64, std::cmp::Reverse<String>), u32> = BTreeMap::new();
-        let mut values = 0;
-        for run in counted.chunk_by(|a, b| a.0 == b.0) {
-            let mut groups: BTreeMap<String, (u64, u32)> = BTreeMap::new();
-            if run.len() == 1 && best.len() == top && best.keys().next().is_some_and(|least| least.0 > run[0].2) {
-                values += 1;
-                continue;
-            }
-            for (_, code, members) in run {
-                let key = key((self.text)(*code), self.sensitive).into_owned();
-                groups.entry(key).or_insert((0, *code)).0 += members;
-            }
-            values += groups.len() as u64;
-            for (key, (members, code)) in groups {
-                best.insert((members, std::cmp::Reverse(key)), code);
-                if best.len() > top {
-                    best.pop_first();
+                if members > 0 {
+                    best.add(members, code, || self.key(code));
                 }
             }
-        }
-        let rows = best.into_iter().rev().map(|((members, _), code)| self.row(code, members));
+            best
+        });
+        let groups: Vec<&[u64]> = self.crowded.chunk_by(|a, b| a >> 32 == b >> 32).collect();
+        let size = groups.len().div_ceil(TASKS_MAX as usize).max(1);
+        let tasks: Vec<&[&[u64]]> = groups.chunks(size).collect();
+        let crowded = sweep(tasks.len(), |number| {
+            let mut best = Best::new(top);
+            tasks[number].iter().for_each(|group| self.add_group(group, members, &mut best));
+            best
+        });
+        let best = alone.into_iter().chain(crowded).fold(Best::new(top), Best::and);
+        let rows = best.kept.into_iter().rev().map(|((members, _), code)| self.row(code, members));
         let rows: Vec<(Held, Counts)> = rows.collect();
-        Breakdown { other_values: values - rows.len() as u64, rows, ..Breakdown::default() }
+        Breakdown { other_values: best.values - rows.len() as u64, rows, ..Breakdown::default() }
+    }
+
+    /// A code's text as it is compared.
+    fn key(&self, code: u32) -> Cow<'a, str> {
+        key((self.text)(code), self.sensitive)
+    }
+
+    /// Adds the values of codes that may be equal.
+    fn add_group(&self, group: &[u64], members: &Posting, best: &mut Best) {
+        let mut values: BTreeMap<Cow<'_, str>, (u64, u32)> = BTreeMap::new();
+        for code in group.iter().map(|entry| *entry as u32) {
+            let members = members_in(&(self.rows)(code), members);
+            if members > 0 {
+                values.entry(self.key(code)).or_insert((0, code)).0 += members;
+            }
+        }
+        values.into_iter().for_each(|(key, (members, code))| best.add(members, code, || key));
     }
 
     /// The row of all spellings that are equal to one.
@@ -175,7 +231,7 @@ where
         let spelled = (self.equal)((self.text)(code)).into_iter();
         let spelled: Vec<(u64, &str)> = spelled.map(|code| ((self.rows)(code).len(), (self.text)(code))).collect();
         let everyone = spelled.iter().map(|(contacts, _)| contacts).sum();
-        let common = spelled.iter().min_by_key(|(contacts, text)| (std::cmp::Reverse(*contacts), *text));
+        let common = spelled.iter().min_by_key(|(contacts, text)| (Reverse(*contacts), *text));
         let text = common.map_or((self.text)(code), |(_, text)| text);
         (Held::Text(text.into()), Counts { members, everyone })
     }

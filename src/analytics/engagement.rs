@@ -1,29 +1,44 @@
-//! Who of a set did some events in a span of time.
+//! Who did some events in a span of time.
 
 use crate::{
-    analytics::sweep::{summed, sweep},
-    bitmap::{posting::Posting, words::Words},
+    analytics::sweep::sweep,
+    bitmap::{chunk::Chunk, posting::Posting, words::Words},
     index::Index,
     model::{id::EventKindId, time::Timestamp},
 };
 
-/// How many of a set did each of some events in a span of time, and how many any of them, last. Both ends are in.
-pub fn engaged(index: &Index, kinds: &[EventKindId], (from, to): (Timestamp, Timestamp), of: &Posting) -> Vec<u64> {
+/// Who did some events in a span of time: found once, to be counted in any number of sets.
+#[derive(Clone, Debug, Default)]
+pub struct Doers {
+    /// By event, in the order asked.
+    pub each: Vec<Posting>,
+    /// Who did any of them.
+    pub any: Posting,
+}
+
+/// Finds the live contacts that did some events between two instants, both in.
+pub fn doers(index: &Index, kinds: &[EventKindId], (from, to): (Timestamp, Timestamp)) -> Doers {
     let logs: Vec<_> = kinds.iter().map(|kind| index.events().kind(*kind)).collect();
-    let counted = sweep(of.chunk_count(), |chunk| {
-        let (mut any, mut found) = (Words::boxed(), Words::boxed());
-        let mut counts = Vec::with_capacity(logs.len() + 1);
+    let live = index.live();
+    let found = sweep(live.chunk_count(), |chunk| {
+        let (mut any, mut words) = (Words::boxed(), Words::boxed());
+        let mut chunks = Vec::with_capacity(logs.len() + 1);
         for log in &logs {
-            match log {
-                Some(log) => log.window_into(chunk, from.0, to.0, &mut found),
-                None => found.fill(false),
-            }
-            of.chunk(chunk).and_into(&mut found);
-            counts.push(u64::from(found.count()));
-            any.or(&found);
+            let Some(log) = log else {
+                chunks.push(Chunk::EMPTY);
+                continue;
+            };
+            log.window_into(chunk, from.0, to.0, &mut words);
+            live.chunk(chunk).and_into(&mut words);
+            chunks.push(Chunk::from_words(&words));
+            any.or(&words);
         }
-        counts.push(u64::from(any.count()));
-        counts
+        chunks.push(Chunk::from_words(&any));
+        chunks
     });
-    summed(counted, kinds.len() + 1)
+    let set = |number: usize| {
+        let chunks = found.iter().map(|chunks| chunks[number].clone()).enumerate();
+        Posting::from_chunks(chunks.filter(|(_, chunk)| !chunk.is_empty()))
+    };
+    Doers { each: (0..kinds.len()).map(set).collect(), any: set(kinds.len()) }
 }

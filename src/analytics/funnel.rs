@@ -15,6 +15,8 @@ use crate::{
 pub struct Part {
     /// Its canonical text.
     pub text: String,
+    /// The same in words; of a group what joins its parts.
+    pub words: String,
     /// `and`, `or`, `xor`, `not`, `of`, `segment`, `constant` or `predicate`.
     pub kind: &'static str,
     /// Whom it holds.
@@ -172,6 +174,7 @@ fn told(rule: &Rule, counts: &mut std::slice::Chunks<'_, u64>, steps: bool) -> P
     };
     Part {
         text: rule::print(rule),
+        words: rule::words(rule),
         kind,
         count: own[0],
         so_far: steps.then_some(own[1]),

@@ -262,7 +262,8 @@ fn is_reached(log: &EventIndex, span: Asked) -> bool {
     })
 }
 
-pub(super) fn each_leaf(rule: &Rule, f: &mut dyn FnMut(&Rule)) {
+/// Calls `f` with every predicate of a rule.
+pub fn each_leaf(rule: &Rule, f: &mut dyn FnMut(&Rule)) {
     match rule {
         Rule::And(rules) | Rule::Or(rules) | Rule::Xor(rules) | Rule::Of { rules, .. } => {
             rules.iter().for_each(|rule| each_leaf(rule, f));

@@ -190,15 +190,23 @@ fn converted(figures: &Value, line: &mut dyn FnMut(&str, String)) {
         percent(&figures["rate"]),
         grouped(closed, "entered")
     );
-    line("converted", told);
+    // A rate of a part of the entries is never shown as if it were of all.
+    if figures["complete"] == false {
+        let since = text(figures, "known_since");
+        line("converted", format!("not all is known; since {since}, as far as the feed reaches back:"));
+        line("", told);
+        if count(figures, "unlisted") > 0 {
+            let unlisted = grouped(figures, "unlisted");
+            line("", format!("of {unlisted} more entries it is not known any more whose they were"));
+        }
+    } else {
+        line("converted", told);
+    }
     if count(open, "entered") > 0 {
         line(
             "",
             format!("{} of {} more, whose time is not over", grouped(open, "converted"), grouped(open, "entered")),
         );
-    }
-    if figures["complete"] == false {
-        line("", format!("entries are known since {} alone", text(figures, "known_since")));
     }
 }
 
@@ -340,5 +348,34 @@ impl Review {
             grouped(&answer, "reviewed")
         ));
         print(&lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rate_of_a_part_of_the_entries_says_since_when() {
+        let told = |complete: bool| {
+            let figures = json!({
+                "goal": "purchase", "within": "14 days", "rate": 0.25, "closed": {"entered": 8, "converted": 2},
+                "open": {"entered": 4, "converted": 2}, "complete": complete, "unlisted": if complete { 0 } else { 20_000 },
+                "known_since": "2026-05-01T10:30:00Z",
+            });
+            let mut lines = Vec::new();
+            converted(&figures, &mut |what, told| lines.push(format!("{what}|{told}")));
+            lines
+        };
+        assert_eq!(told(true)[0], "converted|25.0 % of 8 who entered did purchase within 14 days");
+        let partly = told(false);
+        let since = "converted|not all is known; since 2026-05-01T10:30:00Z, as far as the feed reaches back:";
+        assert_eq!(
+            (partly[0].as_str(), partly[1].as_str()),
+            (since, "|25.0 % of 8 who entered did purchase within 14 days")
+        );
+        assert!(partly[2].contains("20,000 more entries"), "{partly:?}");
     }
 }

@@ -23,6 +23,7 @@ pub mod key;
 pub mod man;
 pub mod past;
 pub mod query;
+pub mod report;
 pub mod secure;
 pub mod segment;
 pub mod serve;
@@ -62,6 +63,8 @@ enum Command {
     Query(query::Query),
     /// Save, list, read, change and delete segments; preview, forecast, explain; figures and advice.
     Segment(segment::Segment),
+    /// Write a report of all segments, or some, as one HTML file: sizes, growth, overlap, advice, definitions.
+    Report(report::Report),
     /// The audience of a send: segments in order of priority, without exclusions and suppressions.
     Audience(audience::Audience),
     /// Who must not be sent to, by channel: unsubscribed, bounced, no consent.
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Query(query) => query.run(),
         Command::Segment(segment) => segment.run(),
+        Command::Report(report) => report.run(),
         Command::Audience(audience) => audience.run(),
         Command::Suppression(suppression) => suppression.run(),
         Command::Watch(watch) => watch.run(),

@@ -16,10 +16,12 @@ use crate::{
         options::{ClockChoice, Options, Upkeep},
     },
     http::{
+        app::App,
         json::tree,
         local::{Local, Reply},
     },
     model::{calendar::Zone, time::Timestamp},
+    web,
 };
 
 /// The folder that commands use when none is named.
@@ -128,7 +130,8 @@ impl Where {
             return Ok(Target::Server(url.trim_end_matches('/').to_owned(), agent));
         }
         let db = self.folder.open()?;
-        let local = Local::new(db.clone()).map_err(|error| Failure::operator(error.to_string()))?;
+        let local =
+            Local::of(web::router(App::new(db.clone()))).map_err(|error| Failure::operator(error.to_string()))?;
         Ok(Target::Folder(db, local))
     }
 }

@@ -5,13 +5,18 @@ use crate::{
         breakdown::{self, Breakdown, breakdown},
         conversion::{Conversion, Entries, Goal, conversion, entries},
         cuts::Step,
-        engagement::engaged,
+        engagement::{self, doers},
         funnel::{self, Funnel, funnel},
         overlap::{Overlap, overlap},
         rfm::{self, Grid, grid},
     },
     bitmap::posting::Posting,
-    db::{error::Error, past::DayRecord, view::View},
+    db::{
+        error::Error,
+        past::DayRecord,
+        record::SegmentInfo,
+        view::{View, told},
+    },
     model::{
         calendar::Length,
         id::EventKindId,
@@ -31,6 +36,8 @@ pub type RulePart = funnel::Part;
 pub type Held = breakdown::Held;
 /// How many there are, in a segment and among everyone.
 pub type Counts = breakdown::Counts;
+/// What became of those who entered.
+pub type Converted = Conversion;
 /// One score of the grid.
 pub type Band = rfm::Band;
 
@@ -82,6 +89,22 @@ pub struct EngagementFigures {
     pub engaged: u64,
     /// Of everyone, how many did any.
     pub everyone: u64,
+}
+
+/// Who did some events in a window: found once, to be counted in any number of segments.
+#[derive(Clone, Debug)]
+pub struct Doers {
+    /// Since when; up to now.
+    from: Timestamp,
+    kinds: Vec<Name>,
+    found: engagement::Doers,
+}
+
+impl Doers {
+    /// Of everyone, how many did any of them.
+    pub fn count(&self) -> u64 {
+        self.found.any.len()
+    }
 }
 
 /// Who did the goal after entering.
@@ -155,6 +178,13 @@ impl View {
         })
     }
 
+    /// A segment by name, without regard to case; of one that is not there the nearest name is told.
+    ///
+    /// Errors: of an unknown segment.
+    pub fn named(&self, name: &str) -> Result<SegmentInfo, Error> {
+        self.found(name).map(told)
+    }
+
     fn kind(&self, name: &str) -> Result<&EventKind, Error> {
         let canonical = Name::new(name).ok();
         let found = canonical.and_then(|canonical| self.schema().event(canonical.as_str()));
@@ -175,28 +205,46 @@ impl View {
         let from = asked.from.map(|from| zone.day_of(from));
         let growth = self.history(name, from, asked.to.map(|to| zone.day_of(to.plus_ms(-1))))?;
         let members = self.state().live.members(segment.id);
-        let engagement = self.engagement(asked, members)?;
-        let conversion = asked.goal.as_deref().map(|goal| self.conversion(segment, asked, goal)).transpose()?;
+        let doers = self.doers(asked.engagement.as_deref(), asked.window)?;
+        let (engagement, conversion) = (self.engagement(name, &doers)?, self.conversion(name, asked)?);
         let (total, everyone) = (members.len(), self.state().index.live().len());
         Ok(Figures { total, everyone, growth, engagement, conversion })
     }
 
-    fn engagement(&self, asked: &Asked, members: &Posting) -> Result<EngagementFigures, Error> {
-        let kinds: Vec<&EventKind> = match &asked.engagement {
+    /// Who did some events (`None`: all that count as activity) in a window up to now.
+    ///
+    /// Errors: of an unknown event.
+    pub fn doers(&self, events: Option<&[String]>, window: Length) -> Result<Doers, Error> {
+        let kinds: Vec<&EventKind> = match events {
             Some(names) => names.iter().map(|name| self.kind(name)).collect::<Result<_, _>>()?,
             None => self.schema().events().filter(|kind| kind.activity).collect(),
         };
         let ids: Vec<EventKindId> = kinds.iter().map(|kind| kind.id).collect();
-        let from = self.schema().zone().before(self.now(), asked.window);
-        let index = &self.state().index;
-        let mut counts = engaged(index, &ids, (from, self.now()), members);
-        let everyone = engaged(index, &ids, (from, self.now()), index.live()).pop().unwrap_or(0);
-        let engaged = counts.pop().unwrap_or(0);
-        let events = kinds.into_iter().map(|kind| kind.name.clone()).zip(counts).collect();
-        Ok(EngagementFigures { from, events, engaged, everyone })
+        let from = self.schema().zone().before(self.now(), window);
+        let found = doers(&self.state().index, &ids, (from, self.now()));
+        Ok(Doers { from, kinds: kinds.into_iter().map(|kind| kind.name.clone()).collect(), found })
     }
 
-    fn conversion(&self, segment: &Segment, asked: &Asked, goal: &str) -> Result<ConversionFigures, Error> {
+    /// How many members of a segment are among those who did something.
+    ///
+    /// Errors: of an unknown segment.
+    pub fn engagement(&self, name: &str, doers: &Doers) -> Result<EngagementFigures, Error> {
+        let members = self.state().live.members(self.found(name)?.id);
+        let counts = doers.found.each.iter().map(|did| did.and_len(members));
+        Ok(EngagementFigures {
+            from: doers.from,
+            events: doers.kinds.iter().cloned().zip(counts).collect(),
+            engaged: doers.found.any.and_len(members),
+            everyone: doers.found.any.len(),
+        })
+    }
+
+    /// Who of those that entered a segment did the goal that is asked about; `None` when none is.
+    ///
+    /// Errors: of an unknown segment or event.
+    pub fn conversion(&self, name: &str, asked: &Asked) -> Result<Option<ConversionFigures>, Error> {
+        let segment = self.found(name)?;
+        let Some(goal) = asked.goal.as_deref() else { return Ok(None) };
         let kind = self.kind(goal)?;
         let state = self.state();
         let from = asked.from.unwrap_or(segment.created).max(segment.created);
@@ -207,7 +255,7 @@ impl View {
         // Where the rule asks about the goal, it may be the very event that let the contact in.
         let at_once = !state.live.asks_about(segment.id, kind.id, &state.index);
         let goal = Goal { kind: kind.id, within: asked.within, zone, now: self.now(), at_once };
-        Ok(ConversionFigures {
+        Ok(Some(ConversionFigures {
             goal: kind.name.clone(),
             from,
             to,
@@ -216,7 +264,7 @@ impl View {
             known_since: Some(entered.known_since).filter(|since| *since > Timestamp::MIN),
             unlisted: entered.unlisted,
             causes: entered.causes.into_iter().collect(),
-        })
+        }))
     }
 
     /// A segment's rule node by node, with counts; `None` of a static list.

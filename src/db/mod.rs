@@ -10,6 +10,7 @@ pub mod audience;
 pub mod browse;
 pub mod checkpoint;
 pub mod clock;
+pub mod coming;
 pub mod database;
 pub mod error;
 pub mod feed;

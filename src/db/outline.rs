@@ -27,17 +27,33 @@ pub struct Outline {
     pub children: Vec<Outline>,
 }
 
+/// For whom predicates hold at a view, as far as an outline of it has asked.
+#[derive(Clone, Default)]
+pub struct Tested(Vec<(Rule, Posting)>);
+
+impl Tested {
+    pub(super) fn known(&self) -> &[(Rule, Posting)] {
+        &self.0
+    }
+}
+
 impl View {
-    /// A rule node by node, in the order written, and whom it holds for. Each predicate is asked once; a group is made
-    /// of the sets of its parts.
+    /// A rule node by node, in the order written, and whom it holds for. A predicate that a saved rule has too is not
+    /// asked but read, and none is asked twice; a group is made of the sets of its parts.
     ///
     /// Errors: as [`View::query`].
-    pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Answer), Error> {
-        let (outline, members) = self.outlined(rule, as_of)?;
-        Ok((outline, Answer::new(self.clone(), members)))
+    pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Answer, Tested), Error> {
+        let mut tested = Tested::default();
+        let (outline, members) = self.outlined(rule, as_of, &mut tested)?;
+        Ok((outline, Answer::new(self.clone(), members), tested))
     }
 
-    fn outlined(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Posting), Error> {
+    fn outlined(
+        &self,
+        rule: &Rule,
+        as_of: Option<Timestamp>,
+        tested: &mut Tested,
+    ) -> Result<(Outline, Posting), Error> {
         let (kind, n, parts): (_, _, &[Rule]) = match rule {
             Rule::And(parts) => ("and", None, parts),
             Rule::Or(parts) => ("or", None, parts),
@@ -52,7 +68,7 @@ impl View {
                 (kind, Some(*n), rules)
             }
             _ => {
-                let members = self.query(rule, as_of)?.into_members();
+                let members = self.tested(rule, as_of, tested)?;
                 let test = Some((rule::print(rule), rule::to_json(rule)));
                 return Ok((Outline { kind: "test", n: None, test, count: members.len(), children: vec![] }, members));
             }
@@ -61,7 +77,7 @@ impl View {
         let (mut children, mut tally) = (Vec::with_capacity(parts.len()), Tally::default());
         let mut members = if matches!(rule, Rule::And(_)) { live.clone() } else { Posting::new() };
         for part in parts {
-            let (child, held) = self.outlined(part, as_of)?;
+            let (child, held) = self.outlined(part, as_of, tested)?;
             children.push(child);
             match rule {
                 Rule::And(_) => members = members.and(&held),
@@ -80,6 +96,21 @@ impl View {
             };
         }
         Ok((Outline { kind, n, test: None, count: members.len(), children }, members))
+    }
+
+    /// Whom a predicate holds for. What a saved rule asks too is kept, and right for now while nothing is due.
+    fn tested(&self, rule: &Rule, as_of: Option<Timestamp>, tested: &mut Tested) -> Result<Posting, Error> {
+        let state = self.state();
+        let is_now = as_of.is_none() && state.next_due().is_none_or(|due| due > self.now());
+        if let Some(kept) = state.live.truth(rule).filter(|_| is_now) {
+            return Ok(kept.clone());
+        }
+        if let Some((_, members)) = tested.0.iter().find(|(known, _)| known == rule) {
+            return Ok(members.clone());
+        }
+        let members = self.query(rule, as_of)?.into_members();
+        tested.0.push((rule.clone(), members.clone()));
+        Ok(members)
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::{
     analytics::{
-        beside::{COMPARED_MAX, beside},
-        review::{Finding, Grounds, review},
+        beside::beside,
+        review::{Finding, Grounds, each_leaf, review},
         sweep::sweep,
     },
     db::{error::Error, view::View},
-    segment::saved::Segment,
+    segment::saved::{Body, Segment},
 };
+
+/// Predicates of all rules that are looked at one by one, at most, about: each is tried against those beside it.
+const PREDICATES_MAX: usize = 50_000;
 
 /// One piece of advice, by outside names.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,15 +39,20 @@ pub struct Review {
     pub advice: Vec<Advice>,
     /// How many segments were looked at.
     pub reviewed: u64,
-    /// How many of them were compared with each other.
+    /// How many of those asked about were not, for want of time: those that were changed last go first.
+    pub unreviewed: u64,
+    /// How many segments were compared, each with every other of them.
     pub compared: u64,
+    /// How many of those asked about were not.
+    pub uncompared: u64,
 }
 
 impl View {
-    /// Advice about a segment, or about all (`None`).
+    /// Advice about some segments, or about all (none named). The work is bounded: of very many segments those that were
+    /// changed last are looked at.
     ///
     /// Errors: of an unknown segment.
-    pub fn review(&self, name: Option<&str>) -> Result<Review, Error> {
+    pub fn review(&self, names: &[String]) -> Result<Review, Error> {
         let state = self.state();
         let holding = state.holding();
         let grounds = Grounds {
@@ -56,18 +64,20 @@ impl View {
             now: self.now(),
             as_of: state.as_of,
         };
-        let mut all: Vec<&Segment> = state.book.listed().map(|segment| &**segment).collect();
-        let asked: Vec<&Segment> = match name {
-            Some(name) => vec![self.found(name)?],
-            None => all.clone(),
+        let all: Vec<&Segment> = state.book.listed().map(|segment| &**segment).collect();
+        let mut asked: Vec<&Segment> = match names {
+            [] => all.clone(),
+            names => names.iter().map(|name| self.found(name)).collect::<Result<_, _>>()?,
         };
-        // Of one segment every pair is compared, of all those of the last changed.
-        all.sort_by_key(|segment| std::cmp::Reverse(segment.updated));
-        let newest = || all.iter().take(COMPARED_MAX).copied().collect::<Vec<&Segment>>();
-        let (pairs_of, others) = if name.is_some() { (asked.clone(), all.clone()) } else { (newest(), newest()) };
-        let mut found: Vec<Finding> =
-            sweep(asked.len(), |place| review(&grounds, asked[place])).into_iter().flatten().collect();
-        found.extend(beside(&grounds, &pairs_of, &others));
+        asked.sort_by_key(|segment| (std::cmp::Reverse(segment.updated), segment.id));
+        asked.dedup_by_key(|segment| segment.id);
+        let looked_at = within_work(&asked);
+        let alone = sweep(looked_at, |place| review(&grounds, asked[place]));
+        let mut found: Vec<Finding> = alone.into_iter().flatten().collect();
+        // Of named segments every pair with any other is compared, of all those among themselves.
+        let others = if names.is_empty() { Vec::new() } else { all };
+        let (pairs, compared) = beside(&grounds, &asked, &others);
+        found.extend(pairs);
         found.sort_by_key(|finding| (finding.severity, finding.segment));
         let name = |id| state.book.get(id).map(|segment| segment.name.clone());
         let advice = |finding: Finding| {
@@ -83,8 +93,29 @@ impl View {
         };
         Ok(Review {
             advice: found.into_iter().filter_map(advice).collect(),
-            reviewed: asked.len() as u64,
-            compared: others.len() as u64,
+            reviewed: looked_at as u64,
+            unreviewed: (asked.len() - looked_at) as u64,
+            compared: (compared + others.len().saturating_sub(asked.len())) as u64,
+            uncompared: (asked.len() - compared) as u64,
         })
     }
+}
+
+/// How many of some segments are looked at: those whose rules have no more predicates together than the work allows.
+fn within_work(segments: &[&Segment]) -> usize {
+    let mut predicates = 0;
+    let weight = |segment: &&&Segment| match &segment.body {
+        Body::Dynamic(dynamic) => {
+            let mut leaves = 0;
+            each_leaf(&dynamic.rule, &mut |_| leaves += 1);
+            leaves
+        }
+        Body::Static(_) => 1,
+    };
+    let fits = segments.iter().take_while(|segment| {
+        let is_first = predicates == 0;
+        predicates += weight(segment);
+        is_first || predicates <= PREDICATES_MAX
+    });
+    fits.count()
 }

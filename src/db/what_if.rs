@@ -1,7 +1,7 @@
 //! What if: what saving a rule would change, and what time alone will do.
 
 use crate::{
-    db::{answer::Answer, error::Error, view::View},
+    db::{answer::Answer, error::Error, outline::Tested, view::View},
     engine::{
         admit_segments::well_formed_name,
         what_if::{Ahead, Shift},
@@ -54,15 +54,15 @@ impl View {
     /// Errors: [`Error::NoSegment`], [`Error::Rule`] also for a cycle, [`Error::Refused`] of a static segment.
     pub fn trial(&self, name: &str, source: &RuleSource) -> Result<Vec<Trial>, Error> {
         self.dynamic(name)?;
-        self.trial_of(name, &self.parse_rule(source).map_err(Error::Rule)?)
+        self.trial_of(name, &self.parse_rule(source).map_err(Error::Rule)?, &Tested::default())
     }
 
-    /// As [`View::trial`], of a rule that [`View::parse_rule`] read.
+    /// As [`View::trial`], of a rule that [`View::parse_rule`] read, with what an outline of this view has asked already.
     ///
     /// Errors: as [`View::trial`].
-    pub fn trial_of(&self, name: &str, rule: &Rule) -> Result<Vec<Trial>, Error> {
+    pub fn trial_of(&self, name: &str, rule: &Rule, tested: &Tested) -> Result<Vec<Trial>, Error> {
         let saved = self.dynamic(name)?;
-        let shifts = self.state().trial(saved.id, rule, self.now())?;
+        let shifts = self.state().trial(saved.id, rule, self.now(), tested.known())?;
         let trial = |shift: Shift| {
             let answer = |members| Answer::new(self.clone(), members);
             let segment = self.state().book.get(shift.segment)?.name.clone();

@@ -48,10 +48,17 @@ pub struct Ahead {
 
 impl State {
     /// What saving a rule at `now` would change: the segment itself, then all that depend on it. The rule is checked;
-    /// nothing is saved. What is kept is asked as a write would ask it, so that the answer is what saving would do.
+    /// nothing is saved. What is kept is asked as a write would ask it, so that the answer is what saving would do. Of some
+    /// predicates it may be `known` already for whom they hold at `now`.
     ///
     /// Errors: when the rule cannot be bound there: a cycle, an unknown segment, too deep.
-    pub fn trial(&self, id: SegmentId, rule: &Rule, now: Timestamp) -> Result<Vec<Shift>, BindError> {
+    pub fn trial(
+        &self,
+        id: SegmentId,
+        rule: &Rule,
+        now: Timestamp,
+        known: &[(Rule, Posting)],
+    ) -> Result<Vec<Shift>, BindError> {
         let mut draft = self.book.clone();
         draft.set_rule(id, Arc::new(rule.clone()), RuleText::of(rule), now, None);
         judge_graph(&self.schema, &draft, id, now)?;
@@ -61,6 +68,7 @@ impl State {
         let reach = self.live.reach(concerned.iter().copied().chain(named));
         let mut live = self.live.only(&reach);
         let facts = Facts { schema: &self.schema, index: &self.index, book: &draft };
+        known.iter().for_each(|(predicate, truth)| live.suppose(facts, predicate, truth, now));
         live.define(facts, id, Moment { at: now, lsn: self.lsn, cause: Cause::Rule });
         let shift = |segment: SegmentId| Shift {
             segment,

@@ -77,7 +77,10 @@ pub(super) async fn figured(
     .await
 }
 
-fn length(params: &Params, name: &str) -> Result<Option<Length>, Problem> {
+/// A length of time, such as 30d.
+///
+/// Errors: 400 when it is none.
+pub fn length(params: &Params, name: &str) -> Result<Option<Length>, Problem> {
     let read = |text: &str| {
         Length::parse(text).filter(|length| length.n > 0).ok_or_else(|| {
             let units = "s, min, h, d, w, mo, y";
@@ -97,7 +100,8 @@ fn edge(params: &Params, name: &str, view: &View, is_last: bool) -> Result<Optio
     Timestamp::parse(text).map(Some).map_err(wrong)
 }
 
-fn names(params: &Params, name: &str) -> Option<Vec<String>> {
+/// The names of a parameter, which may stand several times or hold several with commas between.
+pub fn names(params: &Params, name: &str) -> Option<Vec<String>> {
     let mut named: Vec<String> = Vec::new();
     for text in params.texts(name).flat_map(|text| text.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
         if !named.iter().any(|known| known == text) {

@@ -8,9 +8,7 @@ use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use tower::ServiceExt;
 
-use crate::{db::database::Database, http::router};
-
-/// The API over a database in this process.
+/// Routes over a database in this process.
 pub struct Local {
     runtime: Runtime,
     router: Router,
@@ -25,12 +23,12 @@ pub struct Reply {
 }
 
 impl Local {
-    /// Offers a database.
+    /// Offers what some routes lead to.
     ///
     /// Errors: when no threads can be started.
-    pub fn new(db: Database) -> std::io::Result<Local> {
+    pub fn of(router: Router) -> std::io::Result<Local> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Local { runtime, router: router(db) })
+        Ok(Local { runtime, router })
     }
 
     /// Makes one call; `path` is percent-encoded and may have a query string.

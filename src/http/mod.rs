@@ -2,7 +2,7 @@
 //!
 //! Owns:   routes, wire shapes, limits at the edge, problem details, imports and exports as streams.
 //! Never:  sees a bitmap or a plan; blocks an async thread.
-//! Start:  [`router`], and [`calls`], the table of what is offered.
+//! Start:  [`router_of`], and [`calls`], the table of what is offered.
 
 use axum::{
     Router,
@@ -10,7 +10,7 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{db::database::Database, http::app::App};
+use crate::http::app::App;
 
 pub mod access;
 pub mod app;
@@ -77,11 +77,6 @@ pub mod webhooks;
 pub mod what_if;
 pub mod why;
 pub mod wire;
-
-/// Every route of the API over a database.
-pub fn router(db: Database) -> Router {
-    router_of(App::new(db))
-}
 
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {

@@ -8,6 +8,7 @@ use crate::{
     http::{
         app::App,
         figures::figured,
+        paging,
         path::{Params, part},
         problem::Problem,
     },
@@ -18,20 +19,21 @@ pub async fn one(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
     let name = part(&uri, 2)?;
     Params::read(&uri, &[])?;
     figured(app, move |view| {
-        let mut body = review_json(&view.review(Some(&name))?);
+        let mut body = review_json(&view.review(std::slice::from_ref(&name))?, usize::MAX);
         body["segment"] = json!(view.segment(&name).map(|segment| segment.name));
         Ok(body)
     })
     .await
 }
 
-/// `GET /v1/review`
+/// `GET /v1/review?limit=`
 pub async fn all(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    Params::read(&uri, &[])?;
-    figured(app, |view| Ok(review_json(&view.review(None)?))).await
+    let limit = paging::limit(Params::read(&uri, &["limit"])?.parsed("limit")?)?;
+    figured(app, move |view| Ok(review_json(&view.review(&[])?, limit))).await
 }
 
-fn review_json(review: &Review) -> Value {
+/// Advice, the weightiest first, so much of it at most; the counts are of all.
+fn review_json(review: &Review, limit: usize) -> Value {
     let count = |severity: &str| review.advice.iter().filter(|advice| advice.severity == severity).count();
     let advice = |advice: &Advice| {
         json!({
@@ -40,8 +42,10 @@ fn review_json(review: &Review) -> Value {
         })
     };
     json!({
-        "findings": review.advice.iter().map(advice).collect::<Vec<_>>(),
+        "findings": review.advice.iter().take(limit).map(advice).collect::<Vec<_>>(),
+        "left_out": review.advice.len().saturating_sub(limit),
         "problems": count("problem"), "warnings": count("warning"), "hints": count("hint"),
-        "reviewed": review.reviewed, "compared": review.compared,
+        "reviewed": review.reviewed, "unreviewed": review.unreviewed,
+        "compared": review.compared, "uncompared": review.uncompared,
     })
 }

@@ -135,6 +135,7 @@ fn limits_json() -> Value {
         "tracked_call_bytes": limits::TRACKED_CALL_BYTES_MAX,
         "channels": limits::CHANNELS_MAX,
         "forecast_days": limits::FORECAST_DAYS_MAX,
+        "report_days": limits::REPORT_DAYS_MAX,
         "audience_groups": limits::AUDIENCE_GROUPS_MAX,
         "audience_parts": limits::AUDIENCE_PARTS_MAX,
         "webhooks": limits::WEBHOOKS_MAX,

@@ -280,6 +280,29 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
     Ok(answer_json(StatusCode::OK, &body))
 }
 
+/// A webhook that is told of a segment, as those may know who may only read: its address is not for them.
+pub struct Consumer {
+    /// What it is for, or its id.
+    pub name: String,
+    /// Whether it is told of every segment.
+    pub is_of_all: bool,
+    /// How it fares.
+    pub status: &'static str,
+}
+
+/// The webhooks that are told of a segment, in order of creation; none while they cannot be read.
+pub fn consumers(app: &App, view: &View, segment: &str) -> Vec<Consumer> {
+    let consumer = |endpoint: &Endpoint| {
+        let followed = Followed::restored(endpoint.segments.clone());
+        let is_of_all = followed.names().is_empty();
+        let is_told = is_of_all || followed.shown(view).iter().any(|name| **name == *segment);
+        let name = endpoint.description.clone().unwrap_or_else(|| endpoint.id.clone());
+        is_told.then(|| Consumer { name, is_of_all, status: endpoint.status.word() })
+    };
+    let all = app.webhooks.list().unwrap_or_default();
+    all.iter().filter_map(|slot| consumer(&slot.endpoint())).collect()
+}
+
 /// `GET /v1/webhooks/{id}`
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;

@@ -144,6 +144,35 @@ impl HashIndex {
         }
     }
 
+    /// Every entry, `hash << 32 | id`, ascending.
+    fn ascending(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        let mut all: Box<dyn Iterator<Item = u64> + '_> = Box::new(self.newest.sorted().into_iter());
+        for run in self.runs.iter().rev() {
+            all = Box::new(Merged { a: run.live().peekable(), b: all.peekable() });
+        }
+        all
+    }
+
+    /// The entries, `hash << 32 | id`, whose hash another one has too, ascending: what is not among them is equal to
+    /// nothing else.
+    pub fn crowded(&self) -> Vec<u64> {
+        let (mut found, mut before, mut is_found) = (Vec::new(), None, false);
+        for entry in self.ascending() {
+            match before {
+                Some(other) if other >> 32 == entry >> 32 => {
+                    if !is_found {
+                        found.push(other);
+                    }
+                    found.push(entry);
+                    is_found = true;
+                }
+                _ => is_found = false,
+            }
+            before = Some(entry);
+        }
+        found
+    }
+
     /// Bytes of heap, about.
     pub fn memory_bytes(&self) -> u64 {
         let run = |run: &Run| {
@@ -159,12 +188,7 @@ impl HashIndex {
         let mut marks = Marks::new(self.len);
         let mut buffer = Vec::with_capacity(1 << 16);
         let mut outcome = Ok(());
-        let newest = self.newest.sorted();
-        let mut all: Box<dyn Iterator<Item = u64> + '_> = Box::new(newest.into_iter());
-        for run in self.runs.iter().rev() {
-            all = Box::new(Merged { a: run.live().peekable(), b: all.peekable() });
-        }
-        all.for_each(|entry| {
+        self.ascending().for_each(|entry| {
             marks.count(entry);
             buffer.extend_from_slice(&entry.to_le_bytes());
             if buffer.len() >= 1 << 16 {

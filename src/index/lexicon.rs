@@ -89,6 +89,12 @@ impl Lexicon {
         codes
     }
 
+    /// The codes whose texts may be equal to another one under the case rule, as `group << 32 | code`, by group: two that
+    /// are equal are of one group, and what is in no group is equal to nothing else.
+    pub fn crowded(&self) -> Vec<u64> {
+        self.hashes.crowded()
+    }
+
     /// The code of exactly this spelling, new if it is; says whether it is new.
     ///
     /// Panics: on an empty text, which is no value.

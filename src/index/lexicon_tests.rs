@@ -56,6 +56,15 @@ fn agrees(lexicon: &Lexicon, model: &BTreeMap<String, u32>, dice: &mut Pcg64Mcg)
         wanted.retain(|code| (from..to).contains(code));
         assert_eq!(lexicon.codes_matching_in(&test, from..to), wanted, "{test:?} in {from}..{to}");
     }
+    // Texts that are equal are of one group; and a text of none has no equal.
+    let crowded = lexicon.crowded();
+    assert!(crowded.is_sorted() && crowded.chunk_by(|a, b| a >> 32 == b >> 32).all(|group| group.len() > 1));
+    let group: BTreeMap<u32, u64> = crowded.iter().map(|entry| (*entry as u32, entry >> 32)).collect();
+    for (text, code) in model {
+        let equal = lexicon.find_equal(text);
+        assert!(equal.len() == 1 || equal.iter().all(|other| group.get(other) == group.get(code)), "{text}");
+        assert!(equal.len() == 1 || group.contains_key(code), "{text}");
+    }
     for _ in 0..50 {
         let text = word(dice);
         let key = key_of(&text, case_sensitive);

@@ -151,6 +151,11 @@ impl SetIndex {
         self.codes_equal(text).into_iter().map(|code| self.rows.get(code).len()).sum()
     }
 
+    /// The codes whose texts may be equal to another one, by group; see [`Lexicon::crowded`].
+    pub fn crowded(&self) -> Vec<u64> {
+        self.lexicon.crowded()
+    }
+
     /// The codes of every spelling that is equal under the case rule, ascending.
     pub fn codes_equal(&self, text: &str) -> Vec<u32> {
         self.lexicon.find_equal(text)

@@ -165,6 +165,11 @@ impl TextIndex {
         self.rows(&codes.into_iter().collect())
     }
 
+    /// The codes whose texts may be equal to another one, by group; see [`Lexicon::crowded`].
+    pub fn crowded(&self) -> Vec<u64> {
+        self.lexicon.crowded()
+    }
+
     /// The codes of every spelling that is equal under the case rule, ascending.
     pub fn codes_equal(&self, text: &str) -> Vec<u32> {
         self.lexicon.find_equal(text)

@@ -78,5 +78,7 @@ pub const WEBHOOK_REPLAYS_MAX: usize = 1_100;
 pub const WEBHOOK_DESCRIPTION_BYTES_MAX: usize = 1_000;
 /// Values that one breakdown tells one by one; the rest are summed up.
 pub const BREAKDOWN_VALUES_MAX: usize = 1_000;
+/// Days of the charts of a report: ten years, as long as days are kept.
+pub const REPORT_DAYS_MAX: u32 = 3_653;
 /// Segments of one overlap: 20 make 190 pairs.
 pub const OVERLAP_SEGMENTS_MAX: usize = 20;

@@ -24,6 +24,7 @@ pub mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod token;
+pub mod words;
 
 /// Reads the text form. What comes back has passed [`check()`].
 ///
@@ -42,6 +43,11 @@ pub fn from_json(text: &str, schema: &Schema) -> Result<Rule, RuleError> {
 /// Writes the canonical text; `parse(print(rule)) == rule`.
 pub fn print(rule: &Rule) -> String {
     print::rule(rule)
+}
+
+/// Says a rule in words: a predicate, or what joins the parts of a group.
+pub fn words(rule: &Rule) -> String {
+    words::words(rule)
 }
 
 /// Writes the canonical JSON; `from_json(to_json(rule)) == rule`.

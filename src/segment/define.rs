@@ -309,6 +309,23 @@ impl Live {
         place
     }
 
+    /// On a copy that is only looked at: takes it as known for whom a predicate holds at an instant, so that a rule that has
+    /// it need not ask. Time does not change it there.
+    pub fn suppose(&mut self, facts: Facts<'_>, rule: &Rule, truth: &Posting, now: Timestamp) {
+        let is_known = matches!(rule, Rule::All | Rule::None | Rule::Segment(_)) || self.places.contains_key(rule);
+        let Some(standing) = Standing::new(rule, facts.schema, now).ok().filter(|_| !is_known) else { return };
+        let predicate = Predicate {
+            is_timed: standing.is_timed(),
+            truth: truth.clone(),
+            of_nobody: standing.holds_of_nobody(facts.index),
+            agenda: Agenda::default(),
+            standing: Arc::new(Mutex::new(standing)),
+            users: Arc::default(),
+            wake: None,
+        };
+        self.put_predicate(rule, predicate);
+    }
+
     /// Makes the predicates of all rules, several at a time.
     fn make_predicates(&mut self, facts: Facts<'_>, now: Timestamp) {
         let (mut known, mut rules) = (HashSet::new(), Vec::new());

@@ -226,6 +226,11 @@ impl Live {
         self.wakes.first().map(|(at, _)| at)
     }
 
+    /// Those for whom a predicate holds as of the facts, if a saved rule has it.
+    pub fn truth(&self, predicate: &Rule) -> Option<&Posting> {
+        self.places.get(predicate).and_then(|place| self.predicates.get(*place)).map(|predicate| &predicate.truth)
+    }
+
     /// A part of a saved rule as logic over the sets that are kept; `None` when a predicate of it is not kept.
     pub fn formula_of(&self, book: &Book, part: &Rule) -> Option<Formula> {
         let mut is_whole = true;

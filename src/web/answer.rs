@@ -102,7 +102,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
         }
     }
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // What brings a policy of its own has a stricter one.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

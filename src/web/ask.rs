@@ -39,7 +39,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         let watch = Stopwatch::start();
         let view = app.db.view();
         let rule = view.parse_rule(&source)?;
-        let (outline, answer) = view.outline(&rule, None)?;
+        let (outline, answer, tested) = view.outline(&rule, None)?;
         let everyone = view.everyone().count();
         let mut told = forms(&rule);
         told["lines"] = in_lines(&rule).into();
@@ -49,7 +49,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         told["share"] = tell::share(outline.count, everyone).into();
         told["sample"] = sample(&view, &answer);
         if let Some(segment) = segment {
-            told["trial"] = trial(&view.trial_of(&segment, &rule)?, view.lsn().0);
+            told["trial"] = trial(&view.trial_of(&segment, &rule, &tested)?, view.lsn().0);
         }
         told["took_us"] = watch.elapsed_us().into();
         told["lsn"] = view.lsn().0.into();

@@ -20,6 +20,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("editor.js", SCRIPT, include_str!("assets/editor.js")),
     ("builder.js", SCRIPT, include_str!("assets/builder.js")),
     ("rows.js", SCRIPT, include_str!("assets/rows.js")),
+    ("patterns.js", SCRIPT, include_str!("assets/patterns.js")),
+    ("where.js", SCRIPT, include_str!("assets/where.js")),
     ("fields.js", SCRIPT, include_str!("assets/fields.js")),
     ("figures.js", SCRIPT, include_str!("assets/figures.js")),
     ("overlap.js", SCRIPT, include_str!("assets/overlap.js")),

@@ -17,14 +17,19 @@ use crate::http::{
     caught, problem, router_of,
 };
 
+pub mod advice;
 pub mod answer;
 pub mod ask;
+pub mod ask_next;
 pub mod assets;
 pub mod chart;
 pub mod contact;
+pub mod definition;
 pub mod edit;
 pub mod list;
 pub mod overlap;
+pub mod report;
+mod report_parts;
 pub mod segment;
 pub mod tell;
 pub mod versions;
@@ -45,6 +50,8 @@ pub fn router(app: App) -> Router {
         .route("/ui/segments/{name}/edit", get(edit::get))
         .route("/ui/segments/{name}/versions", get(versions::get))
         .route("/ui/overlap", get(overlap::get))
+        .route("/ui/advice", get(advice::get))
+        .route("/ui/report", get(report::get))
         .route("/ui/contacts", get(contact::find))
         .route("/ui/contacts/{key}", get(contact::get))
         .route("/ui/{*rest}", get(answer::nothing_here))
@@ -53,6 +60,8 @@ pub fn router(app: App) -> Router {
     let questions = Router::new()
         .route("/ui/ask/preview", post(ask::preview))
         .route("/ui/ask/values", get(ask::values))
+        .route("/ui/ask/next", get(ask_next::get))
+        .route("/ui/ask/report", get(report::get))
         .route("/ui/ask/counts", post(ask::counts))
         .layer(door(Needs::Read));
     let questions = caught(questions).layer(from_fn(problem::finish));

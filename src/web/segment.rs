@@ -7,7 +7,6 @@ use crate::{
     db::{
         browse::Dependent,
         feed::{FeedChange, FeedKind},
-        outline::Outline,
         past::DayRecord,
         record::{Place, SegmentInfo},
         view::View,
@@ -18,11 +17,14 @@ use crate::{
         paging::Cursor,
         path::{Params, part},
         problem::Problem,
+        webhooks::{Consumer, consumers},
     },
-    model::{calendar::Zone, name::Name, request::RuleSource},
+    model::{calendar::Zone, name::Name},
     web::{
         answer::{self, Frame},
-        chart, tell,
+        chart,
+        definition::{self, Line},
+        tell,
     },
 };
 
@@ -34,20 +36,6 @@ const CHANGES: usize = 15;
 const RANGES: [i64; 3] = [30, 90, 365];
 /// Columns that are shown unless others are chosen, as far as the schema has them.
 const COLUMNS: [&str; 4] = ["name", "email", "country", "last_activity"];
-
-/// A node of the definition.
-pub struct Part {
-    /// How deep it lies; at most what the style sheet indents.
-    pub depth: usize,
-    /// What joins its parts, for people, or the predicate.
-    pub text: String,
-    /// Whether it is a predicate.
-    pub is_test: bool,
-    /// How many contacts it holds for, alone.
-    pub count: String,
-    /// The same as a share of all.
-    pub share: String,
-}
 
 /// A column that may be chosen.
 struct Column {
@@ -90,7 +78,7 @@ struct SegmentPage {
     created: String,
     updated: String,
     rule: String,
-    parts: Vec<Part>,
+    lines: Vec<Line>,
     count: u64,
     told_count: String,
     share: String,
@@ -107,6 +95,7 @@ struct SegmentPage {
     changes: Vec<Told>,
     seq: u64,
     dependents: Vec<Named>,
+    consumers: Vec<Consumer>,
 }
 
 /// What names the segment in its rule; a suppression has no page.
@@ -205,7 +194,7 @@ fn segment_page(
         created: tell::instant(segment.created, zone),
         updated: tell::instant(segment.updated, zone),
         rule: segment.rule.as_ref().map(|forms| forms.text.to_string()).unwrap_or_default(),
-        parts: parts(view, segment, everyone)?,
+        lines: definition::lines(view, name)?,
         count,
         told_count: tell::grouped(count),
         share: tell::share(count, everyone),
@@ -225,6 +214,7 @@ fn segment_page(
         changes: view.newest_changes(name, CHANGES)?.iter().map(|change| told(change, zone)).collect(),
         seq: view.feed_bounds().newest,
         dependents: dependents.iter().map(named).collect(),
+        consumers: consumers(app, view, name),
     })
 }
 
@@ -256,37 +246,6 @@ fn members(
         Member { key: record.key.to_string(), path: tell::path(&record.key), cells }
     };
     Ok((page.items.iter().map(member).collect(), page.next))
-}
-
-/// The definition as it was written, a line for each part; nothing for a list.
-pub fn parts(view: &View, segment: &SegmentInfo, everyone: u64) -> Result<Vec<Part>, Problem> {
-    let Some(forms) = &segment.rule else { return Ok(Vec::new()) };
-    let rule = view.parse_rule(&RuleSource::Json((&*forms.json).into()))?;
-    let mut lines = Vec::new();
-    flatten(&view.outline(&rule, None)?.0, 0, everyone, &mut lines);
-    Ok(lines)
-}
-
-fn flatten(node: &Outline, depth: usize, everyone: u64, lines: &mut Vec<Part>) {
-    let n = node.n.unwrap_or(0);
-    let text = match node.kind {
-        "and" => "all of".to_owned(),
-        "or" => "any of".to_owned(),
-        "xor" => "an odd number of".to_owned(),
-        "not" => "not".to_owned(),
-        "at_least" => format!("at least {n} of"),
-        "at_most" => format!("at most {n} of"),
-        "exactly" => format!("exactly {n} of"),
-        _ => node.test.as_ref().map(|(text, _)| text.clone()).unwrap_or_default(),
-    };
-    lines.push(Part {
-        depth: depth.min(8),
-        text,
-        is_test: node.test.is_some(),
-        count: tell::grouped(node.count),
-        share: tell::share(node.count, everyone),
-    });
-    node.children.iter().for_each(|child| flatten(child, depth + 1, everyone, lines));
 }
 
 fn told(change: &FeedChange, zone: &Zone) -> Told {

@@ -25,6 +25,11 @@ pub fn grouped(n: u64) -> String {
     told
 }
 
+/// The same, and nothing for none.
+pub fn nonzero(n: u64) -> String {
+    if n == 0 { String::new() } else { grouped(n) }
+}
+
 /// A share of all in percent, with as many digits as it takes to tell it from nothing and from everything.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 || part == 0 {

@@ -7,7 +7,7 @@ use throng::{
     analytics::{
         breakdown::{Counts, Held, breakdown},
         cuts::Step,
-        engagement::engaged,
+        engagement::doers,
         overlap::overlap,
         rfm::{Cell, grid},
     },
@@ -258,7 +258,8 @@ fn engagement_agrees_with_the_naive_database_and_sqlite() {
             let length = generate_rule::length(&mut dice);
             let from = Timestamp(case.naive.almanac.before(ms(case.now), length).max(ms(Timestamp::MIN)) as i64);
             let ids: Vec<_> = kinds.iter().map(|kind| kind.id).collect();
-            let found = engaged(&case.loaded.index, &ids, (from, case.now), &case.members);
+            let did = doers(&case.loaded.index, &ids, (from, case.now));
+            let found: Vec<u64> = did.each.iter().chain([&did.any]).map(|set| set.and_len(&case.members)).collect();
             let did = |contact: &Contact, kind: Option<&str>| {
                 let is_kind = |name: &str| match kind {
                     Some(kind) => kind == name,

@@ -33,6 +33,7 @@
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `recipes`: the recipes for clients, none missing.
+//! - `report`: the report of all segments as one file, against the API.
 //! - `rules`: the rule language, by data files.
 //! - `slow`: hundreds of clients that hold on, while a good one goes on.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
@@ -79,6 +80,7 @@ mod parquet;
 mod promises;
 mod reads;
 mod recipes;
+mod report;
 mod rules;
 mod slow;
 mod sqlite;

@@ -4,13 +4,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use throng::{
-    engine::{admit::admit, command::Stamp, state::State},
+    engine::{admit::admit, command::Stamp, state::State, what_if::Shift},
     model::{
         id::{ContactId, Lsn, SegmentId},
         request::{Request, RuleSource, SegmentUpdate},
         time::{Day, Timestamp},
     },
-    query::{bind::bind, context::Context},
+    query::{bind::bind, context::Context, standing::Standing},
     rule::{self, ast::Rule},
     segment::{
         feed::What,
@@ -79,7 +79,7 @@ fn looks_ahead_come_true() {
 
 #[test]
 fn previews_are_what_saving_does() {
-    let (mut moved, mut refused) = (0, 0);
+    let (mut moved, mut refused, mut supposed) = (0, 0, 0);
     for seed in 0..SEEDS {
         let (state, rule) = live::grown(seed, 6);
         for segment in state.book.listed().filter(|segment| matches!(segment.body, Body::Dynamic(_))) {
@@ -89,13 +89,24 @@ fn previews_are_what_saving_does() {
             let saved = written(&state, state.as_of, vec![Request::UpdateSegment(update)]);
             let is_refused = saved.book.get(segment.id) == state.book.get(segment.id)
                 && matches!(&segment.body, Body::Dynamic(dynamic) if *dynamic.rule != rule);
-            let Ok(shifts) = state.trial(segment.id, &rule, state.as_of) else {
+            let Ok(shifts) = state.trial(segment.id, &rule, state.as_of, &[]) else {
                 assert!(is_refused, "seed {seed}: {}", segment.name);
                 refused += 1;
                 continue;
             };
             assert!(!is_refused, "seed {seed}: {}", segment.name);
             assert_eq!(shifts[0].segment, segment.id);
+            // What is known already of its predicates, as it is in the editor, changes nothing.
+            let mut predicates = vec![];
+            leaves(&rule, &mut predicates);
+            predicates.retain(|predicate| !matches!(predicate, Rule::Segment(_)));
+            let holds =
+                |predicate: &Rule| Standing::new(predicate, &state.schema, state.as_of).unwrap().evaluate(&state.index);
+            let known: Vec<_> = predicates.iter().map(|predicate| (predicate.clone(), holds(predicate))).collect();
+            let again = state.trial(segment.id, &rule, state.as_of, &known).unwrap();
+            let members = |shifts: &[Shift]| shifts.iter().map(|shift| shift.after.to_ids()).collect::<Vec<_>>();
+            assert_eq!(members(&again), members(&shifts), "seed {seed}");
+            supposed += known.len();
             for other in state.book.iter() {
                 let (before, after) = (state.live.members(other.id), saved.live.members(other.id));
                 match shifts.iter().find(|shift| shift.segment == other.id) {
@@ -107,7 +118,7 @@ fn previews_are_what_saving_does() {
         }
         state.check().unwrap();
     }
-    assert!(moved > 500 && refused > 2, "{moved} moved, {refused} refused");
+    assert!(moved > 500 && refused > 2 && supposed > 100, "{moved} moved, {refused} refused, {supposed} supposed");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn headers(reply: &Reply) {
 #[test]
 fn pages_render_and_escape_what_people_wrote() {
     let (_folder, server) = filled();
-    let (name, paths) = (encoded(NASTY), ["/ui/", "/ui/new", "/ui/contacts"]);
+    let (name, paths) = (encoded(NASTY), ["/ui/", "/ui/new", "/ui/contacts", "/ui/advice"]);
     let mut paths: Vec<String> = paths.map(str::to_owned).to_vec();
     for tail in ["", "/edit", "/versions", "?days=365&field=tags&field=name&field=country"] {
         paths.push(format!("/ui/segments/{name}{tail}"));
@@ -89,8 +89,15 @@ fn pages_say_what_the_api_says() {
     let (_folder, server) = filled();
     let text = page(&server, &format!("/ui/segments/{}", encoded(NASTY))).text;
     assert!(text.contains("data-count=\"2\">2</span>"), "two contacts: {text}");
-    for part in ["all of", "any of", "66.7%", "Users of it", "role=\"img\" aria-label=\"Members by day from 2026-05-01"]
-    {
+    for part in [
+        "All of",
+        "Any of",
+        "Lead score is more than 50",
+        "Country is “US”",
+        "66.7%",
+        "Users of it",
+        "role=\"img\" aria-label=\"Members by day from 2026-05-01",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let text = page(&server, &format!("/ui/overlap?segment={}&segment=list&segment=nothing", encoded(NASTY))).text;
@@ -168,6 +175,8 @@ fn the_root_leads_to_the_page_and_assets_are_asked_for_once() {
         "builder.js",
         "rows.js",
         "fields.js",
+        "patterns.js",
+        "where.js",
         "segment.js",
         "contact.js",
         "highlight.js",
@@ -287,6 +296,69 @@ fn many_segments_come_in_pages_with_counts_for_those_seen() {
     assert!(contact.contains(" List</summary>") && in_first < contact.find("not in").unwrap());
     let contact = page(&server, "/ui/contacts/u-2?q=many+12").text;
     assert!(contact.matches("class=\"truth").count() == 10 && contact.contains("10 of 10 found"), "{contact}");
+}
+
+#[test]
+fn advice_about_all_segments_has_a_page() {
+    let (_folder, server) = filled();
+    server.ok("POST", "/v1/segments", json!({"name": "Never ever", "rule": "Lead Score > 80 AND Lead Score < 20"}));
+    let found = server.ok("GET", "/v1/review", Value::Null);
+    let (all, findings) = (page(&server, "/ui/advice").text, found["findings"].as_array().unwrap());
+    assert_eq!(all.matches("What to do: ").count(), findings.len());
+    assert_eq!((&found["left_out"], &found["unreviewed"], &found["uncompared"]), (&json!(0), &json!(0), &json!(0)));
+    assert!(all.contains("Problems (1)") && all.contains("href=\"/ui/segments/Never%20ever\""), "{all}");
+    let problems = page(&server, "/ui/advice?weight=problem").text;
+    assert!(problems.matches("What to do: ").count() == 1 && problems.contains("can hold for no one"), "{problems}");
+    // So much as is asked for; what is not told is counted.
+    let one = server.ok("GET", "/v1/review?limit=1", Value::Null);
+    assert_eq!((one["findings"].as_array().unwrap().len(), &one["left_out"]), (1, &json!(findings.len() - 1)));
+    assert_eq!((&one["problems"], &one["hints"]), (&found["problems"], &found["hints"]));
+    assert_eq!(server.call("GET", "/v1/review?limit=0", Value::Null).status, 422);
+}
+
+#[test]
+fn what_time_brings_to_a_contact_is_told_in_order() {
+    let (_folder, server) = filled();
+    server.ok("POST", "/v1/segments", json!({"name": "Talked", "rule": "Had conversation in last 7 days"}));
+    server.ok(
+        "POST",
+        "/v1/segments",
+        json!({"name": "Quiet", "rule": "No conversation in 3 days AND Lead Score > 50"}),
+    );
+    let told = server.ok("GET", "/ui/ask/next?contact=u-1", Value::Null);
+    let change = |place: usize| &told["changes"][place];
+    assert_eq!(
+        (&change(0)["segment"], &change(0)["member"], &change(0)["at"]),
+        (&json!("Quiet"), &json!(true), &json!("2026-05-03T00:00:00.001Z")),
+        "{told}"
+    );
+    assert_eq!((&change(1)["segment"], &change(1)["member"]), (&json!("Talked"), &json!(false)));
+    assert_eq!((&change(1)["told"], &change(1)["path"]), (&json!("2026-05-07 00:00"), &json!("Talked")));
+    assert_eq!((change(2), &told["looked_at"], &told["left_out"]), (&Value::Null, &json!(5), &json!(0)));
+    // Each is what the API says of it.
+    for change in told["changes"].as_array().unwrap() {
+        let path = format!("/v1/contacts/u-1/segments/{}?explain=true", change["segment"].as_str().unwrap());
+        let why = server.ok("GET", &path, Value::Null);
+        assert_eq!(why["next_change"], json!({"at": change["at"], "member": change["member"]}));
+    }
+    assert_eq!(server.call("GET", "/ui/ask/next?contact=none", Value::Null).status, 404);
+    assert_eq!(server.call("GET", "/ui/ask/next", Value::Null).status, 400);
+}
+
+#[test]
+fn a_segment_tells_who_is_told_of_it() {
+    let (_folder, server) = filled();
+    let url = "https://secret.example/hook";
+    for hook in [
+        json!({"url": url, "segments": ["List"], "description": "The <b>CRM</b>", "paused": true}),
+        json!({"url": url, "id": "wh_all", "paused": true}),
+        json!({"url": url, "segments": ["Users of it"], "description": "Another", "paused": true}),
+    ] {
+        server.ok("POST", "/v1/webhooks", hook);
+    }
+    let text = page(&server, "/ui/segments/List").text;
+    assert!(text.contains("Webhook “The &#60;b&#62;CRM&#60;/b&#62;”") && text.contains("of every segment"), "{text}");
+    assert!(!text.contains("Another") && !text.contains("secret.example"), "{text}");
 }
 
 #[test]

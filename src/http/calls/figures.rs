@@ -333,11 +333,14 @@ fn reviewed<const N: usize>(may: [(&str, Value); N]) -> Value {
     object(
         [
             ("findings", list(named("Finding"))),
+            ("left_out", whole()),
             ("problems", whole()),
             ("warnings", whole()),
             ("hints", whole()),
             ("reviewed", whole()),
+            ("unreviewed", whole()),
             ("compared", whole()),
+            ("uncompared", whole()),
             ("as_of", instant()),
             ("lsn", whole()),
         ],
@@ -352,8 +355,8 @@ fn advice() -> Value {
         "suggestion": "narrow its rule, or delete the segment", "part": null, "related": [],
     });
     json!({
-        "findings": [finding], "problems": 0, "warnings": 1, "hints": 0, "reviewed": 1, "compared": 2, "as_of": NOW,
-        "lsn": 12,
+        "findings": [finding], "left_out": 0, "problems": 0, "warnings": 1, "hints": 0, "reviewed": 1, "unreviewed": 0,
+        "compared": 2, "uncompared": 0, "as_of": NOW, "lsn": 12,
     })
 }
 
@@ -373,7 +376,12 @@ fn review_one() -> Call {
 
 fn review_all() -> Call {
     Call::get(Needs::Read, "reviewSegments", "/v1/review", review::all, "Advice about all segments")
-        .says("As of each one; every pair of the 2,000 last changed is compared.")
+        .says(
+            "As of each one, the weightiest first; `left_out` tells how many are beyond the limit. The work is bounded: of \
+             very many or very large segments those changed last go first, and `unreviewed` and `uncompared` tell how \
+             many were not looked at or not compared.",
+        )
+        .query("limit", whole_of(1, limits::PAGE_MAX as u64), "Findings told; 1,000 if missing. The counts are of all.")
         .answers(reviewed([]), advice())
-        .fails(&[400])
+        .fails(&[400, 422])
 }

@@ -9,8 +9,8 @@ export class Refused extends Error {
   }
 }
 
-/** One call; gives the JSON of the answer. */
-export async function call(method, path, body) {
+/** One call; gives the JSON of the answer. `signal` may end it before that: then it fails with an `AbortError`. */
+export async function call(method, path, body, signal) {
   let answer;
   let text;
   try {
@@ -18,9 +18,11 @@ export async function call(method, path, body) {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
     });
     text = await answer.text();
-  } catch {
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new Refused(0, { detail: "The server does not answer. Is it running?" });
   }
   if (!answer.ok) {

@@ -1,8 +1,31 @@
 // One contact: opening a segment asks why it holds the contact, or why not.
-import { call, digits, instant, make } from "./call.js";
+import { call, digits, instant, make, reveal } from "./call.js";
 import { paint } from "./highlight.js";
 
 const path = document.getElementById("contact").dataset.path;
+reveal();
+const next = document.getElementById("next");
+// It is worked out for those who ask: segment by segment.
+if (next.open) lookAhead(); else next.addEventListener("toggle", lookAhead, { once: true });
+
+async function lookAhead() {
+  const place = document.getElementById("coming");
+  place.textContent = "Looking ahead …";
+  try {
+    const { changes, more, looked_at: looked, left_out: out, time_zone: zone } = await call("GET", `/ui/ask/next?${new URLSearchParams({ contact: next.dataset.key })}`);
+    const name = (change) => (change.path === null ? change.segment : make("a", { href: `/ui/segments/${change.path}` }, change.segment));
+    const line = (change) => make("li", { class: change.member ? "entered" : "left" }, make("span", { class: "sign", "aria-hidden": "true" }),
+      make("span", {}, change.member ? "enters " : "leaves ", name(change), make("span", { class: "dim" }, ` at ${change.told}`)));
+    const told = changes.length ? [make("ol", { class: "feed" }, changes.map(line)), make("p", { class: "dim" }, `If nothing else is written; times of ${zone}.`)]
+      : [make("p", {}, "Time alone changes none of its segments.")];
+    if (more) told.push(make("p", { class: "dim" }, `${more} later changes are not shown.`));
+    if (out) told.push(make("p", { class: "dim" }, `${looked} segments were looked at, those that hold it first; ${out} were not.`));
+    place.replaceChildren(...told);
+  } catch (error) {
+    place.replaceChildren(make("p", { class: "problem" }, error.message));
+    next.addEventListener("toggle", () => { if (next.open) lookAhead(); }, { once: true });
+  }
+}
 for (const details of document.querySelectorAll("details.why")) {
   const ask = async () => {
     if (!details.open || details.dataset.asked) return;

@@ -15,6 +15,8 @@ let edits = 0;
 /** Whether the conditions would shorten a number of the rule. */
 let isTooLong = false;
 let isSaved = false;
+/** Ends the question under way once it is about something else than what stands there. */
+let asking = null;
 
 function show(from, to) {
   // A line end at the very end takes up a line only if something follows it.
@@ -25,6 +27,7 @@ function show(from, to) {
 function ask(side) {
   edits += 1;
   waiting = side;
+  asking?.abort();
   hold(side);
   at("preview").classList.add("stale");
   soon();
@@ -46,11 +49,12 @@ const preview = latest(async () => {
     return;
   }
   let answer;
+  asking = new AbortController();
   try {
-    answer = await call("POST", "/ui/ask/preview", start.segment ? { rule, segment: start.segment } : { rule });
+    answer = await call("POST", "/ui/ask/preview", start.segment ? { rule, segment: start.segment } : { rule }, asking.signal);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
     if (edit !== edits) return;
+    if (!(error instanceof Refused)) throw error;
     hold(null);
     wrong(error, side);
     nothing();

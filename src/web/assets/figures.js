@@ -59,13 +59,17 @@ function doings({ engagement, conversion }) {
   return told;
 }
 
-function converted({ goal, within, entered, rate, rate_so_far: soFar, converted: done, closed, open, complete, known_since: since }) {
+function converted({ goal, within, entered, rate, rate_so_far: soFar, converted: done, closed, open, complete, known_since: since, unlisted }) {
+  const did = ` did ${goal.replaceAll("_", " ")} within ${within} after they entered: ${grouped(closed.converted)} of the ${grouped(closed.entered)} whose time is over.`;
+  // A rate of a part of the entries is never shown as if it were of all.
+  const from = since ? `entered since ${since.slice(0, 16).replace("T", " ")} UTC` : "are known to have entered";
   const told = [
     make("h3", {}, "Conversion"),
-    make("p", {}, make("strong", {}, percent(rate)), ` did ${goal.replaceAll("_", " ")} within ${within} after they entered: ${grouped(closed.converted)} of the ${grouped(closed.entered)} whose time is over.`),
+    complete ? make("p", {}, make("strong", {}, percent(rate)), did)
+      : make("p", { class: "partly" }, make("strong", {}, "Not all is known. "), `Of those who ${from}, as far as the feed reaches back, ${percent(rate)}${did}`),
     make("p", { class: "dim" }, `${grouped(open.entered)} still have time. So far ${grouped(done)} of all ${grouped(entered)} did, ${percent(soFar)}. Everyone who was in it when it was made entered then.`),
   ];
-  if (!complete) told.push(make("p", { class: "dim" }, since ? `Entries are known since ${since.slice(0, 10)}.` : "Not every entry is known."));
+  if (unlisted) told.push(make("p", { class: "dim" }, `Of ${grouped(unlisted)} more entries it is not known any more whose they were.`));
   return told;
 }
 
@@ -82,8 +86,8 @@ const WEIGHTS = { problem: "Problem", warning: "Warning", hint: "Hint" };
 
 function advice({ findings }) {
   if (!findings.length) return [make("p", {}, "Nothing to mend.")];
-  return [make("ul", { class: "plain advice" }, findings.map(({ severity, detail, suggestion, part }) => make("li", {},
-    make("span", { class: `chip ${severity}` }, WEIGHTS[severity] ?? severity), " ", detail, part ? [" ", make("code", {}, part)] : null,
+  return [make("ul", { class: "plain advice" }, findings.map(({ severity, detail, suggestion }) => make("li", {},
+    make("span", { class: `chip ${severity}` }, WEIGHTS[severity] ?? severity), " ", detail,
     suggestion ? make("div", { class: "dim" }, `What to do: ${suggestion}`) : null)))];
 }
 

@@ -1,17 +1,11 @@
 // The rows of the builder: each a predicate. What a row cannot show with fields is shown as text, so nothing is lost.
 import { Refused, call, debounced, latest, make } from "./call.js";
-import { choice, fill, firstValue, fits, offers, operators, textField, valueField } from "./fields.js";
+import { choice, fill, fits, offers, operators, textField, valueField } from "./fields.js";
+import { patternOf, patternJson, patternNames, patternParts, freshPattern } from "./patterns.js";
+import { TIMES, eventOf, label, only, testOf, testParts, whereParts, windowParts, withOp, withWindow } from "./where.js";
 
 const FUNCTIONS = [["sum", "sum of"], ["count", "number of"], ["avg", "average of"], ["min", "least of"], ["max", "greatest of"], ["distinct", "distinct values of"]];
 const SIGNS = [["gt", ">"], ["ge", "≥"], ["lt", "<"], ["le", "≤"], ["eq", "="], ["ne", "≠"]];
-const TIMES = [["ge", "at least"], ["le", "at most"], ["eq", "exactly"], ["gt", "more than"], ["lt", "fewer than"], ["ne", "not exactly"]];
-const WINDOWS = [["", "at any time"], ["last", "in the last"], ["more_than_ago", "more than … ago"], ["since", "since"], ["before", "before"], ["after", "after"], ["between", "between"], ["period", "during"]];
-const WINDOW_KINDS = { last: "length", more_than_ago: "length", since: "date", before: "date", after: "date", between: "dates", period: "period" };
-
-/** `lead_score` as `Lead score`. */
-export const label = (name) => { const words = name.replaceAll("_", " "); return words.charAt(0).toUpperCase() + words.slice(1); };
-const only = (object, known) => Object.keys(object).every((key) => known.includes(key));
-
 /** What rows need to know of the database. */
 export class World {
   constructor({ schema, order, events, segments }) {
@@ -39,7 +33,8 @@ function shapes(json, negated, world) {
     return { type: "event", negated, ...event, times: counts[0] };
   }
   if ("email_domain" in json && !json.property) return { type: "domain", negated, value: [json.email_domain].flat() };
-  if (negated) return null;
+  const pattern = patternOf(json, negated, world);
+  if (pattern || negated) return pattern;
   if ("all_tags" in json) return { type: "property", property: "tags", op: "has_all", value: json.all_tags };
   if ("bucket" in json && json.of === 10000 && "lt" in json) return { type: "bucket", name: json.bucket, percent: json.lt / 100 };
   if ("aggregate" in json && "value" in json && json.op !== "between") {
@@ -52,18 +47,6 @@ function shapes(json, negated, world) {
     return kind && fits(kind, json.value) ? { type: "property", property: json.property, op: json.op, value: json.value } : null;
   }
   return null;
-}
-
-function eventOf(json, world) {
-  const properties = world.eventProperties(json.event);
-  const isPlain = (test) => {
-    const type = properties.find(({ name }) => name === test.property)?.type;
-    const kind = type && operators(type).find(([op]) => op === test.op)?.[2];
-    return kind && only(test, ["property", "op", "value"]) && fits(kind, test.value);
-  };
-  if (!(json.where ?? []).every(isPlain)) return null;
-  const [window] = Object.entries(json.window ?? {});
-  return { event: json.event, where: (json.where ?? []).map((test) => ({ ...test })), window: window ? window[0] : "", span: window ? window[1] : null };
 }
 
 /** The JSON form of a row; null while something of it is missing. */
@@ -88,29 +71,14 @@ export function jsonOf(row, world) {
       if (row.function !== "count") made.of = row.of;
       return { ...made, op: row.op, value: row.value };
     }
-    default: throw new Error(`no such row: ${row.type}`);
+    default: {
+      const made = patternJson(row, world);
+      return made === null ? null : maybeNot(made, row.negated);
+    }
   }
 }
 
 const maybeNot = (json, negated) => (negated ? { not: json } : json);
-
-function testOf(row, type) {
-  const kind = operators(type).find(([op]) => op === row.op)?.[2];
-  if (kind === "none") return { property: row.property, op: row.op };
-  return row.value === null || row.value === undefined ? null : { property: row.property, op: row.op, value: row.value };
-}
-
-function withWindow(row, made, world) {
-  const properties = world.eventProperties(row.event);
-  const tests = row.where.map((test) => testOf(test, properties.find(({ name }) => name === test.property)?.type));
-  if (tests.includes(null)) return null;
-  if (tests.length) made.where = tests;
-  if (row.window) {
-    if (row.span === null) return null;
-    made.window = { [row.window]: row.span };
-  }
-  return made;
-}
 
 /** A fresh row. */
 export function newRow(world) {
@@ -130,14 +98,13 @@ function subject(row, word, world) {
     b: () => ({ type: "bucket", name: "sample", percent: 10 }),
     n: () => ({ type: "all", none: false }),
     t: () => ({ type: "text", text: "", json: null }),
+    o: () => freshPattern(name, world),
   }[what]();
   return { kind: row.kind, count: null, ...fresh };
 }
 
-const withOp = (row, [op, , kind]) => ({ ...row, op, value: firstValue(kind) });
-
 function subjectWord(row) {
-  return { property: `p:${row.property}`, event: `e:${row.event}`, aggregate: "a:", domain: "d:", segment: "s:", bucket: "b:", all: "n:", text: "t:" }[row.type];
+  return { property: `p:${row.property}`, event: `e:${row.event}`, aggregate: "a:", domain: "d:", segment: "s:", bucket: "b:", all: "n:", text: "t:" }[row.type] ?? `o:${row.type}`;
 }
 
 /** Draws a row. `changed` is called after each change; `removed` when it is to go. */
@@ -167,7 +134,7 @@ export function tellCount(row) {
 function subjects(row, world, changed) {
   const group = (text, options) => make("optgroup", { label: text }, options.map(([value, name]) => make("option", { value, selected: value === chosen }, name)));
   const chosen = subjectWord(row);
-  const others = [["d:", "Email domain"], ["a:", "Figure over events"], world.segments.length ? ["s:", "Segment"] : null, ["b:", "Random sample"], ["n:", "Everyone or no one"], ["t:", "As text"]];
+  const others = [["d:", "Email domain"], ["a:", "Figure over events"], world.segments.length ? ["s:", "Segment"] : null, ["b:", "Random sample"], ...(world.events.length ? patternNames.map(([type, name]) => [`o:${type}`, name]) : []), ["n:", "Everyone or no one"], ["t:", "As text"]];
   const groups = [
     ["Properties", world.order.map((name) => [`p:${name}`, label(name)])],
     ["Events", world.events.map((name) => [`e:${name}`, label(name)])],
@@ -205,55 +172,13 @@ function parts(row, world, changed, redraw) {
       "% of", textField("Name of the draw", row.name, (name) => set("name")(name.trim()))];
     case "all": return [choice("Everyone or no one", [["all", "everyone"], ["none", "no one"]], row.none ? "none" : "all", (word) => { row.none = word === "none"; changed(); })];
     case "text": return textParts(row, changed);
-    default: throw new Error(`no such row: ${row.type}`);
+    default: return patternParts(row, world, changed, redraw);
   }
 }
 
 function figured(row, world) {
   const properties = world.eventProperties(row.event);
   return row.function === "distinct" ? properties : properties.filter(({ type }) => ["number", "money"].includes(type));
-}
-
-function testParts(test, type, offer, changed, redraw) {
-  const known = operators(type);
-  const chosen = known.find(([op]) => op === test.op) ?? known[0];
-  const change = (op) => {
-    const next = known.find(([word]) => word === op);
-    test.op = op;
-    if (next[2] !== chosen[2]) test.value = firstValue(next[2]);
-    redraw();
-    changed();
-  };
-  return [choice("Operator", known, chosen[0], change, { "data-role": "operator" }),
-    ...valueField(chosen[2], "Value", test.value, (value) => { test.value = value; changed(); }, offer)];
-}
-
-function windowParts(row, changed, redraw) {
-  const change = (word) => { row.window = word; row.span = word ? firstValue(WINDOW_KINDS[word]) : null; redraw("window"); changed(); };
-  const field = row.window ? valueField(WINDOW_KINDS[row.window], "When", row.span, (span) => { row.span = span; changed(); }) : [];
-  return [choice("When", WINDOWS, row.window, change, { "data-role": "window" }), ...field];
-}
-
-function whereParts(row, world, changed, redraw) {
-  const properties = world.eventProperties(row.event);
-  const lines = row.where.map((test, at) => {
-    const type = properties.find(({ name }) => name === test.property)?.type;
-    const property = choice("Property of the event", properties.map(({ name }) => [name, label(name)]), test.property, (name) => {
-      row.where[at] = withOp({ property: name }, operators(properties.find((known) => known.name === name).type)[0]);
-      redraw("where");
-      changed();
-    }, { "data-role": "where" });
-    const away = make("button", { type: "button", class: "remove", "aria-label": "Take this part away", onclick: () => { row.where.splice(at, 1); redraw("window"); changed(); } }, "×");
-    return make("div", { class: "where" }, "where", property, ...testParts(test, type, offers(test.property, row.event), changed, () => redraw("where")), away);
-  });
-  if (!properties.length) return lines;
-  const more = () => {
-    const first = properties.find(({ name }) => name === world.schema.events[row.event].label) ?? properties[0];
-    row.where.push(withOp({ property: first.name }, operators(first.type)[0]));
-    redraw("where");
-    changed();
-  };
-  return [make("button", { type: "button", onclick: more }, "+ where"), ...lines];
 }
 
 function textParts(row, changed) {
