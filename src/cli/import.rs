@@ -1,4 +1,4 @@
-//! `throng import`: contacts and events from files, into a folder or a running server.
+//! `throng import`: contacts and events from files or a query, into a folder or a running server.
 
 use std::{
     fs::File,
@@ -21,6 +21,7 @@ use crate::http::{
 use crate::{
     cli::{
         failure::Failure,
+        from_postgres::Source as FromPostgres,
         query::{pretty, print},
         show,
         target::{Target, Where, remote, reply_body},
@@ -43,17 +44,22 @@ enum Mode {
     Replace,
 }
 
-/// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet).
+/// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet), or the rows of a PostgreSQL query.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  throng import contacts.csv\n  throng import contacts.csv --events events.ndjson\n  \
-    throng import people.ndjson.gz --mode replace --url http://127.0.0.1:7171\n  cat more.csv | throng import -\n\n\
+    throng import people.ndjson.gz --mode replace --url http://127.0.0.1:7171\n  cat more.csv | throng import -\n  \
+    throng import --from postgres://crm@db/shop --sql 'SELECT id AS key, email, plan, updated_at FROM users' \\\n    \
+    --watermark updated_at\n\n\
     A CSV file has a header row with a column \"key\"; several values of one field are separated by \";\".\n\
     An NDJSON file of contacts has one object a line with a \"key\"; one of events has\n  \
     {\"id\":\"e-1\",\"contact\":\"u-1\",\"event\":\"purchase\",\"at\":\"2026-05-01T10:00:00Z\",\"properties\":{\"amount\":120}}\n\
     A Parquet file of contacts has a column \"key\"; one of events has \"contact\" and \"event\", perhaps \"id\" and \"at\"; \
     others are properties.\n\
-    Files ending in .gz or .zst are unpacked. Good records go in; bad ones are told by line."
+    Files ending in .gz or .zst are unpacked. Good records go in; bad ones are told by line.\n\
+    The rows of a query are records by the names of their columns, as in Parquet; its transaction only reads. Of the\n\
+    address sslmode (disable, prefer, require, verify-ca, verify-full), sslrootcert, sslcert and sslkey are heeded, and what\n\
+    the library knows. docs/IMPORTS.md tells types, marks and ties."
 )]
 pub struct Import {
     /// Files of contacts, .csv, .ndjson (.jsonl) or .parquet; `-` reads CSV from standard input.
@@ -72,6 +78,8 @@ pub struct Import {
     json: bool,
     #[command(flatten)]
     target: Where,
+    #[command(flatten)]
+    source: FromPostgres,
 }
 
 /// What a file holds.
@@ -105,8 +113,11 @@ impl Content {
 }
 
 impl Import {
-    /// Loads every file and prints what became of it.
+    /// Loads every file, or the rows of a query, and prints what became of it.
     pub fn run(self) -> Result<(), Failure> {
+        if self.source.is_named() {
+            return self.run_query();
+        }
         if self.contacts.is_empty() && self.events.is_empty() {
             return Err(Failure::caller("name a file of contacts, or of events with --events"));
         }
@@ -119,8 +130,23 @@ impl Import {
             let watch = Stopwatch::start();
             let answer = self.load(&target, path, content)?;
             rejected += answer["rejected"].as_u64().unwrap_or(0);
-            self.tell(path, &answer, watch)?;
+            self.tell(&path.display().to_string(), "line", &answer, watch)?;
         }
+        self.finish(&target, rejected)
+    }
+
+    fn run_query(self) -> Result<(), Failure> {
+        let watch = Stopwatch::start();
+        let (outcome, target) = self.source.import(self.write_mode(), &self.target)?;
+        self.tell(&outcome.from, "row", &outcome.answer, watch)?;
+        outcome.notes.iter().filter(|_| !self.json).for_each(|note| eprintln!("  {note}"));
+        match outcome.broken {
+            Some(failure) => Err(failure),
+            None => self.finish(&target, outcome.answer["rejected"].as_u64().unwrap_or(0)),
+        }
+    }
+
+    fn finish(&self, target: &Target, rejected: u64) -> Result<(), Failure> {
         if self.snapshot {
             target.json("POST", "/v1/snapshot", None)?;
         }
@@ -191,7 +217,7 @@ impl Import {
         if self.mode == Mode::Merge { "merge" } else { "replace" }
     }
 
-    fn tell(&self, path: &Path, answer: &Value, watch: Stopwatch) -> Result<(), Failure> {
+    fn tell(&self, from: &str, record: &str, answer: &Value, watch: Stopwatch) -> Result<(), Failure> {
         if self.json {
             return print(&pretty(answer));
         }
@@ -204,11 +230,11 @@ impl Import {
                 parts.push(format!("{} {key}", show::grouped(number(key))));
             }
         }
-        print(&format!("{}: {} in {seconds:.1} s ({rate}/s)", path.display(), parts.join(", ")))?;
+        print(&format!("{from}: {} in {seconds:.1} s ({rate}/s)", parts.join(", ")))?;
         for error in answer["errors"].as_array().into_iter().flatten().take(20) {
             let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
             let place = if text("pointer").is_empty() { String::new() } else { format!(" {}", text("pointer")) };
-            eprintln!("  line {}{place}: {}", error["line"], text("detail"));
+            eprintln!("  {record} {}{place}: {}", error["line"], text("detail"));
         }
         Ok(())
     }

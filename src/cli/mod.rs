@@ -17,6 +17,7 @@ pub mod definitions;
 pub mod demo;
 pub mod failure;
 pub mod figures;
+pub mod from_postgres;
 pub mod generate;
 pub mod import;
 pub mod key;
@@ -57,8 +58,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Make a data folder of realistic contacts, ask the example segments, and serve it.
     Demo(demo::Demo),
-    /// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet).
-    Import(import::Import),
+    /// Load contacts (CSV, NDJSON, Parquet) and events (NDJSON, Parquet), or the rows of a PostgreSQL query.
+    Import(Box<import::Import>),
     /// Ask a rule: a count, keys, contacts, a sample or its plan.
     Query(query::Query),
     /// Save, list, read, change and delete segments; preview, forecast, explain; figures and advice.

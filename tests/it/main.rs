@@ -30,6 +30,7 @@
 //! - `oracle`: random rules on random worlds, asked of the product and of the naive database.
 //! - `outlook`: looks ahead and previews of random states, against what then happens.
 //! - `parquet`: Parquet files in: every type, what is refused and where, our own exports back again.
+//! - `postgres`: the rows of a query in, by marks that last; breaks, bad rows, bad addresses.
 //! - `promises`: what `docs/PROMISES.md` promises and no other test shows, over a socket.
 //! - `reads`: answers under the writes of others, each against the naive database as of the write that it names.
 //! - `recipes`: the recipes for clients, none missing.
@@ -77,6 +78,7 @@ mod openapi;
 mod oracle;
 mod outlook;
 mod parquet;
+mod postgres;
 mod promises;
 mod reads;
 mod recipes;

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod loaded;
 pub mod long;
 pub mod naive;
+pub mod postgres;
 pub mod questions;
 pub mod receiver;
 pub mod reshape;

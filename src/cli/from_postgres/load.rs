@@ -1,0 +1,254 @@
+//! The import of a query: what is read from where, slice by slice, and how far it came.
+
+use std::{io::Read, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{
+        failure::Failure,
+        from_postgres::{
+            Nulls, Outcome, Rows, Source,
+            address::Address,
+            mark::{Book, Identity, Position, hashed},
+            query::{Marker, Query, Start},
+            rows::{Next, Plan, Session, Slice},
+        },
+        show,
+        target::{Target, Where},
+    },
+    model::{calendar::Zone, limits, request::WriteMode},
+};
+
+/// Bytes of a name of an import: it is a file's.
+const NAME_BYTES_MAX: usize = 100;
+
+impl Source {
+    /// Imports the rows; the query is looked at before the target is opened, or made.
+    ///
+    /// Errors: an address, a query or a mark that is no good; a database that cannot be reached. What goes wrong after
+    /// rows went in is told beside what they came to.
+    pub fn import(&self, mode: WriteMode, place: &Where) -> Result<(Outcome, Target), Failure> {
+        let sql = self.text()?;
+        let url = self.from.as_ref().map(|from| from.0.as_str()).unwrap_or_default();
+        let address = Address::parse(url, |name| std::env::var(name).ok())?;
+        address.notes.iter().for_each(|note| eprintln!("warning: {note}"));
+        let mut session = Session::open(&address)?;
+        let columns = session.columns(&sql, self.rows)?;
+        let find = |name: &String| Marker::find(&columns, name, self.overlap.as_deref());
+        let marker = self.watermark.as_ref().map(find).transpose().map_err(Failure::caller)?;
+        if marker.is_some() && self.rows == Rows::Events && !columns.iter().any(|column| column.name == "id") {
+            let told = "rows at the mark are read more than once, and an event counts once only under an id";
+            return Err(Failure::caller(format!("--watermark with events wants a column \"id\": {told}")));
+        }
+        let target = place.open()?;
+        let status = target.json("GET", "/v1/status", None)?;
+        let now = position(&status);
+        let book = match &marker {
+            Some(marker) => Some(self.book(&address, &sql, marker, place, &now)?),
+            None => None,
+        };
+        let start = match (&self.since, &book) {
+            (Some(since), _) => Start::Named(since.clone()),
+            (None, Some(book)) => book.start(),
+            (None, None) => Start::First,
+        };
+        let query = marker.as_ref().map_or_else(|| Query::plain(&sql), |marker| marker.query(&sql, &start));
+        let zone = Zone::named(status["time_zone"].as_str().unwrap_or("UTC"));
+        let zone = zone.map_err(|error| Failure::operator(error.to_string()))?;
+        let plan = Plan { columns, rows: self.rows, nulls: self.nulls, zone, marker };
+        let nexts = session.start(query, plan)?;
+        let load = Load { target: &target, path: self.path(mode), now, book, total: Total::default() };
+        let outcome = load.run(&address.shown, &start, nexts.into_iter());
+        Ok((outcome, target))
+    }
+
+    /// The call that takes the rows.
+    fn path(&self, mode: WriteMode) -> String {
+        match (self.rows, mode) {
+            (Rows::Events, _) => "/v1/events".into(),
+            (Rows::Contacts, WriteMode::Merge) => "/v1/contacts/import?mode=merge".into(),
+            (Rows::Contacts, WriteMode::Replace) => "/v1/contacts/import?mode=replace".into(),
+        }
+    }
+
+    fn book(
+        &self,
+        address: &Address,
+        sql: &str,
+        marker: &Marker,
+        place: &Where,
+        now: &Position,
+    ) -> Result<Book, Failure> {
+        let rows = match (self.rows, self.nulls) {
+            (Rows::Events, _) => "events",
+            (Rows::Contacts, Nulls::Remove) => "contacts",
+            (Rows::Contacts, Nulls::Keep) => "contacts, nulls kept",
+        };
+        let identity = Identity {
+            from: address.shown.clone(),
+            query: hashed(&[sql, rows]),
+            watermark: marker.column.clone(),
+            ty: marker.ty().to_owned(),
+        };
+        let name = match &self.name {
+            Some(name) => checked(name)?.to_owned(),
+            None => hashed(&[&identity.from, &identity.query, &identity.watermark]),
+        };
+        let path = match &self.state {
+            Some(file) => file.clone(),
+            None => home(place)?.join(name),
+        };
+        Book::open(path, identity, now, !self.restart && self.since.is_none())
+    }
+}
+
+/// A name that is also one of a file.
+fn checked(name: &str) -> Result<&str, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('.') || !name.chars().all(plain) {
+        let told =
+            format!("--name is 1 to {NAME_BYTES_MAX} letters, digits, \"-\", \"_\" and \".\", none of them at first");
+        return Err(Failure::caller(told.replace("none of them", "no \".\"")));
+    }
+    Ok(name)
+}
+
+/// The folder of marks: beside the data they speak of, or, of a server's, in the caller's own.
+fn home(place: &Where) -> Result<PathBuf, Failure> {
+    let Some(url) = &place.url else { return Ok(place.folder.data.join("imports")) };
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+    let Some(state) = state else {
+        return Err(Failure::caller("there is no home folder to keep the mark in; --state names a file"));
+    };
+    let server = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
+    let server: String = server.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }).collect();
+    Ok(state.join("throng/imports").join(server))
+}
+
+fn position(status: &Value) -> Position {
+    let database = status["database"].as_str().unwrap_or_default().to_owned();
+    Position { database, lsn: status["lsn"].as_u64().unwrap_or(0) }
+}
+
+/// An import on its way.
+struct Load<'a> {
+    target: &'a Target,
+    path: String,
+    now: Position,
+    book: Option<Book>,
+    total: Total,
+}
+
+/// What became of the slices so far.
+#[derive(Default)]
+struct Total {
+    counts: serde_json::Map<String, Value>,
+    errors: Vec<Value>,
+    lsn: u64,
+    unmarked: u64,
+    mark: Option<String>,
+}
+
+impl Load<'_> {
+    fn run(mut self, from: &str, start: &Start, nexts: impl Iterator<Item = Next>) -> Outcome {
+        let bar = show::spinner();
+        let mut end = None;
+        for next in nexts {
+            let Next::Slice(slice) = next else {
+                end = Some(next);
+                break;
+            };
+            let through = slice.before + slice.rows;
+            if let Err(failure) = self.deliver(slice) {
+                end = Some(Next::Broken(failure));
+                break;
+            }
+            bar.set_message(format!("{from}: {} rows", show::grouped(through)));
+        }
+        bar.finish_and_clear();
+        let broken = match end {
+            Some(Next::End) => None,
+            Some(Next::Broken(failure)) => Some(failure),
+            // The thread always says how it ended, unless it did by a fault of the program.
+            Some(Next::Slice(_)) | None => Some(Failure::operator("the reader of the rows stopped without a word")),
+        };
+        let notes = self.notes(start);
+        Outcome { from: from.to_owned(), answer: self.total.answer(), notes, broken }
+    }
+
+    /// Has a slice written, and then keeps its mark.
+    fn deliver(&mut self, mut slice: Slice) -> Result<(), Failure> {
+        if slice.rows > 0 {
+            let body = std::mem::take(&mut slice.body);
+            let mut text = Vec::new();
+            self.target
+                .call("POST", &self.path, Some("application/x-ndjson"), body)?
+                .read_to_end(&mut text)
+                .map_err(|error| Failure::operator(format!("the answer broke off: {error}")))?;
+            let answer = serde_json::from_slice(&text).map_err(|error| Failure::operator(error.to_string()))?;
+            self.total.add(&slice.settle(answer));
+        } else {
+            self.total.lsn = self.total.lsn.max(self.now.lsn);
+        }
+        self.total.unmarked += slice.unmarked;
+        if let (Some(book), Some(mark)) = (&mut self.book, &slice.mark) {
+            if self.total.mark.as_ref() != Some(mark) {
+                book.keep(mark, Position { lsn: self.total.lsn, ..self.now.clone() })?;
+            }
+            self.total.mark = Some(mark.clone());
+        }
+        Ok(())
+    }
+
+    fn notes(&self, start: &Start) -> Vec<String> {
+        let Some(book) = &self.book else { return Vec::new() };
+        let mut notes = Vec::new();
+        match &self.total.mark {
+            Some(mark) => notes.push(format!("read up to {mark}, kept in {}", book.path().display())),
+            None => notes.push("no row has moved the mark".into()),
+        }
+        if self.total.unmarked > 0 {
+            let told = "have no value to mark them by: they are read at every run";
+            notes.push(format!("{} rows {told}", show::grouped(self.total.unmarked)));
+        }
+        if self.total.count("rejected") > 0 {
+            let again = match start {
+                Start::First => "--restart".to_owned(),
+                Start::Kept(mark) | Start::Named(mark) => format!("--since '{mark}'"),
+            };
+            notes.push(format!("the mark has passed what was refused: once that is mended, {again} reads it again"));
+        }
+        notes
+    }
+}
+
+impl Total {
+    fn count(&self, key: &str) -> u64 {
+        self.counts.get(key).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    fn add(&mut self, answer: &Value) {
+        for (key, value) in answer.as_object().into_iter().flatten() {
+            if let (Some(number), true) = (value.as_u64(), key != "lsn") {
+                self.counts.insert(key.clone(), json!(self.count(key) + number));
+            }
+        }
+        let room = limits::IMPORT_ERRORS_TOLD_MAX - self.errors.len();
+        self.errors.extend(answer["errors"].as_array().into_iter().flatten().take(room).cloned());
+        self.lsn = self.lsn.max(answer["lsn"].as_u64().unwrap_or(0));
+    }
+
+    fn answer(mut self) -> Value {
+        for key in ["accepted", "rejected"] {
+            self.counts.entry(key).or_insert(json!(0));
+        }
+        self.counts.insert("errors".into(), self.errors.into());
+        self.counts.insert("lsn".into(), self.lsn.into());
+        if let Some(mark) = self.mark {
+            self.counts.insert("watermark".into(), mark.into());
+        }
+        self.counts.into()
+    }
+}
