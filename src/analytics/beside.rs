@@ -12,13 +12,12 @@ use crate::{
     segment::saved::{Body, Segment},
 };
 
-/// Pairs of chunks that are looked at to compare segments with each other, about, at most: a second's work or two. A
-/// segment of a million contacts has 16 chunks. Most pairs need a look or two.
-pub const LOOKS_MAX: u64 = 10_000_000;
 /// Looks that a pair counts for that stand close to each other, as it is kept and told.
 const LOOKS_OF_FOUND: u64 = 16;
-/// Segments that are compared before the looks are summed up again.
+/// Segments that are compared before the looks are summed up again, at most …
 const STEP: usize = 64;
+/// … and pairs, about.
+const PAIRS_OF_STEP: usize = 65_536;
 /// Other segments that one piece of advice names for programs, at most.
 const RELATED_MAX: usize = 100;
 /// From so many segments on that overlap much with one there are too many.
@@ -36,9 +35,9 @@ struct Beside<'a> {
 }
 
 /// Advice about segments as they stand to each other and to `others`, and how many of them were compared. Of two that
-/// are nearly the same, and both asked about, the newer one is told about. Once [`LOOKS_MAX`] are used up the rest of
+/// are nearly the same, and both asked about, the newer one is told about. Once about `most` looks are used up the rest of
 /// those asked about is left out; what came before it is compared in every pair.
-pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) -> (Vec<Finding>, usize) {
+pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment], most: u64) -> (Vec<Finding>, usize) {
     let is_asked: BTreeSet<SegmentId> = asked.iter().map(|segment| segment.id).collect();
     let everyone = grounds.index.live().len();
     let is_some = |segment: &&Segment| (1..everyone).contains(&grounds.live.members(segment.id).len());
@@ -46,8 +45,9 @@ pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment]) ->
         others.iter().copied().filter(|other| !is_asked.contains(&other.id)).filter(is_some).collect();
     let some: Vec<(usize, &Segment)> = asked.iter().copied().enumerate().filter(|(_, one)| is_some(one)).collect();
     let (mut found, mut looks, mut compared) = (Vec::new(), 0, 0);
-    while compared < some.len() && looks < LOOKS_MAX {
-        let step = STEP.min(some.len() - compared);
+    while compared < some.len() && looks < most {
+        let pairs = others.len() + compared + 1;
+        let step = (PAIRS_OF_STEP / pairs).clamp(1, STEP).min(some.len() - compared);
         let rows = sweep(step, |place| {
             let ((_, one), mut looks) = (some[compared + place], 0);
             let before = some[..compared + place].iter().map(|(_, other)| other);

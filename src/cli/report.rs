@@ -81,6 +81,10 @@ impl Report {
         let mut part = self.out.as_os_str().to_owned();
         part.push(".part");
         let written = fs::write(&part, &page).and_then(|()| fs::rename(&part, &self.out));
+        if written.is_err() {
+            // Half a page is of no use to anybody; what is wrong is told below.
+            let _ = fs::remove_file(&part);
+        }
         let out = self.out.display();
         written.map_err(|error| Failure::operator(format!("{out} cannot be written: {error}")))?;
         print(&format!("wrote {out}, {}", show::bytes(page.len() as u64)))

@@ -3,7 +3,7 @@
 use crate::{
     db::view::View,
     model::{id::SegmentId, time::Timestamp},
-    segment::outlook::NextChange,
+    segment::{live::Facts, outlook::NextChange},
 };
 
 /// A change of a membership by the passing of time.
@@ -22,9 +22,9 @@ pub struct Coming {
 pub struct ComingChanges {
     /// One for each segment that time alone will change, the nearest first.
     pub changes: Vec<Coming>,
-    /// How many segments were looked at.
+    /// How many segments were looked at, until a change or as far as there is any.
     pub looked_at: usize,
-    /// How many were not, as there are more.
+    /// How many were not, or not to the end, as there are more or their windows hold very many events.
     pub left_out: usize,
 }
 
@@ -41,15 +41,21 @@ impl View {
         segments.sort_by_key(|segment| !state.live.members(*segment).contains(contact.0));
         let left_out = segments.len().saturating_sub(most);
         segments.truncate(most);
-        let change =
-            |segment: &SegmentId| match state.live.outlook(state.facts(), *segment, contact, at).next_change(at) {
+        // Once for all segments: what is to come for others matters to none of them.
+        let mut index = state.index.clone();
+        index.keep_due(|due| due.contact == contact);
+        let facts = Facts { index: &index, ..state.facts() };
+        let (mut changes, mut unsure) = (Vec::new(), 0);
+        for segment in &segments {
+            match state.live.outlook(facts, *segment, contact, at).next_change(at) {
                 NextChange::At(at, member) => {
-                    Some(Coming { segment: state.book.get(*segment)?.name.clone(), at, member })
+                    changes.push(Coming { segment: state.book.get(*segment)?.name.clone(), at, member });
                 }
-                NextChange::Never | NextChange::After(_) => None,
-            };
-        let mut changes: Vec<Coming> = segments.iter().filter_map(change).collect();
+                NextChange::After(_) => unsure += 1,
+                NextChange::Never => {}
+            }
+        }
         changes.sort_by(|a, b| (a.at, &a.segment).cmp(&(b.at, &b.segment)));
-        Some(ComingChanges { changes, looked_at: segments.len(), left_out })
+        Some(ComingChanges { changes, looked_at: segments.len() - unsure, left_out: left_out + unsure })
     }
 }

@@ -27,6 +27,9 @@ pub struct Outline {
     pub children: Vec<Outline>,
 }
 
+/// Sets that are kept to be read again, at most: a dense one takes a bit for every contact.
+const TESTED_MAX: usize = 32;
+
 /// For whom predicates hold at a view, as far as an outline of it has asked.
 #[derive(Clone, Default)]
 pub struct Tested(Vec<(Rule, Posting)>);
@@ -39,7 +42,7 @@ impl Tested {
 
 impl View {
     /// A rule node by node, in the order written, and whom it holds for. A predicate that a saved rule has too is not
-    /// asked but read, and none is asked twice; a group is made of the sets of its parts.
+    /// asked but read, and few are asked twice; a group is made of the sets of its parts.
     ///
     /// Errors: as [`View::query`].
     pub fn outline(&self, rule: &Rule, as_of: Option<Timestamp>) -> Result<(Outline, Answer, Tested), Error> {
@@ -109,7 +112,9 @@ impl View {
             return Ok(members.clone());
         }
         let members = self.query(rule, as_of)?.into_members();
-        tested.0.push((rule.clone(), members.clone()));
+        if tested.0.len() < TESTED_MAX {
+            tested.0.push((rule.clone(), members.clone()));
+        }
         Ok(members)
     }
 }

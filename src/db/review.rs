@@ -10,8 +10,18 @@ use crate::{
     segment::saved::{Body, Segment},
 };
 
-/// Predicates of all rules that are looked at one by one, at most, about: each is tried against those beside it.
-const PREDICATES_MAX: usize = 50_000;
+/// How much work a review is worth.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    /// Predicates of all rules that are looked at one by one, at most, about: each is tried against those beside it.
+    predicates: usize,
+    /// Pairs of chunks that are looked at to compare segments with each other, about, at most. A segment of a million
+    /// contacts has 16 chunks. Most pairs need a look or two.
+    looks: u64,
+}
+
+/// A second's work or two.
+const WORK: Work = Work { predicates: 50_000, looks: 10_000_000 };
 
 /// One piece of advice, by outside names.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +51,7 @@ pub struct Review {
     pub reviewed: u64,
     /// How many of those asked about were not, for want of time: those that were changed last go first.
     pub unreviewed: u64,
-    /// How many segments were compared, each with every other of them.
+    /// How many segments took part in the comparison: all of them with each other, or those named with all.
     pub compared: u64,
     /// How many of those asked about were not.
     pub uncompared: u64,
@@ -53,6 +63,10 @@ impl View {
     ///
     /// Errors: of an unknown segment.
     pub fn review(&self, names: &[String]) -> Result<Review, Error> {
+        self.review_within(names, WORK)
+    }
+
+    fn review_within(&self, names: &[String], work: Work) -> Result<Review, Error> {
         let state = self.state();
         let holding = state.holding();
         let grounds = Grounds {
@@ -71,12 +85,12 @@ impl View {
         };
         asked.sort_by_key(|segment| (std::cmp::Reverse(segment.updated), segment.id));
         asked.dedup_by_key(|segment| segment.id);
-        let looked_at = within_work(&asked);
+        let looked_at = within_work(&asked, work.predicates);
         let alone = sweep(looked_at, |place| review(&grounds, asked[place]));
         let mut found: Vec<Finding> = alone.into_iter().flatten().collect();
         // Of named segments every pair with any other is compared, of all those among themselves.
         let others = if names.is_empty() { Vec::new() } else { all };
-        let (pairs, compared) = beside(&grounds, &asked, &others);
+        let (pairs, compared) = beside(&grounds, &asked, &others, work.looks);
         found.extend(pairs);
         found.sort_by_key(|finding| (finding.severity, finding.segment));
         let name = |id| state.book.get(id).map(|segment| segment.name.clone());
@@ -102,7 +116,7 @@ impl View {
 }
 
 /// How many of some segments are looked at: those whose rules have no more predicates together than the work allows.
-fn within_work(segments: &[&Segment]) -> usize {
+fn within_work(segments: &[&Segment], most: usize) -> usize {
     let mut predicates = 0;
     let weight = |segment: &&&Segment| match &segment.body {
         Body::Dynamic(dynamic) => {
@@ -115,7 +129,11 @@ fn within_work(segments: &[&Segment]) -> usize {
     let fits = segments.iter().take_while(|segment| {
         let is_first = predicates == 0;
         predicates += weight(segment);
-        is_first || predicates <= PREDICATES_MAX
+        is_first || predicates <= most
     });
     fits.count()
 }
+
+#[cfg(test)]
+#[path = "review_tests.rs"]
+mod tests;

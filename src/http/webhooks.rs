@@ -291,7 +291,7 @@ pub struct Consumer {
 }
 
 /// The webhooks that are told of a segment, in order of creation; none while they cannot be read.
-pub fn consumers(app: &App, view: &View, segment: &str) -> Vec<Consumer> {
+pub fn consumers(app: &App, view: &View, segment: &str) -> Result<Vec<Consumer>, Problem> {
     let consumer = |endpoint: &Endpoint| {
         let followed = Followed::restored(endpoint.segments.clone());
         let is_of_all = followed.names().is_empty();
@@ -299,8 +299,7 @@ pub fn consumers(app: &App, view: &View, segment: &str) -> Vec<Consumer> {
         let name = endpoint.description.clone().unwrap_or_else(|| endpoint.id.clone());
         is_told.then(|| Consumer { name, is_of_all, status: endpoint.status.word() })
     };
-    let all = app.webhooks.list().unwrap_or_default();
-    all.iter().filter_map(|slot| consumer(&slot.endpoint())).collect()
+    Ok(app.webhooks.list()?.iter().filter_map(|slot| consumer(&slot.endpoint())).collect())
 }
 
 /// `GET /v1/webhooks/{id}`

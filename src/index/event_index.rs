@@ -11,7 +11,7 @@ use crate::{
         dictionary::Dictionary,
         event_counts::CountRoom,
         event_group::EventGroup,
-        event_page::{PAGE, Page},
+        event_page::{PAGE, Page, bits},
         event_tail::{Entry, NO_ID},
     },
     model::{
@@ -199,10 +199,8 @@ impl EventIndex {
                 continue;
             }
             for (place, word) in words.iter().enumerate() {
-                let mut word = *word;
-                while word != 0 {
-                    let slot = (place * 64) as u16 + word.trailing_zeros() as u16;
-                    word &= word - 1;
+                for bit in bits(*word) {
+                    let slot = (place * 64) as u16 + bit;
                     let group = EventGroup::of(page, slot);
                     if !group.is_empty() {
                         f(first + slot, &group);
@@ -230,13 +228,11 @@ impl EventIndex {
                 page.counts_into((lo, hi), &passes, &mut room, &mut out.0[words]);
                 continue;
             }
-            for place in words {
-                let mut word = of.0[place];
-                while word != 0 {
-                    let bit = word.trailing_zeros();
-                    word &= word - 1;
-                    let slot = ((place * 64) as u32 + bit) as usize % PAGE;
-                    out.0[place] |= u64::from(passes(page.count_in(slot as u16, lo, hi))) << bit;
+            for (place, word) in (0..).zip(&of.0[words.clone()]) {
+                for bit in bits(*word) {
+                    let group = EventGroup::of(page, place * 64 + bit);
+                    let is_found = !group.is_empty() && passes(group.between(lo, hi).len());
+                    out.0[words.start + usize::from(place)] |= u64::from(is_found) << bit;
                 }
             }
         }

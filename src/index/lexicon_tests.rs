@@ -60,10 +60,11 @@ fn agrees(lexicon: &Lexicon, model: &BTreeMap<String, u32>, dice: &mut Pcg64Mcg)
     let crowded = lexicon.crowded();
     assert!(crowded.is_sorted() && crowded.chunk_by(|a, b| a >> 32 == b >> 32).all(|group| group.len() > 1));
     let group: BTreeMap<u32, u64> = crowded.iter().map(|entry| (*entry as u32, entry >> 32)).collect();
+    assert!(group.keys().all(|code| model.values().any(|known| known == code)), "of codes in use");
     for (text, code) in model {
         let equal = lexicon.find_equal(text);
-        assert!(equal.len() == 1 || equal.iter().all(|other| group.get(other) == group.get(code)), "{text}");
         assert!(equal.len() == 1 || group.contains_key(code), "{text}");
+        assert!(equal.len() == 1 || equal.iter().all(|other| group.get(other) == group.get(code)), "{text}");
     }
     for _ in 0..50 {
         let text = word(dice);

@@ -35,11 +35,12 @@ fn capital(text: String) -> String {
 /// The opposite of a rule; of a group only that it is one.
 fn denied(rule: &Rule) -> String {
     match rule {
-        Rule::And(_) | Rule::Or(_) | Rule::Xor(_) | Rule::Of { .. } => "not".to_owned(),
-        Rule::Not(_) => "not".to_owned(),
+        Rule::And(_) | Rule::Or(_) | Rule::Xor(_) | Rule::Of { .. } | Rule::Not(_) => "not".to_owned(),
         Rule::Tag(_) | Rule::Segment(_) | Rule::Event(_) | Rule::Days(_) | Rule::Sequence(_) | Rule::Regularly(_) => {
             said(rule, false)
         }
+        Rule::AnyTag(tags) => format!("has none of the tags {}", listed(tags, |tag| quoted(tag), "or")),
+        Rule::AllTags(_) | Rule::Bucket { .. } => format!("it is not so that it {}", said(rule, true)),
         _ => format!("it is not so that {}", said(rule, true)),
     }
 }
@@ -359,6 +360,9 @@ mod tests {
             ("Email domain in (\"a.com\", \"b.com\")", "The domain of email is “a.com” or “b.com”"),
             ("Name does not start with \"A\"", "Name does not start with “A”"),
             ("NOT Lead Score > 5", "It is not so that lead score is more than 5"),
+            ("NOT has any tag of (\"A\", \"B\")", "Has none of the tags “A” or “B”"),
+            ("NOT has all tags of (\"A\", \"B\")", "It is not so that it has all of the tags “A” and “B”"),
+            ("NOT sample 12.5% of \"exp-1\"", "It is not so that it is in the sample “exp-1” of 12.5%"),
             ("No conversation in 60 days", "“conversation” did not happen in the last 60 days"),
             (
                 "did purchase where (amount > $100 and product = \"Team Plan\") at least 2 and at most 5 times",
@@ -396,7 +400,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_rule_has_words(rule in arbitrary::rule()) {
-            prop_assert!(!words(&rule).trim().is_empty(), "{rule:?}");
+            let said = words(&rule);
+            prop_assert!(!said.trim().is_empty(), "{rule:?}");
+            let is_group = matches!(rule, Rule::And(_) | Rule::Or(_) | Rule::Xor(_) | Rule::Of { .. } | Rule::Not(_));
+            if !is_group {
+                prop_assert_ne!(said, words(&Rule::Not(Box::new(rule.clone()))), "{:?}", rule);
+            }
         }
     }
 }

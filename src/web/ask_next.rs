@@ -23,7 +23,7 @@ const LOOKED_AT: usize = 500;
 const TOLD: usize = 20;
 
 /// `GET /ui/ask/next?contact=`: the next changes due by the passing of time, the nearest first. `left_out` tells how many
-/// segments were not looked at.
+/// segments were not looked at, or not to the end.
 pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["contact"])?;
     let key = params.text("contact").ok_or_else(|| Problem::malformed("\"contact\" is missing"))?.to_owned();

@@ -9,6 +9,8 @@ const GROWTH: (f64, f64) = (560.0, 220.0);
 /// The part of a growth chart that tells the size; below it stand those who entered and left.
 const SIZE_HEIGHT: f64 = 140.0;
 const SPARK: (f64, f64) = (120.0, 28.0);
+/// Days that a small line shows, about: no more than it is wide.
+const SPARK_DAYS: usize = 120;
 
 /// A line of sizes in the height of a line of text.
 pub fn spark(days: &[DayRecord]) -> String {
@@ -19,7 +21,9 @@ pub fn spark(days: &[DayRecord]) -> String {
     let most = days.iter().map(|day| day.size).max().unwrap_or(0);
     let span = (most - least).max(1) as f64;
     let mut line = String::new();
-    for (place, day) in days.iter().enumerate() {
+    let step = days.len().div_ceil(SPARK_DAYS);
+    let shown = days.iter().enumerate().filter(|(place, _)| place % step == 0 || place + 1 == days.len());
+    for (place, day) in shown {
         let x = 2.0 + (width - 4.0) * place as f64 / (days.len() - 1).max(1) as f64;
         let y =
             if most == least { height / 2.0 } else { height - 3.0 - (height - 6.0) * (day.size - least) as f64 / span };

@@ -11,6 +11,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::{
     db::{
@@ -40,8 +41,10 @@ use crate::{
     },
 };
 
-/// Segments that have a part of their own; of more, the largest have one.
+/// Segments that have a part of their own; of more, the largest have one. So many may be named.
 const DETAILS_MAX: usize = 100;
+/// Reports that are made at once: each takes a thread and its memory for seconds.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 /// Segments of the table that have a small line.
 const SPARKS_MAX: usize = 1_000;
 /// Pieces of advice that are told; of more, the weightiest.
@@ -143,7 +146,10 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
     let known = ["segment", "goal", "within", "engagement", "window", "days"];
     let params = Params::read_many(&uri, &known, &["segment", "engagement"])?;
     let wanted = wanted(&params)?;
+    let turn = AT_ONCE.acquire().await.expect("it is never closed");
     body::blocking(move || {
+        // Kept while the thread works, also when the caller has gone.
+        let _turn = turn;
         let view = app.db.view();
         let page = report(&view, &wanted).map_err(|problem| problem.at(view.lsn()))?.render();
         let page =
@@ -178,7 +184,12 @@ fn wanted(params: &Params) -> Result<Wanted, Problem> {
         within: length(params, "within")?.unwrap_or(WITHIN),
     };
     let segments = params.texts("segment").map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
-    Ok(Wanted { segments: segments.collect(), days, asked })
+    let segments: Vec<String> = segments.collect();
+    if segments.len() > DETAILS_MAX {
+        let detail = format!("a report names at most {DETAILS_MAX} segments, not {}", segments.len());
+        return Err(Problem::refused("too_many_segments", detail));
+    }
+    Ok(Wanted { segments, days, asked })
 }
 
 /// The segments of the report with their sizes: those that are named in the order named, else the largest first.
@@ -210,7 +221,7 @@ fn report(view: &View, wanted: &Wanted) -> Result<Report, Problem> {
     let from = Some(zone.day_of(view.now()).plus_days(1 - i64::from(wanted.days)));
     let (mut rows, mut parts) = (Vec::with_capacity(chosen.len()), Vec::new());
     for (place, (segment, count)) in chosen.iter().enumerate() {
-        let has_part = place < DETAILS_MAX || !wanted.segments.is_empty();
+        let has_part = place < DETAILS_MAX;
         let days = if has_part || place < SPARKS_MAX { view.history(&segment.name, from, None)? } else { Vec::new() };
         rows.push(Row {
             name: segment.name.to_string(),

@@ -95,7 +95,8 @@ struct SegmentPage {
     changes: Vec<Told>,
     seq: u64,
     dependents: Vec<Named>,
-    consumers: Vec<Consumer>,
+    /// `None` when the webhooks cannot be read.
+    consumers: Option<Vec<Consumer>>,
 }
 
 /// What names the segment in its rule; a suppression has no page.
@@ -214,7 +215,7 @@ fn segment_page(
         changes: view.newest_changes(name, CHANGES)?.iter().map(|change| told(change, zone)).collect(),
         seq: view.feed_bounds().newest,
         dependents: dependents.iter().map(named).collect(),
-        consumers: consumers(app, view, name),
+        consumers: consumers(app, view, name).ok(),
     })
 }
 

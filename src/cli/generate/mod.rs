@@ -74,47 +74,68 @@ pub struct Files {
     pub event_count: u64,
 }
 
+/// A file that is being written.
+struct Sheet {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Sheet {
+    /// Begins a file in a folder, which is made when it is not there.
+    fn create(folder: &Path, name: &str) -> Result<Sheet, Failure> {
+        let path = folder.join(name);
+        let created = fs::create_dir_all(folder).and_then(|()| File::create(&path));
+        let file = created.map_err(|error| cannot(&path, error))?;
+        Ok(Sheet { path, file: BufWriter::with_capacity(1 << 20, file) })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| cannot(&self.path, error))
+    }
+
+    fn finish(mut self) -> Result<PathBuf, Failure> {
+        self.file.flush().map_err(|error| cannot(&self.path, error))?;
+        Ok(self.path)
+    }
+}
+
 fn cannot(path: &Path, error: std::io::Error) -> Failure {
     Failure::operator(format!("{} cannot be written: {error}", path.display()))
 }
 
-fn create(folder: &Path, name: &str) -> Result<(PathBuf, BufWriter<File>), Failure> {
-    fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
-    let path = folder.join(name);
-    match File::create(&path) {
-        Ok(file) => Ok((path, BufWriter::with_capacity(1 << 20, file))),
-        Err(error) => Err(cannot(&path, error)),
-    }
-}
-
-fn plain_file(folder: &Path, contacts: u64, seed: u64, until: Timestamp) -> Result<PathBuf, Failure> {
-    let (path, mut table) = create(folder, "contacts.csv")?;
+/// Calls `f` with the number of every contact, and shows how far it is.
+fn for_each(contacts: u64, mut f: impl FnMut(u64) -> Result<(), Failure>) -> Result<(), Failure> {
     let bar = show::bar(contacts, "contacts").with_message("generating");
-    table.write_all(PLAIN_HEADER.as_bytes()).map_err(|error| cannot(&path, error))?;
-    let mut row = Vec::new();
     for number in 0..contacts {
-        row.clear();
-        write_plain_row(&mut row, number, &person(seed, number, until).0);
-        table.write_all(&row).map_err(|error| cannot(&path, error))?;
+        f(number)?;
         if number % 4_096 == 0 {
             bar.set_position(number);
         }
     }
-    table.flush().map_err(|error| cannot(&path, error))?;
     bar.finish_and_clear();
-    Ok(path)
+    Ok(())
+}
+
+fn plain_file(folder: &Path, contacts: u64, seed: u64, until: Timestamp) -> Result<PathBuf, Failure> {
+    let mut table = Sheet::create(folder, "contacts.csv")?;
+    table.put(PLAIN_HEADER.as_bytes())?;
+    let mut row = Vec::new();
+    for_each(contacts, |number| {
+        row.clear();
+        write_plain_row(&mut row, number, &person(seed, number, until).0);
+        table.put(&row)
+    })?;
+    table.finish()
 }
 
 /// Writes contacts and their events to a folder, which is made when it is not there.
 ///
 /// Errors: those of the disk, with the file.
 pub fn files(folder: &Path, contacts: u64, seed: u64, until: Timestamp) -> Result<Files, Failure> {
-    let (contacts_path, mut table) = create(folder, "contacts.csv")?;
-    let (events_path, mut events) = create(folder, "events.ndjson")?;
-    let bar = show::bar(contacts, "contacts").with_message("generating");
-    table.write_all(HEADER.as_bytes()).map_err(|error| cannot(&contacts_path, error))?;
+    let (mut table, mut events) = (Sheet::create(folder, "contacts.csv")?, Sheet::create(folder, "events.ndjson")?);
+    table.put(HEADER.as_bytes())?;
     let (mut row, mut lines, mut event_count) = (Vec::new(), Vec::new(), 0);
-    for number in 0..contacts {
+    for_each(contacts, |number| {
         let (who, deeds) = person(seed, number, until);
         row.clear();
         lines.clear();
@@ -123,16 +144,10 @@ pub fn files(folder: &Path, contacts: u64, seed: u64, until: Timestamp) -> Resul
             write_event(&mut lines, &who.key, deed);
         }
         event_count += deeds.len() as u64;
-        table.write_all(&row).map_err(|error| cannot(&contacts_path, error))?;
-        events.write_all(&lines).map_err(|error| cannot(&events_path, error))?;
-        if number % 4_096 == 0 {
-            bar.set_position(number);
-        }
-    }
-    table.flush().map_err(|error| cannot(&contacts_path, error))?;
-    events.flush().map_err(|error| cannot(&events_path, error))?;
-    bar.finish_and_clear();
-    Ok(Files { contacts: contacts_path, events: events_path, event_count })
+        table.put(&row)?;
+        events.put(&lines)
+    })?;
+    Ok(Files { contacts: table.finish()?, events: events.finish()?, event_count })
 }
 
 /// The first row of the CSV file.
@@ -141,45 +156,27 @@ pub const HEADER: &str =
 
 const PLAIN_HEADER: &str = "key,city,country,language,status,plan,tags,email_consent,lead_score,created\n";
 
-fn write_plain_row(out: &mut Vec<u8>, number: u64, who: &Person) {
-    let consent = who.email_consent.map_or("", |yes| if yes { "true" } else { "false" });
-    let score = who.lead_score.map_or(String::new(), |score| score.to_string());
-    writeln!(
-        out,
-        "c{number:015},{},{},{},{},{},{},{consent},{score},{}",
-        who.city,
-        who.country,
-        who.language,
-        who.status,
-        who.plan.unwrap_or_default(),
-        who.tags.join(";"),
-        who.created,
-    )
-    .expect("writing to memory cannot fail");
-}
-
 /// Appends a row of the CSV file. No generated text holds a comma or a quote.
 pub fn write_row(out: &mut Vec<u8>, who: &Person) {
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+    let (email, phone, company) = (optional(&who.email), optional(&who.phone), optional(&who.company));
+    write!(out, "{},{},{email},{phone},{company},", who.key, who.name).expect("writing to memory cannot fail");
+    write_words(out, who);
+}
+
+fn write_plain_row(out: &mut Vec<u8>, number: u64, who: &Person) {
+    write!(out, "c{number:015},").expect("writing to memory cannot fail");
+    write_words(out, who);
+}
+
+/// The columns that both kinds of files end with.
+fn write_words(out: &mut Vec<u8>, who: &Person) {
+    let Person { city, country, language, status, created, .. } = who;
+    let (plan, tags) = (who.plan.unwrap_or_default(), who.tags.join(";"));
     let consent = who.email_consent.map_or("", |yes| if yes { "true" } else { "false" });
     let score = who.lead_score.map_or(String::new(), |score| score.to_string());
-    writeln!(
-        out,
-        "{},{},{},{},{},{},{},{},{},{},{},{consent},{score},{}",
-        who.key,
-        who.name,
-        optional(&who.email),
-        optional(&who.phone),
-        optional(&who.company),
-        who.city,
-        who.country,
-        who.language,
-        who.status,
-        who.plan.unwrap_or_default(),
-        who.tags.join(";"),
-        who.created,
-    )
-    .expect("writing to memory cannot fail");
+    writeln!(out, "{city},{country},{language},{status},{plan},{tags},{consent},{score},{created}")
+        .expect("writing to memory cannot fail");
 }
 
 /// Appends a line of the events file. No generated text holds what JSON would escape.

@@ -17,9 +17,9 @@ async function lookAhead() {
     const line = (change) => make("li", { class: change.member ? "entered" : "left" }, make("span", { class: "sign", "aria-hidden": "true" }),
       make("span", {}, change.member ? "enters " : "leaves ", name(change), make("span", { class: "dim" }, ` at ${change.told}`)));
     const told = changes.length ? [make("ol", { class: "feed" }, changes.map(line)), make("p", { class: "dim" }, `If nothing else is written; times of ${zone}.`)]
-      : [make("p", {}, "Time alone changes none of its segments.")];
+      : [make("p", {}, out ? "Time alone changes none of the segments that were looked at." : "Time alone changes none of its segments.")];
     if (more) told.push(make("p", { class: "dim" }, `${more} later changes are not shown.`));
-    if (out) told.push(make("p", { class: "dim" }, `${looked} segments were looked at, those that hold it first; ${out} were not.`));
+    if (out) told.push(make("p", { class: "dim" }, `${looked} segments were looked at, those that hold it first; ${out} were not, or not to the end.`));
     place.replaceChildren(...told);
   } catch (error) {
     place.replaceChildren(make("p", { class: "problem" }, error.message));
