@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -78,7 +78,26 @@ impl Shelf for Files {
 fn files(dir: &Path) -> Result<RollingFileAppender, Failure> {
     let files = RollingFileAppender::builder().rotation(Rotation::DAILY);
     let files = files.filename_prefix(PREFIX).filename_suffix(SUFFIX).build(dir);
-    files.map_err(|error| Failure::operator(format!("{}: {error}", dir.display())))
+    let failed = |error: &dyn std::fmt::Display| Failure::operator(format!("{}: {error}", dir.display()));
+    let files = files.map_err(|error| failed(&error))?;
+    mend(dir).map_err(|error| failed(&error))?;
+    Ok(files)
+}
+
+/// Ends a line of today that broke off in another process, as on a full disk, so that it does not spoil the next one.
+fn mend(dir: &Path) -> io::Result<()> {
+    let now = system_now().to_string();
+    let name = format!("{PREFIX}.{}.{SUFFIX}", now.get(..10).unwrap_or_default());
+    let mut file = match File::options().read(true).append(true).open(dir.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
 /// The files of so many days. Which day one is of is told by its name alone: when a file was made is another thing once
@@ -169,5 +188,24 @@ mod tests {
         audit.record(&Deed::typed("createKey", Outcome::Done));
         let text: String = there().iter().map(|name| fs::read_to_string(dir.join(name)).unwrap()).collect();
         assert!(text.contains("createKey"), "{text}");
+    }
+
+    #[test]
+    fn a_line_that_broke_off_before_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let log = AuditLog { audit_log: Some(dir.to_owned()), audit_days: 1 };
+        let text = || {
+            let files = fs::read_dir(dir).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+            files.collect::<String>()
+        };
+        log.open().unwrap().record(&Deed::typed("createKey", Outcome::Done));
+        let whole = text();
+        // Midnight may pass meanwhile; then there is nothing to mend.
+        let file = fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+        fs::write(&file, format!("{whole}{{\"at\":\"20")).unwrap();
+        log.open().unwrap().record(&Deed::typed("revokeKey", Outcome::Done));
+        let told: Vec<_> = text().lines().map(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).collect();
+        assert_eq!(told, [true, false, true], "{}", text());
     }
 }

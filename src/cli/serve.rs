@@ -281,8 +281,10 @@ pub fn serve(
         ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
     };
     server.run(app, web::router);
+    // First the data: the disk of the audit log may hang.
+    let closed = db.close();
     audit.finish();
-    db.close()?;
+    closed?;
     eprintln!("stopped: the log is sealed, nothing is lost");
     Ok(())
 }

@@ -9,7 +9,7 @@ impl<T: Read + Seek + Send> Pages for T {}
 
 /// How much is read at once.
 const BLOCK: usize = 64 << 10;
-/// How long a line may be; of a longer one only its end is given. Units: bytes.
+/// How long a line may be; of a longer one only a part is given. Units: bytes.
 const LINE_MAX: usize = 64 << 10;
 
 /// One line.

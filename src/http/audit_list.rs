@@ -1,7 +1,7 @@
 //! `GET /v1/audit`: the audit log a page at a time, from either end. A page looks through so much of it and no more, and
 //! goes on where it stopped.
 
-use std::io;
+use std::io::{self, SeekFrom};
 
 use axum::{
     extract::State,
@@ -116,7 +116,8 @@ impl Asked {
         })
     }
 
-    /// The days to look at, in order. A line may be written a moment after its instant, on the day after.
+    /// The days to look at, in order. A line may be written a moment after its instant, on the day after; where a day's
+    /// file could not be made, its lines stand in that of the day before.
     fn days(&self, shelf: &dyn Shelf) -> Result<Vec<Day>, Problem> {
         let day = |at: Timestamp| Day(i32::try_from(at.0.div_euclid(86_400_000)).unwrap_or(i32::MAX));
         let mut days = shelf.days().map_err(unreadable)?;
@@ -125,7 +126,7 @@ impl Asked {
         {
             return Err(gone());
         }
-        days.retain(|known| self.since.is_none_or(|since| *known >= day(since)));
+        days.retain(|known| self.since.is_none_or(|since| *known >= day(since).plus_days(-1)));
         days.retain(|known| self.until.is_none_or(|until| *known <= day(until).plus_days(1)));
         if self.is_back {
             days.reverse();
@@ -139,8 +140,9 @@ impl Asked {
     fn find(&self, shelf: &dyn Shelf) -> Result<Found, Problem> {
         let (mut found, mut looked) = (Found::default(), 0);
         for day in self.days(shelf)? {
-            let Some(file) = shelf.open(day).map_err(unreadable)? else { continue };
-            let at = self.after.filter(|after| after.day == day).map(|after| after.at);
+            let Some(mut file) = shelf.open(day).map_err(unreadable)? else { continue };
+            let end = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
+            let at = self.after.filter(|after| after.day == day).map(|after| after.at.min(end));
             let lines = if self.is_back { Lines::backward(file, at) } else { Ok(Lines::onward(file, at.unwrap_or(0))) };
             let mut lines = lines.map_err(unreadable)?;
             while let Some(line) = lines.more().map_err(unreadable)? {

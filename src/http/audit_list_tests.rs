@@ -67,6 +67,28 @@ fn papers() -> Papers {
 }
 
 #[test]
+fn a_place_past_the_end_of_a_real_file_is_the_end() {
+    struct OneFile(tempfile::TempDir);
+    impl Shelf for OneFile {
+        fn days(&self) -> io::Result<Vec<Day>> {
+            Ok(vec![Day::parse("2026-05-02").unwrap()])
+        }
+
+        fn open(&self, _: Day) -> io::Result<Option<Box<dyn Pages>>> {
+            Ok(Some(Box::new(std::fs::File::open(self.0.path().join("log"))?)))
+        }
+    }
+    let shelf = OneFile(tempfile::tempdir().unwrap());
+    let line = json!({"at": "2026-05-02T00:00:00Z", "action": "snapshot"});
+    std::fs::write(shelf.0.path().join("log"), format!("{line}\n")).unwrap();
+    for (order, found) in [("oldest", 0), ("newest", 1)] {
+        let query = format!("/v1/audit?order={order}&after=2026-05-02.{}", u64::MAX);
+        let page = Asked::read(&query.parse().unwrap()).unwrap().find(&shelf).unwrap();
+        assert_eq!(page.entries.len(), found, "{order}");
+    }
+}
+
+#[test]
 fn pages_go_on_from_either_end() {
     let papers = papers();
     let on: Vec<u64> = (0..300).collect();

@@ -44,8 +44,8 @@ impl Default for Strangers {
     }
 }
 
-/// The room of one body.
-struct Place {
+/// The room of one body, to be held until it is known whom it is from: what it is parsed into is larger by far.
+pub struct Place {
     from: Option<IpAddr>,
     held: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
     _permit: OwnedSemaphorePermit,
@@ -69,14 +69,14 @@ impl Strangers {
     ///
     /// Errors: 408 for one that comes too slowly, 413, 503 when too many come already, and as those of
     /// [`body::bytes()`].
-    pub async fn read(&self, app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    pub async fn read(&self, app: &App, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Option<Place>), Problem> {
         match timeout(WAIT, self.whole(app, headers, body)).await {
             Ok(bytes) => bytes,
             Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly")),
         }
     }
 
-    async fn whole(&self, app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    async fn whole(&self, app: &App, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Option<Place>), Problem> {
         let is_plain = headers.get(header::CONTENT_ENCODING).is_none();
         let mut stream = body.into_data_stream();
         let (begun, is_all) = begin(&mut stream).await?;
@@ -86,7 +86,7 @@ impl Strangers {
         let is_known = !is_short && shown(headers, begun).await?.is_some_and(|key| access::may_track(app, &key));
         let place = if is_short || is_known { None } else { Some(self.place(access::from(headers))) };
         match place.transpose() {
-            Ok(_place) => body::bytes_within(headers, rest, BYTES_MAX).await,
+            Ok(place) => Ok((body::bytes_within(headers, rest, BYTES_MAX).await?, place)),
             Err(problem) => {
                 body::pass_over(rest).await;
                 Err(problem)

@@ -134,8 +134,10 @@ async fn granted(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Resul
             return Err(problem);
         }
     }
-    let bytes = app.strangers.read(app, headers, body).await?;
+    let (bytes, place) = app.strangers.read(app, headers, body).await?;
     let (bytes, key) = body::blocking(move || {
+        // Held while it is parsed, also when nobody waits any more.
+        let _place = place;
         let key = match body::parse(&bytes).ok().as_ref().and_then(|body| body.get("writeKey")) {
             Some(Json::Text(key)) => Some(key.clone()),
             _ => None,

@@ -169,6 +169,8 @@ fn middle(mut waits: Vec<Duration>) -> Duration {
 
 #[test]
 fn a_good_client_waits_no_longer_beside_hundreds_that_hold_on() {
+    // Both ends of the listener's connections are in this process, beside those of other tests.
+    throng::db::open_files::allow_open_files(4_096).expect("the system allows so many open files");
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &[]);
     server.ok("PATCH", "/v1/schema", json!({"properties": {"lead_score": {"type": "number"}}}));
@@ -185,8 +187,12 @@ fn a_good_client_waits_no_longer_beside_hundreds_that_hold_on() {
         waits[usize::from(is_beside)].push(p99(&server));
         least = least.min(swarm.open());
     }
+    // By pairs of rounds, so that load that comes or goes meanwhile spoils one of them.
+    let pairs = waits[0].iter().zip(&waits[1]);
+    let mut ratios: Vec<f64> = pairs.map(|(alone, beside)| beside.as_secs_f64() / alone.as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    let times = ratios[ROUNDS / 2];
     let [alone, beside] = waits.map(middle);
-    let times = beside.as_secs_f64() / alone.as_secs_f64();
     println!(
         "{least} hostile connections or more; p99 {alone:?} alone, {beside:?} beside them: {times:.2} times as long"
     );

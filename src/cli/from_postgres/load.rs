@@ -107,9 +107,8 @@ impl Source {
 fn checked(name: &str) -> Result<&str, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('.') || !name.chars().all(plain) {
-        let told =
-            format!("--name is 1 to {NAME_BYTES_MAX} letters, digits, \"-\", \"_\" and \".\", none of them at first");
-        return Err(Failure::caller(told.replace("none of them", "no \".\"")));
+        let told = "letters, digits, \"-\", \"_\" and \".\", and does not begin with \".\"";
+        return Err(Failure::caller(format!("--name is 1 to {NAME_BYTES_MAX} {told}")));
     }
     Ok(name)
 }
