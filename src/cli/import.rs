@@ -139,7 +139,7 @@ impl Import {
         let watch = Stopwatch::start();
         let (outcome, target) = self.source.import(self.write_mode(), &self.target)?;
         self.tell(&outcome.from, "row", &outcome.answer, watch)?;
-        outcome.notes.iter().filter(|_| !self.json).for_each(|note| eprintln!("  {note}"));
+        outcome.notes.iter().for_each(|note| eprintln!("  {note}"));
         match outcome.broken {
             Some(failure) => Err(failure),
             None => self.finish(&target, outcome.answer["rejected"].as_u64().unwrap_or(0)),

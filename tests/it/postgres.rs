@@ -69,7 +69,8 @@ fn users(rows: &[(&str, Option<&str>, i64)]) -> Table {
 
 /// The one file of marks in a folder.
 fn kept(folder: &Path) -> (PathBuf, Value) {
-    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let is_mark = |path: &PathBuf| path.extension().is_none_or(|end| end != "lock");
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(is_mark).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     (files[0].clone(), serde_json::from_slice(&fs::read(&files[0]).unwrap()).unwrap())
 }
@@ -222,9 +223,19 @@ fn marks_of_other_imports_and_databases_are_refused() {
     };
     assert_eq!(run(SQL, &[]).0, 0);
     assert!(at.join("throng-data/imports/crm").exists());
+    // The same text gives other rows to another role, or by another path.
+    let by_path = format!("{}?options=-c%20search_path%3Dtenant", server.url());
+    let told = ["--sql", SQL, "--watermark", "version", "--name", "crm"];
+    let (code, _, err) = import(at, &by_path, &told);
+    assert!(code == 2 && err.contains("role or options is not that of the last run"), "{err}");
     let other = "SELECT key, plan, version FROM users WHERE version > 0";
     let (code, _, err) = run(other, &[]);
-    assert!(code == 2 && err.contains("the query is another one") && err.contains("--since '1'"), "{err}");
+    assert!(
+        code == 2
+            && err.contains("the query, role or options is not that of the last run")
+            && err.contains("--since '1'"),
+        "{err}"
+    );
     assert_eq!(run(&format!("{SQL};\n"), &[]).0, 0, "a semicolon at the end is no other query");
     assert_eq!(run(other, &["--since", "1"]).0, 0);
     assert_eq!(run(other, &[]).0, 0);
@@ -238,6 +249,58 @@ fn marks_of_other_imports_and_databases_are_refused() {
         let (code, _, err) = import(at, &server.url(), &told);
         assert!(code == 2 && err.contains("--name is 1 to"), "{name}: {err}");
     }
+}
+
+#[test]
+fn rows_that_the_target_refuses_keep_no_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let server = Postgres::start(users(&[("u-1", None, 1), ("u-2", None, 2)]));
+    let served = at.join("served");
+    let made = |scopes: &[&str]| {
+        let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
+        let output = Command::new(env!("CARGO_BIN_EXE_throng"))
+            .args(["key", "create", "--name", "a test"])
+            .args(scopes)
+            .env("THRONG_DATA", &served)
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (read, write) = (made(&["read"]), made(&["read", "write"]));
+    let throng = Server::start(&served, &["--clock", CLOCK]);
+    let run = |key: &str| {
+        let told = ["--sql", SQL, "--watermark", "version", "--state", "mark", "--url", &throng.url, "--key", key];
+        import(at, &server.url(), &told)
+    };
+    let (code, out, err) = run(&read);
+    assert!(code != 0 && !at.join("mark").exists(), "a mark was kept of rows that were refused: {out}{err}");
+    let (code, out, err) = run(&write);
+    assert!(code == 0 && out.contains("2 created") && at.join("mark").exists(), "{out}{err}");
+}
+
+#[test]
+fn events_that_may_come_again_need_an_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let row = |id: Option<&str>, version: i64| vec![id.and_then(text), text("u-1"), text("seen"), int8(version)];
+    let server = Postgres::start(Table {
+        columns: vec![("id", TEXT), ("contact", TEXT), ("event", TEXT), ("version", INT8)],
+        rows: vec![row(Some("e-1"), 1), row(None, 2)],
+        marked_by: 3,
+        ..Table::default()
+    });
+    let sql = "SELECT id, contact, event, version FROM seen";
+    let run = || import(at, &server.url(), &["--sql", sql, "--rows", "events", "--watermark", "version", "--restart"]);
+    for told in ["1 accepted", "1 duplicates"] {
+        let (code, out, err) = run();
+        assert!(code == 2 && err.contains("row 2 /id: column \"id\" is NULL"), "{out}{err}");
+        assert!(out.contains(told), "{out}");
+    }
+    // After a run from a mark, what was refused is read again from the first row of that run.
+    let (_, _, err) = import(at, &server.url(), &["--sql", sql, "--rows", "events", "--watermark", "version"]);
+    assert!(err.contains("--since '2' reads it again"), "{err}");
 }
 
 #[test]

@@ -38,14 +38,14 @@ impl Address {
             return Err(Failure::caller("--from wants an address such as postgres://USER@HOST:5432/DATABASE"));
         }
         let (place, asked) = url.split_once('?').unwrap_or((url, ""));
-        let (mut theirs, mut mode, mut passfile) = (Vec::new(), None, None);
+        let (mut theirs, mut mode, mut passfile, mut by_system) = (Vec::new(), None, None, false);
         let mut certificates = Certificates::default();
         for pair in asked.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
             match key {
                 "sslmode" => mode = Some(value),
-                "sslrootcert" if value == "system" => certificates.authorities = None,
+                "sslrootcert" if value == "system" => (certificates.authorities, by_system) = (None, true),
                 "sslrootcert" => certificates.authorities = Some(value.into()),
                 "sslcert" => certificates.own = Some(value.into()),
                 "sslkey" => certificates.key = Some(value.into()),
@@ -54,12 +54,21 @@ impl Address {
             }
         }
         let wrong = |why: &str| Failure::caller(format!("the address after --from: {why}"));
+        // Those authorities vouch for anybody, so nothing but the host's own name says who answers; so does `libpq`.
+        if by_system && !matches!(mode.as_deref(), None | Some("verify-full")) {
+            return Err(wrong("sslrootcert=system wants sslmode=verify-full"));
+        }
+        let mode = mode.or_else(|| by_system.then(|| "verify-full".to_owned()));
         let (trust, ssl) = Trust::of(mode.as_deref(), certificates.authorities.is_some()).map_err(|why| wrong(&why))?;
         let plain = if theirs.is_empty() { place.to_owned() } else { format!("{place}?{}", theirs.join("&")) };
         let mut config: Config = plain.parse().map_err(|error| wrong(&chain(&error)))?;
         config.ssl_mode(ssl);
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(wrong("it names no host"));
+        }
+        // The library ends the password at the first one, and what follows would be told as the host.
+        if config.get_hosts().iter().any(|at| matches!(at, Host::Tcp(name) if name.contains('@'))) {
+            return Err(wrong("an @ in the user or the password is written %40"));
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
@@ -89,7 +98,7 @@ impl Address {
             self.config.password(password);
             return Ok(());
         }
-        let named = passfile.or_else(|| variable("PGPASSFILE").map(PathBuf::from));
+        let named = passfile.or_else(|| variable("PGPASSFILE").filter(|file| !file.is_empty()).map(PathBuf::from));
         let is_named = named.is_some();
         let Some(file) = named.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".pgpass"))) else {
             return Ok(());

@@ -22,6 +22,7 @@ fn addresses_say_where_and_how_safely() {
         ("sslmode=require&sslrootcert=ca.pem", Trust::Vouched, SslMode::Require),
         ("sslmode=verify-ca", Trust::Vouched, SslMode::Require),
         ("sslmode=verify-full&sslrootcert=system", Trust::Host, SslMode::Require),
+        ("sslrootcert=system", Trust::Host, SslMode::Require),
     ] {
         let address = parse(&format!("postgresql://db/shop?{mode}")).unwrap();
         assert_eq!((address.trust, address.config.get_ssl_mode()), (trust, ssl), "{mode}");
@@ -41,6 +42,8 @@ fn a_wrong_address_is_told_without_its_password() {
         ("postgres://u:s3cret@db/shop?schema=public", "schema"),
         ("postgres://u:s3cret@db:port/shop", "port"),
         ("postgres://u:s3cret@/shop", "names no host"),
+        ("postgres://u:p@s3cret@db/shop", "%40"),
+        ("postgres://u:s3cret@db/shop?sslmode=require&sslrootcert=system", "verify-full"),
         ("postgres://", "names no host"),
     ] {
         let told = parse(url).err().unwrap_or_default();

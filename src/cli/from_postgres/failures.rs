@@ -35,7 +35,9 @@ pub(super) fn refused(shown: &str, error: &postgres::Error, query: &Query) -> Fa
         }
     }
     // What the server ends, or what it has no room for, is nothing that the query could mend.
-    let is_operators = ["08", "53", "57", "58", "XX"].iter().any(|class| refused.code().code().starts_with(class));
+    // Nor is what another transaction stands in the way of: a standby cancels long readers so.
+    let classes = ["08", "25P", "40", "53", "55", "57", "58", "XX"];
+    let is_operators = classes.iter().any(|class| refused.code().code().starts_with(class));
     if is_operators { Failure::operator(message) } else { Failure::caller(message) }
 }
 

@@ -53,9 +53,10 @@ impl Source {
             (None, Some(book)) => book.start(),
             (None, None) => Start::First,
         };
-        let query = marker.as_ref().map_or_else(|| Query::plain(&sql), |marker| marker.query(&sql, &start));
         let zone = Zone::named(status["time_zone"].as_str().unwrap_or("UTC"));
         let zone = zone.map_err(|error| Failure::operator(error.to_string()))?;
+        let query =
+            marker.as_ref().map_or_else(|| Query::plain(&sql), |marker| marker.query(&sql, &start, zone.name()));
         let plan = Plan { columns, rows: self.rows, nulls: self.nulls, zone, marker };
         let nexts = session.start(query, plan)?;
         let load = Load { target: &target, path: self.path(mode), now, book, total: Total::default() };
@@ -85,9 +86,12 @@ impl Source {
             (Rows::Contacts, Nulls::Remove) => "contacts",
             (Rows::Contacts, Nulls::Keep) => "contacts, nulls kept",
         };
+        // Who asks, and with which settings, decides what the same text gives: `search_path`, row security.
+        let config = &address.config;
+        let (role, options) = (config.get_user().unwrap_or_default(), config.get_options().unwrap_or_default());
         let identity = Identity {
             from: address.shown.clone(),
-            query: hashed(&[sql, rows]),
+            query: hashed(&[sql, rows, role, options]),
             watermark: marker.column.clone(),
             ty: marker.ty().to_owned(),
         };
@@ -147,6 +151,8 @@ struct Total {
     errors: Vec<Value>,
     lsn: u64,
     unmarked: u64,
+    /// The first mark that was read.
+    first: Option<String>,
     mark: Option<String>,
 }
 
@@ -186,12 +192,17 @@ impl Load<'_> {
                 .call("POST", &self.path, Some("application/x-ndjson"), body)?
                 .read_to_end(&mut text)
                 .map_err(|error| Failure::operator(format!("the answer broke off: {error}")))?;
-            let answer = serde_json::from_slice(&text).map_err(|error| Failure::operator(error.to_string()))?;
+            let answer: Value = serde_json::from_slice(&text)
+                .map_err(|error| Failure::operator(format!("the answer is not JSON: {error}")))?;
+            if answer["accepted"].as_u64().is_none() {
+                return Err(Failure::operator("the answer is not that of an import"));
+            }
             self.total.add(&slice.settle(answer));
         } else {
             self.total.lsn = self.total.lsn.max(self.now.lsn);
         }
         self.total.unmarked += slice.unmarked;
+        self.total.first = self.total.first.take().or_else(|| slice.first.take());
         if let (Some(book), Some(mark)) = (&mut self.book, &slice.mark) {
             if self.total.mark.as_ref() != Some(mark) {
                 book.keep(mark, Position { lsn: self.total.lsn, ..self.now.clone() })?;
@@ -213,9 +224,10 @@ impl Load<'_> {
             notes.push(format!("{} rows {told}", show::grouped(self.total.unmarked)));
         }
         if self.total.count("rejected") > 0 {
-            let again = match start {
-                Start::First => "--restart".to_owned(),
-                Start::Kept(mark) | Start::Named(mark) => format!("--since '{mark}'"),
+            // Not from the mark of the last run on: this one began before it, by the overlap.
+            let again = match (start, &self.total.first) {
+                (Start::Kept(_) | Start::Named(_), Some(first)) => format!("--since '{first}'"),
+                _ => "--restart".to_owned(),
             };
             notes.push(format!("the mark has passed what was refused: once that is mended, {again} reads it again"));
         }

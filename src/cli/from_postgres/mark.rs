@@ -1,7 +1,7 @@
 //! How far an import came: the mark in a small file, replaced whole once the rows up to it are on disk.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -74,6 +74,8 @@ pub(super) struct Book {
     identity: Identity,
     /// What the last run kept, if it counts.
     last: Option<String>,
+    /// Held while an import runs: of two at once one would write older rows over newer ones.
+    _lock: File,
 }
 
 /// A hash of texts, for names and comparisons.
@@ -84,9 +86,10 @@ pub(super) fn hashed(parts: &[&str]) -> String {
 impl Book {
     /// Opens the file; `now` is where our database is. Without `looks` what is in it does not count.
     ///
-    /// Errors: a file that cannot be read; a mark of another import, or of rows that our database does not have.
+    /// Errors: another run that is under way; a file that cannot be read; a mark of another import, or of rows that our database does not have.
     pub(super) fn open(path: PathBuf, identity: Identity, now: &Position, looks: bool) -> Result<Book, Failure> {
-        let book = |last| Book { path: path.clone(), identity: identity.clone(), last };
+        let lock = locked(&path)?;
+        let book = |last| Book { path: path.clone(), identity: identity.clone(), last, _lock: lock };
         if !looks {
             return Ok(book(None));
         }
@@ -107,11 +110,11 @@ impl Book {
         let goes_on = format!("{ways}, --since '{}' goes on", kept.mark);
         let differs = [
             ("address", kept.identity.from != identity.from),
-            ("query", kept.identity.query != identity.query),
+            ("query, role or options", kept.identity.query != identity.query),
             ("watermark", (&kept.identity.watermark, &kept.identity.ty) != (&identity.watermark, &identity.ty)),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            let told = format!("the {what} is another one than at the last run of this import ({shown})");
+            let told = format!("the {what} is not that of the last run of this import ({shown})");
             return Err(Failure::caller(format!("{told}: {goes_on}; --name makes it an import of its own")));
         }
         if kept.position.database != now.database || kept.position.lsn > now.lsn {
@@ -149,8 +152,7 @@ impl Book {
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // Two runs at a time must not write into one.
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let beside = hidden(path, "tmp");
     let written =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).and_then(|mut file| {
             file.write_all(bytes)?;
@@ -163,4 +165,25 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// A file beside another one, for this program alone.
+fn hidden(path: &Path, what: &str) -> PathBuf {
+    path.with_file_name(format!(".{}.{what}", path.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+fn locked(path: &Path) -> Result<File, Failure> {
+    let beside = hidden(path, "lock");
+    let failed = |error: io::Error| Failure::operator(format!("{}: {error}", beside.display()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::operator(format!("another run of this import is under way ({})", path.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }

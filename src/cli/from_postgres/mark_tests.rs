@@ -30,11 +30,18 @@ fn a_mark_is_kept_whole_and_found_again() {
         book.keep(mark, at(9)).unwrap();
     }
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    let beside = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut beside: Vec<_> = beside.collect();
+    beside.sort();
+    assert_eq!(beside, [".crm.v1.lock", "crm.v1"], "nothing else is left beside it");
+    let told = Book::open(path.clone(), identity(), &at(9), true).err().unwrap().message;
+    assert!(told.contains("another run of this import is under way"), "{told}");
+    drop(book);
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("SELECT"), "{text}");
     let again = Book::open(path.clone(), identity(), &at(9), true).unwrap();
     assert_eq!(again.start(), Start::Kept("2026-05-02T00:00:00.000002Z".into()));
+    drop(again);
     assert_eq!(Book::open(path, identity(), &at(9), false).unwrap().start(), Start::First);
 }
 
@@ -47,10 +54,13 @@ fn a_mark_of_something_else_is_refused_with_both_ways_out() {
         Book::open(path.clone(), identity, &now, true).map(|book| book.start()).map_err(|failure| failure.message)
     };
     for (other, why) in [
-        (Identity { from: "other:5432/shop".into(), ..identity() }, "the address is another one"),
-        (Identity { query: hashed(&["SELECT 2", "contacts"]), ..identity() }, "the query is another one"),
-        (Identity { watermark: "id".into(), ..identity() }, "the watermark is another one"),
-        (Identity { ty: "date".into(), ..identity() }, "the watermark is another one"),
+        (Identity { from: "other:5432/shop".into(), ..identity() }, "the address is not that of the last run"),
+        (
+            Identity { query: hashed(&["SELECT 2", "contacts"]), ..identity() },
+            "the query, role or options is not that of the last run",
+        ),
+        (Identity { watermark: "id".into(), ..identity() }, "the watermark is not that of the last run"),
+        (Identity { ty: "date".into(), ..identity() }, "the watermark is not that of the last run"),
     ] {
         let told = open(other, at(9)).unwrap_err();
         assert!(told.contains(why) && told.contains("--restart") && told.contains("--since '41'"), "{told}");
@@ -76,9 +86,11 @@ fn a_mark_of_something_else_is_refused_with_both_ways_out() {
 #[test]
 fn a_mark_that_cannot_be_written_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("file"), "").unwrap();
-    // Its folder is a file.
-    let mut book = Book::open(folder.path().join("file/crm"), identity(), &at(1), false).unwrap();
+    let home = folder.path().join("home");
+    let mut book = Book::open(home.join("crm"), identity(), &at(1), false).unwrap();
+    // Its folder becomes a file.
+    fs::remove_dir_all(&home).unwrap();
+    fs::write(&home, "").unwrap();
     let told = book.keep("1", at(2)).unwrap_err().message;
     assert!(told.contains("the rows are in"), "{told}");
 }

@@ -98,10 +98,11 @@ impl Marker {
     /// The query from a start on, in order; its last column is the mark of a row as a text that no setting changes.
     ///
     /// Rows without a value come last and every time: what they will be is not known. A time that lies ahead marks the
-    /// present, or all rows until then would be missed.
-    pub(super) fn query(&self, sql: &str, start: &Start) -> Query {
+    /// present, or all rows until then would be missed; where a time or date is without a zone that is the present of
+    /// `zone`, in which such values are read.
+    pub(super) fn query(&self, sql: &str, start: &Start, zone: &str) -> Query {
         let column = format!("{ALIAS}.{}", quoted(&self.column));
-        let head = format!("SELECT {ALIAS}.*, {} FROM (\n", self.printed(&column));
+        let head = format!("SELECT {ALIAS}.*, {} FROM (\n", self.printed(&column, zone));
         let (bound, mark) = match start {
             Start::First => (None, None),
             Start::Kept(mark) => (Some(self.bound(self.overlap)), Some(mark.clone())),
@@ -117,9 +118,9 @@ impl Marker {
         !mark.is_empty() && (self.kind != Kind::Numeric || !mark.contains(|c: char| c.is_ascii_alphabetic()))
     }
 
-    fn printed(&self, column: &str) -> String {
+    fn printed(&self, column: &str, zone: &str) -> String {
         let at_most = |now: &str| format!("CASE WHEN {column} > {now} THEN {now} ELSE {column} END");
-        let utc = "pg_catalog.timezone('UTC', pg_catalog.now())";
+        let here = format!("pg_catalog.timezone('{zone}', pg_catalog.now())");
         match self.kind {
             Kind::Instant => {
                 let instant = at_most("pg_catalog.now()");
@@ -127,9 +128,9 @@ impl Marker {
                     "pg_catalog.to_char(pg_catalog.timezone('UTC', {instant}), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
                 )
             }
-            Kind::Wall => format!("pg_catalog.to_char({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')", at_most(utc)),
+            Kind::Wall => format!("pg_catalog.to_char({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')", at_most(&here)),
             Kind::Day => {
-                let day = at_most(&format!("CAST({utc} AS date)"));
+                let day = at_most(&format!("CAST({here} AS date)"));
                 format!("pg_catalog.to_char({day}, 'YYYY-MM-DD')")
             }
             Kind::Whole(_) | Kind::Numeric => format!("CAST({column} AS text)"),
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_query_is_wrapped_so_that_nothing_in_it_counts() {
         let marker = Marker::find(&all(), "changed \"ON\"", Some("2d")).unwrap();
-        let query = marker.query("SELECT 1 -- of all", &Start::Kept("2026-05-01".into()));
+        let query = marker.query("SELECT 1 -- of all", &Start::Kept("2026-05-01".into()), "Europe/Berlin");
         let column = "rows_of_the_query.\"Changed \"\"on\"\"\"";
         let end = format!(
             "FROM (\nSELECT 1 -- of all\n) AS rows_of_the_query \
@@ -212,14 +213,15 @@ mod tests {
         assert!(query.text.ends_with(&end), "{}", query.text);
         assert_eq!(query.text.chars().skip(query.before).take(8).collect::<String>(), "SELECT 1");
         assert_eq!(query.mark.as_deref(), Some("2026-05-01"));
-        let first = marker.query("SELECT 1", &Start::First);
+        assert!(query.text.contains("CAST(pg_catalog.timezone('Europe/Berlin', pg_catalog.now()) AS date)"));
+        let first = marker.query("SELECT 1", &Start::First, "UTC");
         assert!(first.mark.is_none() && !first.text.contains("$1") && first.text.contains("ORDER BY"));
     }
 
     #[test]
     fn what_is_read_again_is_told_in_the_units_of_the_column() {
         let bound = |name: &str, overlap: Option<&str>, start: Start| {
-            Marker::find(&all(), name, overlap).map(|marker| marker.query("SELECT 1", &start).text)
+            Marker::find(&all(), name, overlap).map(|marker| marker.query("SELECT 1", &start, "UTC").text)
         };
         let kept = || Start::Kept("1".into());
         assert!(bound("updated_at", None, kept()).unwrap().contains("AS timestamptz) - interval '300 seconds'"));

@@ -64,6 +64,8 @@ pub(super) struct Slice {
     pub(super) faults: Vec<Fault>,
     /// How many have a fault, told or not.
     pub(super) rejected: u64,
+    /// The first mark of the slice.
+    pub(super) first: Option<String>,
     /// The greatest mark so far.
     pub(super) mark: Option<String>,
     /// How many have none.
@@ -187,7 +189,10 @@ impl Slice {
         self.body.push(b'\n');
         if let Some(marker) = &plan.marker {
             match row.try_get::<_, Option<&str>>(plan.columns.len())? {
-                Some(mark) if marker.is_mark(mark) => self.mark = Some(mark.to_owned()),
+                Some(mark) if marker.is_mark(mark) => {
+                    self.first.get_or_insert_with(|| mark.to_owned());
+                    self.mark = Some(mark.to_owned());
+                }
                 Some(_) => {}
                 None => self.unmarked += 1,
             }
@@ -211,6 +216,11 @@ impl Slice {
 }
 
 impl Plan {
+    /// Whether the same event may come more than once.
+    fn is_read_again(&self) -> bool {
+        self.rows == Rows::Events && self.marker.is_some()
+    }
+
     /// The row as the object that it would be in a file.
     fn object(&self, row: &Row) -> Result<Result<Json, Fault>, postgres::Error> {
         if row.raw_size_bytes() > limits::LINE_BYTES_MAX {
@@ -222,6 +232,10 @@ impl Plan {
             let Raw(raw) = match row.try_get::<_, Option<Raw<'_>>>(place)? {
                 Some(raw) => raw,
                 None => {
+                    if self.is_read_again() && column.role == Role::Key && column.name == "id" {
+                        let told = "is NULL; by a watermark rows are read more than once, and an event counts once only under an id";
+                        return Ok(Err(column.fault(told)));
+                    }
                     // A property of an event is not there without a value; a contact without a key is told as such.
                     if self.rows == Rows::Contacts && self.nulls == Nulls::Remove && column.role == Role::Property {
                         members.push((column.name.clone(), Json::Null));
