@@ -54,6 +54,8 @@ mod image_tests;
 #[cfg(test)]
 mod planted_tests;
 #[cfg(test)]
+mod read_tests;
+#[cfg(test)]
 mod scheduled;
 #[cfg(test)]
 mod spool_tests;
