@@ -64,19 +64,23 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.port, self.prefix = port, f"c{cut}-{number}"
         self.asked, self.acknowledged = asked, []
+        # What ended it.
+        self.told = None
 
     def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         for n in range(1_000_000):
             key = f"{self.prefix}-{n}"
             event = {"contact": key, "event": "purchase", "properties": {"amount": 1}}
             body = json.dumps([{**event, "id": f"{key}-a"}, {**event, "id": f"{key}-b"}])
             self.asked.add(key)
             try:
-                status, _ = call(connection, "POST", "/v1/events", body)
-            except (OSError, http.client.HTTPException):
+                status, text = call(connection, "POST", "/v1/events", body)
+            except (OSError, http.client.HTTPException) as error:
+                self.told = repr(error)
                 return
             if status != 200:
+                self.told = f"{status} {text.decode(errors='replace')}"
                 return
             self.acknowledged.append(key)
 
