@@ -60,7 +60,7 @@ fn nothing_acknowledged_is_lost_to_kill() {
     }
     let Tally { acknowledged, cut, cut_and_done, in_snapshot, in_import, half_imports, snapshots } = tally;
     println!(
-        "kill -9: seeds {seed}..{}, {cycles} cycles; acknowledged {acknowledged:?}, {snapshots} snapshots; under way \
+        "kill -9, seed {seed}: {cycles} cycles up to seed {}, acknowledged {acknowledged:?}, {snapshots} snapshots; under way \
          {cut}, of them done {cut_and_done}; cut in a snapshot {in_snapshot}, in an import {in_import}, of them \
          {half_imports} between its batches; 0 lost, 0 invented, 0 half there; next THRONG_KILL_SEED={}",
         seed + cycles,

@@ -95,8 +95,8 @@ fn two_hundred_thousand_rules_answer_as_sqlite_does() {
     }
     let Tally { rules, dividing, deepest, slips, seen, kinds } = sum;
     println!(
-        "{rules} rules, {dividing} dividing, depth {deepest}, worlds {first}..{}; of {slips} misread on purpose {seen} \
-         told so",
+        "seed {first}: {rules} rules, {dividing} dividing, depth {deepest}, worlds up to {}; of {slips} misread on \
+         purpose {seen} told so",
         first + worlds
     );
     kinds.iter().for_each(|(kind, count)| println!("{count:>9} {kind}"));
