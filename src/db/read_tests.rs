@@ -49,7 +49,7 @@ const HOT: i64 = 50;
 
 #[test]
 fn every_answer_is_as_of_the_write_it_names_in_any_order() {
-    let (seed, count) = (asked("THRONG_READS_SEED", 1), asked("THRONG_READS", 10_000));
+    let (seed, count) = (asked("THRONG_READS_SEED", 1), asked("THRONG_READS", 30_000));
     let [tried, answers, stops] = on_all_cores(count.div_ceil(HISTORIES) as usize, &|number| {
         let seed = seed * 1_000_000_007 + number as u64;
         let told: Arc<[AtomicU64; 3]> = Arc::default();

@@ -137,7 +137,7 @@ fn workloads_by_chance_survive_a_power_cut_at_every_change_of_their_last_step() 
         let seed = seed * 1_000_000_007 + number as u64;
         sweep(&chance_workload(&mut Dice(seed)), seed)
     });
-    println!("seed {seed}: {count} workloads, {} power cuts, {} with a snapshot on its way", sums[0], sums[1]);
+    println!("seed {seed}: {} power cuts of {count} workloads, {} with a snapshot on its way", sums[0], sums[1]);
     assert!(sums[0] >= count * 50, "{sums:?}");
     assert!(sums[1] * 2 >= sums[0], "a snapshot is on its way in at least half of the cuts: {sums:?}");
 }

@@ -106,6 +106,8 @@ pub fn read_backwards(file: &dyn DiskFile) -> io::Result<Bytes> {
         .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than memory can be"))?;
     let mut buffer = AlignedBuffer::zeroed(size);
     let bytes = buffer.bytes_mut();
+    // Read ahead once, or a medium that nothing is remembered of is asked for each step by itself.
+    read_exact_at(file, bytes, 0)?;
     for start in (0..size).step_by(STEP).rev() {
         read_exact_at(file, &mut bytes[start..size.min(start + STEP)], start as u64)?;
     }
