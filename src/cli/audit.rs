@@ -7,7 +7,6 @@ use std::{
 };
 
 use clap::Args;
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
 use crate::{
     cli::failure::Failure,
@@ -36,7 +35,7 @@ impl AuditLog {
     /// Errors: a folder that cannot be written to.
     pub fn open(&self) -> Result<Audit, Failure> {
         let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
-        started(Audit::to(Box::new(files(dir)?)))
+        started(Audit::to(Box::new(Kept::open(dir, None, system_now())?)))
     }
 
     /// Opens it for the server, which gives up what is too old, now and at the end of each day.
@@ -44,8 +43,7 @@ impl AuditLog {
     /// Errors: a folder that cannot be written to.
     pub fn keep(&self) -> Result<Audit, Failure> {
         let Some(dir) = &self.audit_log else { return Ok(Audit::default()) };
-        let mut kept = Kept { files: files(dir)?, dir: dir.clone(), days: self.audit_days, pruned: None };
-        kept.prune(system_now());
+        let kept = Kept::open(dir, Some(self.audit_days), system_now())?;
         Ok(started(Audit::to(Box::new(kept)))?.read_from(Box::new(Files(dir.clone()))))
     }
 }
@@ -67,7 +65,7 @@ impl Shelf for Files {
     }
 
     fn open(&self, day: Day) -> io::Result<Option<Box<dyn Pages>>> {
-        match File::open(self.0.join(format!("{PREFIX}.{day}.{SUFFIX}"))) {
+        match File::open(self.0.join(named(day))) {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -75,48 +73,62 @@ impl Shelf for Files {
     }
 }
 
-fn files(dir: &Path) -> Result<RollingFileAppender, Failure> {
-    let files = RollingFileAppender::builder().rotation(Rotation::DAILY);
-    let files = files.filename_prefix(PREFIX).filename_suffix(SUFFIX).build(dir);
-    let failed = |error: &dyn std::fmt::Display| Failure::operator(format!("{}: {error}", dir.display()));
-    let files = files.map_err(|error| failed(&error))?;
-    mend(dir).map_err(|error| failed(&error))?;
-    Ok(files)
-}
-
-/// Ends a line of today that broke off in another process, as on a full disk, so that it does not spoil the next one.
-fn mend(dir: &Path) -> io::Result<()> {
-    let now = system_now().to_string();
-    let name = format!("{PREFIX}.{}.{SUFFIX}", now.get(..10).unwrap_or_default());
-    let mut file = match File::options().read(true).append(true).open(dir.join(name)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file?,
-    };
-    let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-    }
-    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
-}
-
-/// The files of so many days. Which day one is of is told by its name alone: when a file was made is another thing once
-/// it was copied.
+/// Today's file and those of the days before. Which day one is of is told by its name alone: when a file was made is
+/// another thing once it was copied.
 struct Kept {
-    files: RollingFileAppender,
     dir: PathBuf,
-    days: u16,
-    pruned: Option<Day>,
+    /// How many days are kept; those before go. `None` for all.
+    days: Option<u16>,
+    /// What is written to, and of which day it is.
+    file: File,
+    day: Day,
+    /// Whether a line is to be ended before the next one.
+    is_torn: bool,
+    /// The day and the file at which it was last looked for what goes.
+    pruned: Option<(Day, Day)>,
+    /// The day whose file could not be made, which was told.
+    told: Option<Day>,
 }
 
 impl Kept {
-    fn prune(&mut self, now: Timestamp) {
-        let Ok(today) = Day::parse(now.to_string().get(..10).unwrap_or_default()) else { return };
-        if self.pruned == Some(today) {
-            return;
+    /// Opens today's file, and gives up what is too old.
+    ///
+    /// Errors: a folder that cannot be written to.
+    fn open(dir: &Path, days: Option<u16>, now: Timestamp) -> Result<Kept, Failure> {
+        let day = day_at(now);
+        let file = fs::create_dir_all(dir).and_then(|()| opened(dir, day));
+        let (file, is_torn) = file.map_err(|error| Failure::operator(format!("{}: {error}", dir.display())))?;
+        let mut kept = Kept { dir: dir.to_owned(), days, file, is_torn, day, pruned: None, told: None };
+        kept.prune(day);
+        Ok(kept)
+    }
+
+    fn write_at(&mut self, now: Timestamp, bytes: &[u8]) -> io::Result<usize> {
+        let today = day_at(now);
+        if self.day != today {
+            match opened(&self.dir, today) {
+                Ok((file, is_torn)) => (self.file, self.is_torn, self.day) = (file, is_torn, today),
+                // It is tried again with the next line; until then none is lost that finds room in the last file.
+                Err(error) if self.told != Some(today) => {
+                    self.told = Some(today);
+                    tracing::error!(%error, %today, goes_on = %self.day, "a day's file of the audit log could not be made");
+                }
+                Err(_) => {}
+            }
         }
-        self.pruned = Some(today);
-        let first = today.plus_days(1 - i64::from(self.days));
+        self.prune(today);
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        self.file.write(bytes)
+    }
+
+    /// Removes the files of days that are not kept, but never the one that is written to.
+    fn prune(&mut self, today: Day) {
+        let Some(days) = self.days.filter(|_| self.pruned != Some((today, self.day))) else { return };
+        self.pruned = Some((today, self.day));
+        let first = today.plus_days(1 - i64::from(days)).min(self.day);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let is_old = name.to_str().and_then(day_of).is_some_and(|day| day < first);
@@ -130,20 +142,39 @@ impl Kept {
     }
 }
 
-/// Of which day a file is.
-fn day_of(name: &str) -> Option<Day> {
-    Day::parse(name.strip_prefix(PREFIX)?.strip_prefix('.')?.strip_suffix(SUFFIX)?.strip_suffix('.')?).ok()
-}
-
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.prune(system_now());
-        self.files.write(bytes)
+        self.write_at(system_now(), bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.files.flush()
+        self.file.flush()
     }
+}
+
+/// The day of an instant, in UTC.
+fn day_at(at: Timestamp) -> Day {
+    Day(i32::try_from(at.0.div_euclid(86_400_000)).unwrap_or(i32::MAX))
+}
+
+fn named(day: Day) -> String {
+    format!("{PREFIX}.{day}.{SUFFIX}")
+}
+
+/// The file of a day, and whether its last line broke off in another process, as on a full disk.
+fn opened(dir: &Path, day: Day) -> io::Result<(File, bool)> {
+    let mut file = File::options().read(true).append(true).create(true).open(dir.join(named(day)))?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    Ok((file, last != *b"\n"))
+}
+
+/// Of which day a file is.
+fn day_of(name: &str) -> Option<Day> {
+    Day::parse(name.strip_prefix(PREFIX)?.strip_prefix('.')?.strip_suffix(SUFFIX)?.strip_suffix('.')?).ok()
 }
 
 #[cfg(test)]
@@ -173,16 +204,16 @@ mod tests {
         log.open().unwrap();
         assert!(before.iter().all(|name| there().contains(name)), "a command removes nothing");
         let at = |text: &str| Timestamp::parse(text).unwrap();
-        let mut kept = Kept { files: files(dir).unwrap(), dir: dir.to_owned(), days: 2, pruned: None };
         let is_there = |day: &str| there().contains(&names(&[day])[0]);
-        kept.prune(at("2026-05-03T23:59:59Z"));
+        Kept::open(dir, Some(2), at("2026-05-03T23:59:59Z")).unwrap();
         let gone: Vec<String> = before.iter().filter(|name| !there().contains(name)).cloned().collect();
         assert_eq!(gone, names(&["2026-04-30", "2026-05-01"]));
-        kept.days = 1;
-        kept.prune(at("2026-05-03T23:59:59Z"));
+        let mut kept = Kept::open(dir, Some(2), at("2026-05-03T23:59:59Z")).unwrap();
+        kept.days = Some(1);
+        kept.write_at(at("2026-05-03T23:59:59Z"), b"{}\n").unwrap();
         assert!(is_there("2026-05-02"), "it is looked once a day");
-        kept.prune(at("2026-05-04T00:00:00Z"));
-        assert!(!is_there("2026-05-02") && !is_there("2026-05-03"));
+        kept.write_at(at("2026-05-04T00:00:00Z"), b"{}\n").unwrap();
+        assert!(!is_there("2026-05-02") && !is_there("2026-05-03") && is_there("2026-05-04"));
         // Today's stays, also where one day is kept.
         let audit = log.keep().unwrap();
         audit.record(&Deed::typed("createKey", Outcome::Done));
@@ -207,5 +238,25 @@ mod tests {
         log.open().unwrap().record(&Deed::typed("revokeKey", Outcome::Done));
         let told: Vec<_> = text().lines().map(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).collect();
         assert_eq!(told, [true, false, true], "{}", text());
+    }
+
+    #[test]
+    fn where_a_day_s_file_cannot_be_made_the_last_one_stays_and_has_the_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let (monday, tuesday) = (dir.join("audit.2026-05-04.jsonl"), dir.join("audit.2026-05-05.jsonl"));
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let mut kept = Kept::open(dir, Some(1), at("2026-05-04T12:00:00Z")).unwrap();
+        let mut write = |now: &str, line: &[u8]| kept.write_at(at(now), line).unwrap();
+        write("2026-05-04T12:00:00Z", b"one\n");
+        // Whoever may do everything is not stopped by rights; what stands in the way of a file is.
+        fs::create_dir(&tuesday).unwrap();
+        write("2026-05-05T00:00:00Z", b"two\n");
+        write("2026-05-05T00:00:01Z", b"three\n");
+        assert_eq!(fs::read_to_string(&monday).unwrap(), "one\ntwo\nthree\n");
+        fs::remove_dir(&tuesday).unwrap();
+        write("2026-05-05T00:00:02Z", b"four\n");
+        assert_eq!(fs::read_to_string(&tuesday).unwrap(), "four\n");
+        assert!(!monday.exists(), "one day is kept, and it has its file");
     }
 }

@@ -53,7 +53,7 @@ impl Answer {
         self.view.state().index.directory().key(ContactId(id))
     }
 
-    pub(super) fn page<T>(&self, after: Option<Place>, limit: usize, told: impl Fn(u32) -> T) -> Page<T> {
+    pub(super) fn page<T>(&self, after: Option<Place>, limit: usize, told: impl FnMut(u32) -> T) -> Page<T> {
         // Ids end well below the last u32, so the place after one is always an id.
         let from = after.map_or(0, |place| place.0.saturating_add(1));
         let mut ids = self.members.iter_from(from);
@@ -65,6 +65,11 @@ impl Answer {
     /// Keys in order of first sight.
     pub fn keys(&self, after: Option<Place>, limit: usize) -> Page<Box<str>> {
         self.page(after, limit, |id| self.key(id).into())
+    }
+
+    /// Hands up to `limit` keys after a place to `each`, in order of first sight; gives the next place.
+    pub fn each_key(&self, after: Option<Place>, limit: usize, mut each: impl FnMut(&str)) -> Option<Place> {
+        self.page(after, limit, |id| each(self.key(id))).next
     }
 
     /// Contacts in order of first sight, with the values of the `fields` (canonical names or aliases), or all.

@@ -16,15 +16,16 @@ use crate::{
     http::{
         app::{App, answer_json},
         body,
+        csv_rows::Rows,
         json::Json,
-        members::{self, Format, csv_row, guarded},
+        members::{self, Format},
         path::Params,
         problem::Problem,
         query::rule_source,
         streams::Streams,
         wire,
     },
-    model::{limits, name::Name, value::Value as Fact},
+    model::{limits, name::Name},
 };
 
 /// Contacts read from the view at a time.
@@ -247,7 +248,12 @@ impl Table {
             Format::Ndjson => Vec::new(),
             Format::Csv => {
                 let own = ["key", "segment"].into_iter().chain(self.audience.is_split().then_some("part"));
-                csv_row(own.chain(self.fields.iter().map(Name::as_str)).map(str::to_owned))
+                let mut block = Vec::new();
+                let mut rows = Rows::on(&mut block);
+                own.chain(self.fields.iter().map(Name::as_str)).for_each(|name| rows.cell(name));
+                rows.end();
+                drop(rows);
+                block
             }
         }
     }
@@ -255,10 +261,11 @@ impl Table {
     /// Appends contacts after a place; gives the next place.
     fn write_block(&self, out: &mut Vec<u8>, after: Option<Place>) -> Option<Place> {
         let page = self.audience.contacts(after, BLOCK, &self.fields);
-        for (record, landing) in &page.items {
-            match self.format {
-                Format::Ndjson => self.write_line(out, record, *landing),
-                Format::Csv => self.write_row(out, record, *landing),
+        match self.format {
+            Format::Ndjson => page.items.iter().for_each(|(record, landing)| self.write_line(out, record, *landing)),
+            Format::Csv => {
+                let mut rows = Rows::on(out);
+                page.items.iter().for_each(|(record, landing)| self.write_row(&mut rows, record, *landing));
             }
         }
         page.next
@@ -286,19 +293,14 @@ impl Table {
         out.extend_from_slice(b"}\n");
     }
 
-    fn write_row(&self, out: &mut Vec<u8>, record: &ContactRecord, landing: Landing<'_>) {
-        let schema = self.audience.members().view().schema();
-        let cell = |field: &Name| {
-            let ty = schema.property(field.as_str()).map(|property| property.ty);
-            match members::value(record, field) {
-                Some(value @ (Fact::Text(_) | Fact::Set(_))) => guarded(wire::plain_text(value, ty)),
-                Some(value) => wire::plain_text(value, ty),
-                None => String::new(),
-            }
-        };
-        let part = self.audience.is_split().then(|| guarded(landing.part.unwrap_or_default().to_owned()));
-        let own = [guarded(record.key.to_string()), guarded(landing.group.to_owned())].into_iter().chain(part);
-        out.extend_from_slice(&csv_row(own.chain(self.fields.iter().map(cell))));
+    fn write_row(&self, rows: &mut Rows<'_>, record: &ContactRecord, landing: Landing<'_>) {
+        rows.text(&record.key);
+        rows.text(landing.group);
+        if self.audience.is_split() {
+            rows.text(landing.part.unwrap_or_default());
+        }
+        members::write_cells(rows, record, &self.fields, self.audience.members().view().schema());
+        rows.end();
     }
 }
 

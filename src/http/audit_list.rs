@@ -117,7 +117,7 @@ impl Asked {
     }
 
     /// The days to look at, in order. A line may be written a moment after its instant, on the day after; where a day's
-    /// file could not be made, its lines stand in that of the day before.
+    /// file could not be made, its lines stand in the last one that could.
     fn days(&self, shelf: &dyn Shelf) -> Result<Vec<Day>, Problem> {
         let day = |at: Timestamp| Day(i32::try_from(at.0.div_euclid(86_400_000)).unwrap_or(i32::MAX));
         let mut days = shelf.days().map_err(unreadable)?;
@@ -126,7 +126,11 @@ impl Asked {
         {
             return Err(gone());
         }
-        days.retain(|known| self.since.is_none_or(|since| *known >= day(since).plus_days(-1)));
+        if let Some(since) = self.since {
+            // Of the files before, the last may have lines of any later day.
+            let last = days.iter().copied().rfind(|known| *known < day(since));
+            days.retain(|known| last.is_none_or(|last| *known >= last));
+        }
         days.retain(|known| self.until.is_none_or(|until| *known <= day(until).plus_days(1)));
         if self.is_back {
             days.reverse();

@@ -118,6 +118,9 @@ fn filters_leave_the_rest_out() {
     // Written a moment later, a line stands in the file of the day after.
     papers.add("2026-05-05", "{\"at\":\"2026-05-04T23:59:59.999Z\",\"action\":\"snapshot\",\"lsn\":300}\n");
     assert_eq!(all(&papers, "since=2026-05-04T12:00:00Z&until=2026-05-05T00:00:00Z"), [300]);
+    // Where the files of some days could not be made, their lines stand in the last one.
+    papers.add("2026-05-05", "{\"at\":\"2026-05-09T00:00:00Z\",\"action\":\"snapshot\",\"lsn\":309}\n");
+    assert_eq!(all(&papers, "since=2026-05-09T00:00:00Z"), [309]);
     // A page looks through so much: without enough that fits it says where to go on.
     let long = "y".repeat(50_000);
     let line = json!({"at": "2026-05-06T00:00:00Z", "action": "snapshot", "long": long, "lsn": 400});

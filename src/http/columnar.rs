@@ -83,9 +83,9 @@ impl<W: Write + Send> Sheet<W> {
     /// Errors: those of the writer underneath.
     pub(super) fn block(&mut self, table: &Table, after: Option<Place>, limit: usize) -> io::Result<Option<Place>> {
         let (batch, next) = if self.fields.is_empty() {
-            let page = table.answer.keys(after, limit);
-            let keys: ArrayRef = Arc::new(StringArray::from_iter_values(page.items.iter()));
-            (RecordBatch::try_new(Arc::clone(&self.columns), vec![keys]), page.next)
+            let mut keys = StringBuilder::new();
+            let next = table.answer.each_key(after, limit, |key| keys.append_value(key));
+            (RecordBatch::try_new(Arc::clone(&self.columns), vec![Arc::new(keys.finish())]), next)
         } else {
             let names: Vec<Name> = self.fields.iter().map(|(name, _)| name.clone()).collect();
             let page = table.answer.contacts(after, limit, Some(&names));

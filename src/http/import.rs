@@ -24,6 +24,8 @@ use crate::{
 
 /// Records of a batch after the first, which has [`limits::INFER_RECORDS`].
 const BATCH_RECORDS: usize = 4_096;
+/// Once so many have come, room is made for a whole batch: a call that sends nothing, or little, holds next to none.
+const FEW_RECORDS: usize = 256;
 /// Memory of a batch, the first included: past it fat records go on in the next one. Units: bytes.
 const BATCH_BYTES_MAX: usize = 64 << 20;
 /// Batches that wait for the writer at once: it takes all that wait as one group, which shares the sync and the copies
@@ -162,12 +164,15 @@ impl ImportError {
     }
 }
 
+#[derive(Default)]
 struct Batch {
     requests: Vec<Request>,
     lines: Vec<u64>,
     faults: Vec<Fault>,
     broken: Option<String>,
     bytes: usize,
+    /// Whether none comes after it.
+    is_last: bool,
 }
 
 /// A batch that the writer has.
@@ -189,7 +194,7 @@ struct Flight<'a> {
 
 impl Flight<'_> {
     fn push(&mut self, db: &Database, batch: Batch, once: Option<Once>) {
-        let Batch { requests, lines, faults, bytes, broken: _ } = batch;
+        let Batch { requests, lines, faults, bytes, broken: _, is_last: _ } = batch;
         let submitted =
             (!requests.is_empty()).then(|| db.submit_patiently(Write { requests, once, ..Write::default() }));
         self.waiting.push_back(Waiting { submitted, lines, faults, bytes });
@@ -250,20 +255,24 @@ pub fn import_records(
     let mut flight = Flight { waiting: VecDeque::new(), bytes: 0, summary: Summary::default(), progress };
     // A batch under a key goes alone: none after it may be written once it was refused.
     let most = if key.is_some() { 0 } else { BATCHES_WAITING - 1 };
+    let first = next_batch(&mut *records, limits::INFER_RECORDS);
+    // One batch needs nobody who reads ahead: most calls are short, and whoever sends nothing is to hold no thread more.
+    let is_all = first.as_ref().is_none_or(|batch| batch.is_last);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(2);
-        scope.spawn(move || {
-            let mut size = limits::INFER_RECORDS;
-            while let Some(batch) = next_batch(&mut *records, size) {
-                let last = batch.broken.is_some();
-                if sender.send(batch).is_err() || last {
-                    break;
+        match is_all {
+            true => drop(sender),
+            false => drop(scope.spawn(move || {
+                while let Some(batch) = next_batch(&mut *records, BATCH_RECORDS) {
+                    let is_last = batch.is_last;
+                    if sender.send(batch).is_err() || is_last {
+                        break;
+                    }
                 }
-                size = BATCH_RECORDS;
-            }
-        });
+            })),
+        }
         // Dropping the receiver on an error ends the reader at its next batch.
-        for (number, mut batch) in receiver.into_iter().enumerate() {
+        for (number, mut batch) in first.into_iter().chain(receiver).enumerate() {
             let broken = batch.broken.take();
             // The batch that a stream broke off in would be another one when it is sent again.
             if key.is_some() && broken.is_some() {
@@ -287,17 +296,25 @@ pub fn import_records(
 }
 
 fn next_batch(records: &mut dyn Iterator<Item = std::io::Result<Record>>, size: usize) -> Option<Batch> {
-    let mut batch = Batch { requests: Vec::with_capacity(size), lines: vec![], faults: vec![], broken: None, bytes: 0 };
-    for record in records.take(size) {
-        match record {
-            Ok((line, Ok(request))) => {
+    let mut batch = Batch::default();
+    for _ in 0..size {
+        match records.next() {
+            Some(Ok((line, Ok(request)))) => {
                 batch.bytes += weight(&request);
+                if batch.requests.len() == FEW_RECORDS {
+                    batch.requests.reserve_exact(size - FEW_RECORDS);
+                }
                 batch.requests.push(request);
                 batch.lines.push(line);
             }
-            Ok((_, Err(fault))) => batch.faults.push(fault),
-            Err(error) => {
+            Some(Ok((_, Err(fault)))) => batch.faults.push(fault),
+            Some(Err(error)) => {
                 batch.broken = Some(error.to_string());
+                batch.is_last = true;
+                break;
+            }
+            None => {
+                batch.is_last = true;
                 break;
             }
         }

@@ -19,6 +19,7 @@ use crate::{
     http::{
         app::App,
         body,
+        csv_rows::Rows,
         paging::{self, Cursor},
         path::{Params, part},
         problem::Problem,
@@ -26,7 +27,7 @@ use crate::{
         streams::{Outlet, Streams},
         wire,
     },
-    model::{id::Lsn, name::Name, value::Value},
+    model::{id::Lsn, name::Name, schema::Schema, value::Value},
 };
 
 /// Members read from the view at a time.
@@ -313,51 +314,66 @@ impl Table {
         match format {
             Format::Ndjson => Vec::new(),
             Format::Csv => {
-                let fields = self.fields.iter().flatten().map(Name::as_str);
-                csv_row(std::iter::once("key").chain(fields).map(str::to_owned))
+                let mut block = Vec::new();
+                let mut rows = Rows::on(&mut block);
+                std::iter::once("key").chain(self.fields.iter().flatten().map(Name::as_str)).for_each(|n| rows.cell(n));
+                rows.end();
+                drop(rows);
+                block
             }
         }
     }
 
     /// Appends up to `limit` members after a place; gives the next place.
     fn write_block(&self, format: Format, out: &mut Vec<u8>, after: Option<Place>, limit: usize) -> Option<Place> {
-        let schema = self.answer.view().schema();
         let Some(fields) = &self.fields else {
-            let page = self.answer.keys(after, limit);
-            for key in page.items {
-                match format {
-                    Format::Ndjson => {
-                        out.extend_from_slice(b"{\"key\":");
-                        wire::write_text(out, &key);
-                        out.extend_from_slice(b"}\n");
-                    }
-                    Format::Csv => out.extend_from_slice(&csv_row([guarded(key.into())].into_iter())),
+            return match format {
+                Format::Ndjson => self.answer.each_key(after, limit, |key| {
+                    out.extend_from_slice(b"{\"key\":");
+                    wire::write_text(out, key);
+                    out.extend_from_slice(b"}\n");
+                }),
+                Format::Csv => {
+                    let mut rows = Rows::on(out);
+                    self.answer.each_key(after, limit, |key| {
+                        rows.text(key);
+                        rows.end();
+                    })
                 }
-            }
-            return page.next;
+            };
         };
+        let schema = self.answer.view().schema();
         let page = self.answer.contacts(after, limit, Some(fields));
-        for record in &page.items {
-            match format {
-                Format::Ndjson => {
+        match format {
+            Format::Ndjson => {
+                for record in &page.items {
                     wire::write_contact(out, record, schema);
                     out.push(b'\n');
                 }
-                Format::Csv => {
-                    let cells = fields.iter().map(|field| {
-                        let ty = schema.property(field.as_str()).map(|property| property.ty);
-                        match value(record, field) {
-                            Some(value @ (Value::Text(_) | Value::Set(_))) => guarded(wire::plain_text(value, ty)),
-                            Some(value) => wire::plain_text(value, ty),
-                            None => String::new(),
-                        }
-                    });
-                    let key = guarded(record.key.to_string());
-                    out.extend_from_slice(&csv_row(std::iter::once(key).chain(cells)));
+            }
+            Format::Csv => {
+                let mut rows = Rows::on(out);
+                for record in &page.items {
+                    rows.text(&record.key);
+                    write_cells(&mut rows, record, fields, schema);
+                    rows.end();
                 }
             }
         }
         page.next
+    }
+}
+
+/// The cells of some fields of a contact; one that it has no value of is empty.
+pub(super) fn write_cells(rows: &mut Rows<'_>, record: &ContactRecord, fields: &[Name], schema: &Schema) {
+    for field in fields {
+        let ty = schema.property(field.as_str()).map(|property| property.ty);
+        match value(record, field) {
+            Some(Value::Text(text)) => rows.text(text),
+            Some(value @ Value::Set(_)) => rows.text(&wire::plain_text(value, ty)),
+            Some(value) => rows.cell(&wire::plain_text(value, ty)),
+            None => rows.cell(""),
+        }
     }
 }
 
@@ -405,34 +421,4 @@ impl io::Write for Pipe {
 /// The value of a field, if the contact has one.
 pub(super) fn value<'a>(record: &'a ContactRecord, field: &Name) -> Option<&'a Value> {
     record.values.iter().find(|(name, _)| name == field).map(|(_, value)| value)
-}
-
-/// One row of CSV, with its line end.
-pub(super) fn csv_row(cells: impl Iterator<Item = String>) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(cells).expect("writing to memory cannot fail");
-    writer.into_inner().expect("writing to memory cannot fail")
-}
-
-/// A text that a spreadsheet would run as a formula is quoted with an apostrophe.
-///
-/// Source: OWASP, CSV injection.
-pub(super) fn guarded(text: String) -> String {
-    let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'];
-    let plain_number = text.parse::<f64>().is_ok();
-    if text.starts_with(risky) && !plain_number { format!("'{text}") } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formulas_are_disarmed_and_numbers_are_not() {
-        assert_eq!(guarded("=1+1".into()), "'=1+1");
-        assert_eq!(guarded("@home".into()), "'@home");
-        assert_eq!(guarded("-3.5".into()), "-3.5");
-        assert_eq!(guarded("+49".into()), "+49");
-        assert_eq!(guarded("plain".into()), "plain");
-    }
 }

@@ -27,6 +27,7 @@ pub mod calls;
 mod columnar;
 pub mod components;
 pub mod contacts;
+mod csv_rows;
 pub mod docs_page;
 pub mod events;
 pub mod feed;

@@ -38,14 +38,11 @@ pub fn head(identity: [u8; 16], lsn: u64, count: u64) -> Vec<u8> {
 
 /// Appends the keys of up to `limit` contacts after a place; gives the next place.
 pub fn write_keys(out: &mut Vec<u8>, answer: &Answer, after: Option<Place>, limit: usize) -> Option<Place> {
-    let page = answer.keys(after, limit);
-    for key in page.items {
-        let bytes = key.as_bytes();
-        let length = u16::try_from(bytes.len()).expect("a key is far shorter than 64 KiB");
+    answer.each_key(after, limit, |key| {
+        let length = u16::try_from(key.len()).expect("a key is far shorter than 64 KiB");
         out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(bytes);
-    }
-    page.next
+        out.extend_from_slice(key.as_bytes());
+    })
 }
 
 /// A list that was sent.

@@ -130,7 +130,8 @@ fn every_row_has_its_figures_and_counts_are_those_of_a_naive_count() {
     let folder = tempfile::tempdir().unwrap();
     let told = told(folder.path(), &["--json"]);
     check_shape(&told);
-    assert_eq!((told["contacts"].as_u64(), rows(&told).len()), (Some(CONTACTS), 5 + 2 * 15 + 1 + 2 + 6));
+    let streams = if cfg!(feature = "columnar") { 6 } else { 4 };
+    assert_eq!((told["contacts"].as_u64(), rows(&told).len()), (Some(CONTACTS), 5 + 2 * 15 + 1 + 2 + streams + 6));
     let until = Timestamp::parse(UNTIL).unwrap();
     let everyone: Vec<Who> = (0..CONTACTS)
         .map(|number| {
@@ -153,6 +154,11 @@ fn every_row_has_its_figures_and_counts_are_those_of_a_naive_count() {
     let events: usize = everyone.iter().map(|who| who.deeds.len()).sum();
     assert_eq!(told["events"].as_u64(), Some(events as u64));
     assert_eq!(row(&told, "import events")["count"], told["events"]);
+    for row in rows(&told).iter().filter(|row| row["name"].as_str().is_some_and(|name| name.starts_with("stream"))) {
+        assert_eq!(row["count"].as_u64(), Some(CONTACTS), "{row}");
+        let per_s = 1e6 / row["median"].as_f64().unwrap();
+        assert!((row["per_s"].as_f64().unwrap() - per_s).abs() <= 1e-9 * per_s, "{row}");
+    }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "a folder that nobody asked for goes: {left:?}");
 }

@@ -179,3 +179,82 @@ fn a_server_tells_what_a_full_disk_means() {
     assert_eq!(alarms[0]["code"], "storage_low", "{alarms}");
     assert_eq!(server.call("POST", "/v1/snapshot", Value::Null).status, 200, "a small one still fits");
 }
+
+/// What the metrics of a server say.
+fn metric(server: &Server, name: &str) -> u64 {
+    let text = server.call("GET", "/metrics", Value::Null).text;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("the metric is told");
+    line.parse().expect("a whole number")
+}
+
+/// Makes a segment and deletes it again: two deeds.
+fn two_deeds(server: &Server) {
+    server.ok("POST", "/v1/segments", json!({"name": "passing", "rule": "everyone"}));
+    assert_eq!(server.call("DELETE", "/v1/segments/passing", Value::Null).status, 204);
+}
+
+#[test]
+#[ignore = "mounts a file system; .ci/run runs it where it may"]
+fn deeds_go_on_while_the_disk_of_the_audit_log_is_full_and_each_has_a_line_or_is_counted() {
+    let (mount, folder) = (Mount::new(4), tempfile::tempdir().unwrap());
+    let (data, log) = (folder.path().join("data"), mount.home.path().join("audit"));
+    let audited = ["--audit-log", log.to_str().unwrap()];
+    let mut server = Server::start(&data, &audited);
+    let lost = |server: &Server| metric(server, "throng_audit_lost_total");
+    let mut deeds = 0;
+    let mut act = |server: &Server| {
+        two_deeds(server);
+        deeds += 2;
+        deeds
+    };
+    act(&server);
+    assert_eq!(lost(&server), 0);
+    mount.fill(0);
+    // What is left of the last page of the file still takes some lines.
+    while lost(&server) < 20 {
+        act(&server);
+    }
+    assert_eq!(server.call("GET", "/readyz", Value::Null).status, 200, "the data has its own disk");
+    let told = server.ok("GET", "/v1/audit?limit=1000", Value::Null);
+    assert!(told["entries"].as_array().is_some_and(|entries| entries.len() >= 2), "{told}");
+    // A command is done all the same, and says that it is not recorded.
+    let made = Command::new(env!("CARGO_BIN_EXE_throng"))
+        .args(["key", "create", "--name", "ops", "--scope", "admin", "--data"])
+        .arg(folder.path().join("other"))
+        .args(audited)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() && said.contains("could not be recorded"), "{said}");
+    let missing = lost(&server);
+    std::fs::remove_file(mount.home.path().join("filler")).unwrap();
+    let deeds = act(&server);
+    assert_eq!(lost(&server), missing, "there is room again");
+    let text = || {
+        // Midnight may pass meanwhile.
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect::<String>()
+    };
+    let all = text();
+    let whole: Vec<Value> = all.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(whole.len() as u64 + missing, deeds, "{all}");
+    let telling: Vec<u64> = whole.iter().filter_map(|line| line["lost"].as_u64()).collect();
+    assert_eq!(telling.iter().sum::<u64>(), missing, "the next line that found room tells: {telling:?}");
+    let told = server.ok("GET", "/v1/audit?limit=1000", Value::Null);
+    let broken = all.lines().filter(|line| !line.is_empty()).count() - whole.len();
+    assert_eq!(told["unreadable"].as_u64(), Some(broken as u64));
+    // A server starts on a full disk, too.
+    mount.fill(0);
+    while lost(&server) == missing {
+        act(&server);
+    }
+    assert!(server.stop());
+    let server = Server::start(&data, &audited);
+    act(&server);
+    std::fs::remove_file(mount.home.path().join("filler")).unwrap();
+    act(&server);
+    let all = text();
+    let last: Value = serde_json::from_str(all.lines().next_back().unwrap()).unwrap();
+    assert_eq!(last["action"], "deleteSegment", "{all}");
+}

@@ -52,7 +52,6 @@ const WALLS: &[(&str, &[&str])] = &[
     ("postgres", &["cli"]),
     ("tokio_postgres_rustls", &["cli"]),
     ("toml", &["cli"]),
-    ("tracing_appender", &["cli"]),
     ("hmac", &["webhook"]),
     ("askama", &["web"]),
     ("similar", &["web"]),

@@ -140,6 +140,42 @@ fn a_run_that_breaks_off_is_gone_on_with() {
 }
 
 #[test]
+fn a_query_that_fails_before_it_gives_a_row_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let server = Postgres::start(Table { breaks_after: Some(0), ..users(&[("u-1", None, 1)]) });
+    let run = |more: &[&str]| import(at, &server.url(), &[&["--sql", SQL], more].concat());
+    for more in [&[][..], &["--watermark", "version"], &["--data", "made"]] {
+        fs::create_dir_all(at.join("made")).unwrap();
+        let (code, out, err) = run(more);
+        assert!(code == 1 && err.contains("broke off") && out.is_empty(), "{out}{err}");
+        assert!(!at.join("throng-data").exists(), "{more:?}");
+        assert!(fs::read_dir(at.join("made")).unwrap().next().is_none(), "{more:?}");
+    }
+    // One that ends without a row has ended well; and what is there stays, however the next one ends.
+    server.change(|table| (table.rows, table.breaks_after) = (Vec::new(), None));
+    let (code, out, err) = run(&["--time-zone", "Europe/Berlin"]);
+    assert!(code == 0 && out.contains("0 accepted"), "{out}{err}");
+    server.change(|table| table.rows = users(&[("u-1", None, 1)]).rows);
+    assert_eq!(run(&["--watermark", "version"]).0, 0);
+    server.change(|table| table.breaks_after = Some(0));
+    assert_eq!(run(&[]).0, 1);
+    assert_eq!(contacts(at).len(), 1);
+}
+
+#[test]
+fn what_stands_behind_the_statement_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Postgres::start(users(&[("u-1", None, 1)]));
+    let noted = format!("{SQL} ; -- all of them; for now\n");
+    let told = ["--sql", &noted, "--watermark", "version"];
+    let (code, _, err) = import(folder.path(), &server.url(), &told);
+    assert_eq!(code, 0, "{err}");
+    let asked = server.asked().sql;
+    assert!(asked.contains(&format!("(\n{SQL}\n) AS")), "{asked}");
+}
+
+#[test]
 fn a_null_takes_a_value_away_unless_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -146,6 +146,38 @@ fn whoever_holds_on_is_let_go_and_nobody_else_suffers() {
 }
 
 #[test]
+fn an_import_that_brings_nothing_holds_one_thread() {
+    const COUNT: usize = 64;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let of_process = |what: &str| {
+        let told = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = told.lines().find_map(|line| line.strip_prefix(what)).unwrap().trim();
+        line.split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let (threads, memory) = (of_process("Threads:"), of_process("RssAnon:"));
+    let ask = "POST /v1/contacts/import HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
+        transfer-encoding: chunked\r\n\r\n1\r\n \r\n";
+    let held: Vec<TcpStream> = (0..COUNT)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+            stream.write_all(ask.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    while of_process("Threads:") < threads + COUNT {
+        thread::sleep(Duration::from_millis(20));
+    }
+    // Whatever comes with them has come by now.
+    thread::sleep(Duration::from_millis(500));
+    let more = of_process("Threads:") - threads;
+    let each = of_process("RssAnon:").saturating_sub(memory) / COUNT;
+    println!("{more} threads and {each} KiB each for {COUNT} imports that bring nothing");
+    assert!(more <= COUNT + 8, "{more} threads for {COUNT} imports");
+    drop(held);
+}
+
+#[test]
 fn an_honest_client_that_takes_its_time_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &["--body-timeout", "4s"]);

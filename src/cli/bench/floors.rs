@@ -141,11 +141,19 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1_024
 }
 
-/// What the process holds of the machine's memory, where the system tells. Units: bytes.
+/// What this process holds of the machine's memory, where the system tells. Units: bytes.
 pub fn resident_bytes() -> Option<u64> {
+    told_of("self", "VmRSS:")
+}
+
+/// What a process holds of it for itself alone, without files that are mapped. Units: bytes.
+pub fn memory_of(process: u32) -> Option<u64> {
+    told_of(&process.to_string(), "RssAnon:")
+}
+
+fn told_of(process: &str, what: &str) -> Option<u64> {
     let mut text = String::new();
-    File::open("/proc/self/status").ok()?.read_to_string(&mut text).ok()?;
-    let kib =
-        text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
+    File::open(format!("/proc/{process}/status")).ok()?.read_to_string(&mut text).ok()?;
+    let kib = text.lines().find_map(|line| line.strip_prefix(what)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
     Some(kib * 1_024)
 }

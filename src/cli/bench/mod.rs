@@ -30,6 +30,7 @@ pub mod pipe;
 pub mod questions;
 pub mod report;
 pub mod rows;
+pub mod stream;
 pub mod work;
 
 /// The least that is measured: below it a row would tell of the stopwatch alone.
@@ -39,7 +40,7 @@ const CONTACTS_MIN: u64 = 10_000;
 #[derive(Args, Debug)]
 #[command(
     after_help = "Generates contacts with their events, imports them, asks fourteen rules and random segments, writes \
-    snapshots and opens them,\nsaves segments and has events and time go through them. Each row has the median of several runs, and \
+    snapshots and opens them,\nstreams everyone's key from a server, saves segments and has events and time go through them. Each row has the median of several runs, and \
     beside it a floor:\nwhat memory, disk, or a loop written for just this question needs on this machine, measured in the same run. \
     \"to floor\" is how\nmany times as long the database takes. Counts are compared with the loop's and with those of the `roaring` crate, and must \
     agree.\n\nQuestions use all cores, floors one: set RAYON_NUM_THREADS=1 to have both on one.\n\nExamples:\n  \
@@ -156,6 +157,8 @@ impl Bench {
             stage("writing snapshots and opening them");
             db = change::files(work, db, machine, runs, choice, &mut rows)?;
         }
+        stage("streaming everyone's key over HTTP");
+        stream::rows(work, &db, runs, choice, &mut rows)?;
         stage("saving segments, events and time through them");
         change::live(work, &db, machine, (self.segments, runs), choice, &mut rows)?;
         db.close()?;
@@ -210,7 +213,8 @@ impl Bench {
 /// The names of all rows.
 fn names() -> Vec<String> {
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    [fixed(&work::IMPORT_ROWS), ask::names(), fixed(&change::FILE_ROWS), fixed(&change::LIVE_ROWS)].concat()
+    [fixed(&work::IMPORT_ROWS), ask::names(), fixed(&change::FILE_ROWS), stream::names(), fixed(&change::LIVE_ROWS)]
+        .concat()
 }
 
 /// Writes a file in one step, so that what an earlier run left there stays until this one is whole.

@@ -53,6 +53,11 @@ impl Row {
         self.median() / self.floor
     }
 
+    /// How many pieces a second, of what is measured by the piece.
+    pub fn rate(&self) -> Option<f64> {
+        self.unit.starts_with("us/").then(|| 1e6 / self.median())
+    }
+
     /// For programs.
     pub fn json(&self) -> Value {
         let (min, max) = (self.figures[0], self.figures[self.figures.len() - 1]);
@@ -60,6 +65,9 @@ impl Row {
             "name": self.name, "n": self.figures.len(), "unit": self.unit, "median": self.median(), "min": min,
             "max": max, "floor": self.floor, "ratio": self.ratio(), "floor_is": self.floor_is,
         });
+        if let Some(rate) = self.rate() {
+            row["per_s"] = json!(rate);
+        }
         if let Some(roaring) = self.roaring {
             row["roaring"] = json!(roaring);
         }
@@ -140,7 +148,10 @@ pub fn table(rows: &[Row], before: Option<&Map<String, Value>>) -> String {
         let (least, most) = (row.figures[0], row.figures[row.figures.len() - 1]);
         let mut cells = vec![
             row.name.clone(),
-            shown(row.median(), row.unit),
+            match row.rate() {
+                Some(rate) => format!("{}, {}/s", shown(row.median(), row.unit), show::grouped(rate.round() as u64)),
+                None => shown(row.median(), row.unit),
+            },
             format!("{} … {}", shown(least, row.unit), shown(most, row.unit)),
             row.figures.len().to_string(),
             shown(row.floor, row.unit),
@@ -171,6 +182,7 @@ mod tests {
         let row = Row::new("x", "us", vec![9.0, 1.0, 5.0], (2.5, "a loop"));
         assert_eq!((row.median(), row.ratio(), row.figures[0], row.figures[2]), (5.0, 2.0, 1.0, 9.0));
         assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), 3.0);
+        assert_eq!((row.rate(), Row::new("x", "us/event", vec![0.25], (0.1, "less")).rate()), (None, Some(4e6)));
         assert_eq!(Row::new("x", "us", vec![1.0], (0.0, "nothing")).json()["floor"], 1e-3, "no ratio is infinite");
     }
 

@@ -29,7 +29,7 @@ pub(super) enum Shape {
     Json,
     Jsonb,
     /// An array; the type is its own.
-    List(Box<Shape>, Type),
+    List(Box<Shape>),
 }
 
 /// What a column is in a record.
@@ -141,7 +141,7 @@ fn shape(ty: &Type) -> Option<Shape> {
             Kind::Domain(base) => shape(base)?,
             Kind::Array(element) => match shape(element)? {
                 Shape::List(..) | Shape::Json | Shape::Jsonb => return None,
-                element => Shape::List(Box::new(element), ty.clone()),
+                element => Shape::List(Box::new(element)),
             },
             Kind::Simple if ty.name() == "citext" => Shape::Text,
             _ => return None,

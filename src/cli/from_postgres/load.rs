@@ -1,6 +1,11 @@
 //! The import of a query: what is read from where, slice by slice, and how far it came.
 
-use std::{io::Read, path::PathBuf};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::mpsc::Receiver,
+};
 
 use serde_json::{Value, json};
 
@@ -10,6 +15,7 @@ use crate::{
         from_postgres::{
             Nulls, Outcome, Rows, Source,
             address::Address,
+            columns::Column,
             mark::{Book, Identity, Position, hashed},
             query::{Marker, Query, Start},
             rows::{Next, Plan, Session, Slice},
@@ -24,7 +30,7 @@ use crate::{
 const NAME_BYTES_MAX: usize = 100;
 
 impl Source {
-    /// Imports the rows; the query is looked at before the target is opened, or made.
+    /// Imports the rows; the query is looked at before the target is opened, and has given some before one is made.
     ///
     /// Errors: an address, a query or a mark that is no good; a database that cannot be reached. What goes wrong after
     /// rows went in is told beside what they came to.
@@ -41,27 +47,70 @@ impl Source {
             let told = "rows at the mark are read more than once, and an event counts once only under an id";
             return Err(Failure::caller(format!("--watermark with events wants a column \"id\": {told}")));
         }
-        let target = place.open()?;
-        let status = target.json("GET", "/v1/status", None)?;
-        let now = position(&status);
-        let book = match &marker {
-            Some(marker) => Some(self.book(&address, &sql, marker, place, &now)?),
-            None => None,
-        };
+        let ask = Ask { sql, columns, marker };
+        if is_new(place) {
+            self.fill(&address, session, ask, mode, place)
+        } else {
+            self.load(&address, session, ask, mode, place)
+        }
+    }
+
+    /// Imports into what there is.
+    fn load(
+        &self,
+        address: &Address,
+        session: Session,
+        ask: Ask,
+        mode: WriteMode,
+        place: &Where,
+    ) -> Result<(Outcome, Target), Failure> {
+        let (target, now, zone) = opened(place)?;
+        let book = self.book(address, &ask, place, &now)?;
         let start = match (&self.since, &book) {
             (Some(since), _) => Start::Named(since.clone()),
             (None, Some(book)) => book.start(),
             (None, None) => Start::First,
         };
-        let zone = Zone::named(status["time_zone"].as_str().unwrap_or("UTC"));
-        let zone = zone.map_err(|error| Failure::operator(error.to_string()))?;
-        let query =
-            marker.as_ref().map_or_else(|| Query::plain(&sql), |marker| marker.query(&sql, &start, zone.name()));
-        let plan = Plan { columns, rows: self.rows, nulls: self.nulls, zone, marker };
-        let nexts = session.start(query, plan)?;
-        let load = Load { target: &target, path: self.path(mode), now, book, total: Total::default() };
+        let nexts = self.begin(session, ask, &start, zone)?;
+        let load = Load::of(&target, self.path(mode), now, book);
         let outcome = load.run(&address.shown, &start, nexts.into_iter());
         Ok((outcome, target))
+    }
+
+    /// Imports into a folder that is not there yet. It is made once the query gives rows, or has ended well without:
+    /// one that fails as it runs leaves nothing behind.
+    fn fill(
+        &self,
+        address: &Address,
+        session: Session,
+        ask: Ask,
+        mode: WriteMode,
+        place: &Where,
+    ) -> Result<(Outcome, Target), Failure> {
+        let zone = place.folder.time_zone.clone().unwrap_or_else(Zone::utc);
+        let start = self.since.clone().map_or(Start::First, Start::Named);
+        let asked = Ask { sql: ask.sql.clone(), columns: Vec::new(), marker: ask.marker.clone() };
+        let mut nexts = self.begin(session, ask, &start, zone.clone())?.into_iter();
+        let first = match nexts.next() {
+            Some(Next::Broken(failure)) => return Err(failure),
+            first => first,
+        };
+        let (target, now, own) = opened(place)?;
+        if own.name() != zone.name() {
+            let told = "was made by somebody else meanwhile, with another time zone; run the import again";
+            return Err(Failure::operator(format!("{} {told}", place.folder.data.display())));
+        }
+        let book = self.book(address, &asked, place, &now)?;
+        let load = Load::of(&target, self.path(mode), now, book);
+        let outcome = load.run(&address.shown, &start, first.into_iter().chain(nexts));
+        Ok((outcome, target))
+    }
+
+    /// Has the rows read from a start on.
+    fn begin(&self, session: Session, ask: Ask, start: &Start, zone: Zone) -> Result<Receiver<Next>, Failure> {
+        let Ask { sql, columns, marker } = ask;
+        let query = marker.as_ref().map_or_else(|| Query::plain(&sql), |marker| marker.query(&sql, start, zone.name()));
+        session.start(query, Plan { columns, rows: self.rows, nulls: self.nulls, zone, marker })
     }
 
     /// The call that takes the rows.
@@ -73,14 +122,9 @@ impl Source {
         }
     }
 
-    fn book(
-        &self,
-        address: &Address,
-        sql: &str,
-        marker: &Marker,
-        place: &Where,
-        now: &Position,
-    ) -> Result<Book, Failure> {
+    /// The mark of the import, if it has one.
+    fn book(&self, address: &Address, ask: &Ask, place: &Where, now: &Position) -> Result<Option<Book>, Failure> {
+        let Some(marker) = &ask.marker else { return Ok(None) };
         let rows = match (self.rows, self.nulls) {
             (Rows::Events, _) => "events",
             (Rows::Contacts, Nulls::Remove) => "contacts",
@@ -91,7 +135,7 @@ impl Source {
         let (role, options) = (config.get_user().unwrap_or_default(), config.get_options().unwrap_or_default());
         let identity = Identity {
             from: address.shown.clone(),
-            query: hashed(&[sql, rows, role, options]),
+            query: hashed(&[&ask.sql, rows, role, options]),
             watermark: marker.column.clone(),
             ty: marker.ty().to_owned(),
         };
@@ -103,8 +147,30 @@ impl Source {
             Some(file) => file.clone(),
             None => home(place)?.join(name),
         };
-        Book::open(path, identity, now, !self.restart && self.since.is_none())
+        Book::open(path, identity, now, !self.restart && self.since.is_none()).map(Some)
     }
+}
+
+/// What is asked.
+struct Ask {
+    sql: String,
+    columns: Vec<Column>,
+    marker: Option<Marker>,
+}
+
+/// Whether nothing is there yet that the rows could go into.
+fn is_new(place: &Where) -> bool {
+    let is_empty = |data: &Path| !fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
+    place.url.is_none() && is_empty(&place.folder.data)
+}
+
+/// The target, where it is, and the zone of its days.
+fn opened(place: &Where) -> Result<(Target, Position, Zone), Failure> {
+    let target = place.open()?;
+    let status = target.json("GET", "/v1/status", None)?;
+    let zone = Zone::named(status["time_zone"].as_str().unwrap_or("UTC"));
+    let zone = zone.map_err(|error| Failure::operator(error.to_string()))?;
+    Ok((target, position(&status), zone))
 }
 
 /// A name that is also one of a file.
@@ -157,6 +223,11 @@ struct Total {
 }
 
 impl Load<'_> {
+    fn of(target: &Target, path: String, now: Position, book: Option<Book>) -> Load<'_> {
+        let total = Total { lsn: now.lsn, ..Total::default() };
+        Load { target, path, now, book, total }
+    }
+
     fn run(mut self, from: &str, start: &Start, nexts: impl Iterator<Item = Next>) -> Outcome {
         let bar = show::spinner();
         let mut end = None;
@@ -198,8 +269,6 @@ impl Load<'_> {
                 return Err(Failure::operator("the answer is not that of an import"));
             }
             self.total.add(&slice.settle(answer));
-        } else {
-            self.total.lsn = self.total.lsn.max(self.now.lsn);
         }
         self.total.unmarked += slice.unmarked;
         self.total.first = self.total.first.take().or_else(|| slice.first.take());

@@ -30,6 +30,8 @@ mod query;
 #[cfg(feature = "postgres")]
 mod rows;
 #[cfg(feature = "postgres")]
+mod statement;
+#[cfg(feature = "postgres")]
 mod trust;
 #[cfg(feature = "postgres")]
 mod value;
@@ -130,8 +132,8 @@ impl Source {
                 .map_err(|error| Failure::caller(format!("{} cannot be read: {error}", file.display())))?,
             (None, None) => return Err(Failure::caller("--from wants a query: --sql 'SELECT …', or --sql-file")),
         };
-        let text = text.trim_start_matches('\u{feff}').trim_end_matches(|c: char| c.is_whitespace() || c == ';');
-        if text.trim().is_empty() {
+        let text = statement::bare(text.trim_start_matches('\u{feff}'));
+        if text.is_empty() {
             return Err(Failure::caller("the query is empty"));
         }
         Ok(text.to_owned())

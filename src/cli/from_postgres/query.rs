@@ -121,18 +121,17 @@ impl Marker {
     fn printed(&self, column: &str, zone: &str) -> String {
         let at_most = |now: &str| format!("CASE WHEN {column} > {now} THEN {now} ELSE {column} END");
         let here = format!("pg_catalog.timezone('{zone}', pg_catalog.now())");
+        // What lies before all time has no such text; it is a value nevertheless, and comes once.
+        let text = |at: &str, form: &str| {
+            format!("COALESCE(pg_catalog.to_char({at}, '{form}'), CASE WHEN {column} IS NOT NULL THEN '' END)")
+        };
         match self.kind {
             Kind::Instant => {
                 let instant = at_most("pg_catalog.now()");
-                format!(
-                    "pg_catalog.to_char(pg_catalog.timezone('UTC', {instant}), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-                )
+                text(&format!("pg_catalog.timezone('UTC', {instant})"), "YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"")
             }
-            Kind::Wall => format!("pg_catalog.to_char({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')", at_most(&here)),
-            Kind::Day => {
-                let day = at_most(&format!("CAST({here} AS date)"));
-                format!("pg_catalog.to_char({day}, 'YYYY-MM-DD')")
-            }
+            Kind::Wall => text(&at_most(&here), "YYYY-MM-DD\"T\"HH24:MI:SS.US"),
+            Kind::Day => text(&at_most(&format!("CAST({here} AS date)")), "YYYY-MM-DD"),
             Kind::Whole(_) | Kind::Numeric => format!("CAST({column} AS text)"),
         }
     }

@@ -152,7 +152,9 @@ impl Session {
                 Ok(None) => break,
                 Err(error) => {
                     // What came before it is good.
-                    let _ = sender.send(Next::Slice(slice));
+                    if slice.rows > 0 {
+                        let _ = sender.send(Next::Slice(slice));
+                    }
                     return Err(broken(error));
                 }
             };

@@ -63,13 +63,43 @@ pub(super) fn json(shape: &Shape, raw: &[u8], zone: &Zone) -> Result<Json, Strin
             Some((1, text)) => document(text)?,
             _ => return Err("is jsonb of a version that is not known".into()),
         },
-        Shape::List(element, ty) => {
-            let values = <Vec<Option<Raw<'_>>> as FromSql<'_>>::from_sql(ty, raw)
-                .map_err(|_| "is an array of more than one dimension; a set has one")?;
-            let values = values.into_iter().flatten().map(|value| json(element, value.0, zone));
+        Shape::List(element) => {
+            let values = elements(raw)?.into_iter().map(|value| json(element, value, zone));
             Json::List(values.collect::<Result<Vec<_>, _>>()?)
         }
     })
+}
+
+/// The elements of an array that are not NULL: the number of its dimensions, whether there are NULLs, the type of an
+/// element; of each dimension its length and where it begins; of each element its length, -1 for NULL, and its bytes.
+///
+/// What it says of its length takes no memory: the library's own reader makes room for as many as are announced.
+fn elements(raw: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let wrong = || format!("came as {} bytes, which is no array", raw.len());
+    let (mut rest, mut values) = (raw, Vec::new());
+    let word = |rest: &mut &[u8]| {
+        let (word, behind) = rest.split_first_chunk::<4>().ok_or_else(wrong)?;
+        *rest = behind;
+        Ok::<i32, String>(i32::from_be_bytes(*word))
+    };
+    let dimensions = word(&mut rest)?;
+    let (_nulls, _type) = (word(&mut rest)?, word(&mut rest)?);
+    let count = match dimensions {
+        0 => 0,
+        1 => {
+            let count = word(&mut rest)?;
+            let _begin = word(&mut rest)?;
+            count
+        }
+        _ => return Err("is an array of more than one dimension; a set has one".into()),
+    };
+    for _ in 0..count {
+        let Ok(length) = usize::try_from(word(&mut rest)?) else { continue };
+        let (value, behind) = rest.split_at_checked(length).ok_or_else(wrong)?;
+        values.push(value);
+        rest = behind;
+    }
+    if rest.is_empty() { Ok(values) } else { Err(wrong()) }
 }
 
 fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N], String> {
@@ -92,7 +122,8 @@ fn day(days: i32) -> Result<Json, String> {
     let day = i32::try_from(i64::from(days) + EPOCH_DAYS).map(Day).ok();
     match day.filter(|day| (Day::MIN..=Day::MAX).contains(day)) {
         Some(day) => Ok(Json::Text(day.to_string())),
-        None if days == i32::MAX || days == i32::MIN => Err("is infinity, which is no date".into()),
+        None if days == i32::MAX => Err("is infinity, which is no date".into()),
+        None if days == i32::MIN => Err("is -infinity, which is no date".into()),
         None => Err("is outside of the years 0000 to 9999".into()),
     }
 }
@@ -104,7 +135,8 @@ fn instant(micros: i64) -> Result<Timestamp, String> {
         return Ok(at);
     }
     Err(match micros {
-        i64::MAX | i64::MIN => "is infinity, which is no instant".into(),
+        i64::MAX => "is infinity, which is no instant".into(),
+        i64::MIN => "is -infinity, which is no instant".into(),
         _ => "is outside of the years 0000 to 9999".into(),
     })
 }
@@ -124,6 +156,7 @@ fn numeric(raw: &[u8]) -> Result<String, String> {
         0x0000 => String::new(),
         0x4000 => "-".to_owned(),
         0xC000 => return Err("is NaN, which is no number".into()),
+        0xF000 => return Err("is -infinity, which is no number".into()),
         _ => return Err("is infinity, which is no number".into()),
     };
     let place = |at: i32| usize::try_from(weight - at).ok().and_then(|nth| places.get(nth)).copied().unwrap_or(0);
@@ -172,7 +205,7 @@ mod tests {
         }
         assert!(number(0, 0xC000, 0, &[]).unwrap_err().contains("NaN"));
         assert!(number(0, 0xD000, 0, &[]).unwrap_err().contains("infinity"));
-        assert!(number(0, 0xF000, 0, &[]).unwrap_err().contains("infinity"));
+        assert!(number(0, 0xF000, 0, &[]).unwrap_err().contains("is -infinity"));
         assert!(number(0, 0, 0, &[10_000]).is_err());
         assert!(numeric(&[0, 1, 0]).is_err() && numeric(&[0, 9, 0, 0, 0, 0, 0, 0]).is_err());
     }
@@ -205,14 +238,14 @@ mod tests {
         assert_eq!(read(&Shape::Day, &0_i32.to_be_bytes()).as_deref(), Ok("\"2000-01-01\""));
         assert_eq!(read(&Shape::Day, &(-1_i32).to_be_bytes()).as_deref(), Ok("\"1999-12-31\""));
         assert!(read(&Shape::Day, &i32::MAX.to_be_bytes()).unwrap_err().contains("infinity"));
-        assert!(read(&Shape::Day, &i32::MIN.to_be_bytes()).unwrap_err().contains("infinity"));
+        assert!(read(&Shape::Day, &i32::MIN.to_be_bytes()).unwrap_err().contains("is -infinity"));
         assert!(read(&Shape::Day, &(-800_000_i32).to_be_bytes()).unwrap_err().contains("outside"));
         assert_eq!(read(&Shape::Instant, &micros(0)).as_deref(), Ok("\"2000-01-01T00:00:00Z\""));
         assert_eq!(read(&Shape::Instant, &micros(-1)).as_deref(), Ok("\"1999-12-31T23:59:59.999Z\""));
         assert_eq!(read(&Shape::Instant, &micros(1_999)).as_deref(), Ok("\"2000-01-01T00:00:00.001Z\""));
         assert_eq!(read(&Shape::Wall, &micros(0)).as_deref(), Ok("\"1999-12-31T23:00:00Z\""));
-        for far in [i64::MAX, i64::MIN] {
-            assert!(read(&Shape::Instant, &micros(far)).unwrap_err().contains("infinity"));
+        for (far, told) in [(i64::MAX, "is infinity"), (i64::MIN, "is -infinity")] {
+            assert!(read(&Shape::Instant, &micros(far)).unwrap_err().contains(told));
         }
         assert!(read(&Shape::Instant, &micros(i64::MAX - 1)).unwrap_err().contains("outside"));
     }
@@ -233,10 +266,21 @@ mod tests {
 
     #[test]
     fn arrays_are_lists_without_their_nulls() {
-        let texts = Shape::List(Box::new(Shape::Text), Type::TEXT_ARRAY);
+        let texts = Shape::List(Box::new(Shape::Text));
         let three = array(1, &[Some(b"a"), None, Some(b"b;c")]);
         assert_eq!(read(&texts, &three).as_deref(), Ok("[\"a\",\"b;c\"]"));
         assert_eq!(read(&texts, &array(0, &[])).as_deref(), Ok("[]"));
         assert!(read(&texts, &array(2, &[Some(b"a")])).unwrap_err().contains("dimension"));
+        // However many are announced: memory is taken for those that come.
+        let mut many = array(1, &[Some(b"a")]);
+        many[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
+        assert!(read(&texts, &many).unwrap_err().contains("no array"));
+        let mut long = array(1, &[Some(b"a")]);
+        long[20..24].copy_from_slice(&i32::MAX.to_be_bytes());
+        assert!(read(&texts, &long).unwrap_err().contains("no array"));
+        for cut in 0..three.len() {
+            assert!(read(&texts, &three[..cut]).is_err(), "{cut}");
+        }
+        assert!(read(&texts, &[&three[..], b"x"].concat()).is_err());
     }
 }
