@@ -155,6 +155,8 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let stopped = Stopped(Arc::clone(shared));
     let work = move || {
         let _told_when_over = stopped;
+        // What is due soon may take its time; who writes or asks may not.
+        sync::give_way();
         upkeep.run();
     };
     let started = sync::spawn("throng-keeper", work);

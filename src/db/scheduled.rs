@@ -17,7 +17,7 @@ use std::{
 
 use shuttle::rand::Rng;
 
-use crate::model::time::Timestamp;
+use crate::{model::time::Timestamp, storage::real_disk};
 
 thread_local! {
     static SCHEDULED: Cell<bool> = const { Cell::new(false) };
@@ -380,6 +380,13 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         false => ThreadId::Free(thread::Builder::new().name(name).spawn(work)?.thread().id()),
         true => ThreadId::Scheduled(shuttle::thread::Builder::new().name(name).spawn(work)?.thread().id()),
     })
+}
+
+/// Threads under a scheduler share one of the system, which the next test needs as it was.
+pub(super) fn give_way() {
+    if !is_scheduled() {
+        real_disk::give_way();
+    }
 }
 
 pub(super) fn me() -> ThreadId {

@@ -13,10 +13,13 @@ pub(super) use std::{
     thread::{ThreadId, sleep},
 };
 
+#[cfg(not(test))]
+pub(super) use crate::storage::real_disk::give_way;
+
 #[cfg(test)]
 pub(super) use crate::db::scheduled::{
-    ArcSwap, ArcSwapOption, AtomicI64, AtomicU64, Condvar, Mutex, MutexGuard, Receiver, SyncSender, ThreadId, me,
-    sleep, spawn, sync_channel,
+    ArcSwap, ArcSwapOption, AtomicI64, AtomicU64, Condvar, Mutex, MutexGuard, Receiver, SyncSender, ThreadId, give_way,
+    me, sleep, spawn, sync_channel,
 };
 
 /// Starts a thread of the database.

@@ -9,6 +9,10 @@ use crate::storage::direct_file::DirectFile;
 use crate::storage::disk::{Disk, DiskFile, Lock, preallocate, write_all_at};
 use crate::storage::mmap::{Map, map_file};
 
+/// How far a thread steps back that gives way: to a tenth of the share of a processor that it would have beside others.
+#[cfg(target_os = "linux")]
+const STEP_BACK: i32 = 10;
+
 /// Files of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -117,6 +121,16 @@ impl Disk for RealDisk {
     }
 }
 
+/// The calling thread leaves the processors to all others from now on, where the system offers that for a thread.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        // For Linux that is the thread alone, and threads that it starts. Where it is not allowed, it goes on as it is.
+        let _as_before = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + STEP_BACK));
+    }
+}
+
 #[cfg(unix)]
 pub(crate) fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
@@ -193,5 +207,22 @@ impl DiskFile for RealFile {
 
     fn map(&self) -> io::Result<Map> {
         map_file(&self.file)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_gives_way_and_no_other() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let before = nice();
+        let within = std::thread::spawn(move || {
+            give_way();
+            nice()
+        });
+        assert_eq!(within.join().unwrap(), (before + STEP_BACK).min(19));
+        assert_eq!(nice(), before);
     }
 }
