@@ -77,8 +77,13 @@ def page(told):
         if rows:
             text, notes = table(axis, rows)
             out += ["", f"## {title.format(**told)}", "", text, "", *notes, *([""] if notes else [])]
-            out.append(f"![Cost by {axis}, as many times as at the first point]({axis}.svg)")
+            if is_drawn(rows):
+                out.append(f"![Cost by {axis}, as many times as at the first point]({axis}.svg)")
     return "\n".join(out) + "\n"
+
+
+def is_drawn(rows):
+    return any(len(row["points"]) > 1 for row in rows.values())
 
 
 def plot(axis, rows):
@@ -117,7 +122,7 @@ def plot(axis, rows):
 
 
 def made(told):
-    plots = {HERE / f"{axis}.svg": plot(axis, rows) for axis, rows in told["axes"].items() if any(len(row["points"]) > 1 for row in rows.values())}
+    plots = {HERE / f"{axis}.svg": plot(axis, rows) for axis, rows in told["axes"].items() if is_drawn(rows)}
     return {HERE / "RESULTS.md": page(told), **plots}
 
 

@@ -121,7 +121,9 @@ impl Kept {
             self.file.write_all(b"\n")?;
             self.is_torn = false;
         }
-        self.file.write(bytes)
+        // Whole, or the rest of a line might come to the next day's file.
+        self.file.write_all(bytes)?;
+        Ok(bytes.len())
     }
 
     /// Removes the files of days that are not kept, but never the one that is written to.

@@ -157,7 +157,7 @@ fn sent(bytes: u64) -> Result<f64, Failure> {
     let address = listener.local_addr().map_err(|error| broken(&error))?;
     thread::scope(|scope| {
         scope.spawn(move || listener.accept().and_then(|(stream, _)| send(stream, bytes)));
-        let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
         let (took, read) = timed(|| {
             let answer = agent.get(format!("http://{address}/")).call().map_err(|error| broken(&error))?;
             let mut read = 0;
@@ -215,7 +215,8 @@ impl Server {
         }
         let mut child = command.spawn().map_err(|error| cannot(&error))?;
         let said = child.stderr.take();
-        let mut server = Server { child, url: String::new(), agent: ureq::Agent::config_builder().build().into() };
+        let mut server =
+            Server { child, url: String::new(), agent: ureq::Agent::config_builder().proxy(None).build().into() };
         let mut lines = BufReader::new(said.ok_or_else(|| cannot(&"it has no standard error"))?);
         let mut seen = String::new();
         while server.url.is_empty() {
