@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "compare"))
+from tables import shown  # noqa: E402
+
 AXES = {
     "contacts": "Contacts, with {saved:,} saved segments where the job has to do with any",
     "segments": "Saved segments, of {middle:,} contacts",
@@ -17,14 +20,6 @@ AXES = {
 LINEAR = 1.1
 # Why a row grows by more, by axis and row; each to be shown by a profile.
 NOTES = {}
-
-
-def shown(us):
-    for unit, size in (("s", 1e6), ("ms", 1e3), ("µs", 1)):
-        if us >= size:
-            value = us / size
-            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}" if value >= 10 else f"{value:.2f} {unit}"
-    return f"{us * 1e3:.0f} ns"
 
 
 def power(points):
