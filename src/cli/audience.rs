@@ -50,7 +50,7 @@ pub struct Audience {
     /// Properties to print beside the key, such as name,email.
     #[arg(long, value_name = "NAMES")]
     fields: Option<String>,
-    /// ndjson or csv.
+    /// ndjson, csv, arrow or parquet.
     #[arg(long, default_value = "ndjson")]
     format: String,
     /// Print figures alone: how many, where they landed, who is withheld and why.

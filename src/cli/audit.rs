@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -62,6 +63,15 @@ impl Shelf for Files {
         let mut days: Vec<Day> = names.iter().filter_map(|name| day_of(name.to_str()?)).collect();
         days.sort_unstable();
         Ok(days)
+    }
+
+    fn written(&self, day: Day) -> io::Result<Option<Timestamp>> {
+        match fs::metadata(self.0.join(named(day))) {
+            // A system may keep whole seconds.
+            Ok(told) => Ok(Some(Timestamp(told.mtime().saturating_add(1).saturating_mul(1_000)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn open(&self, day: Day) -> io::Result<Option<Box<dyn Pages>>> {

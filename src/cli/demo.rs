@@ -89,10 +89,10 @@ impl Demo {
         print(&format!("\nA snapshot was written to {}: {size} in {took}.", self.data.display()))?;
         match server {
             Some(server) => {
-                print(&next_steps(&server, &self.data))?;
+                let next = next_steps(&server, &self.data);
                 let webhooks = Settings { reach: Reach::Loopback, ..Settings::default() };
                 let access = Access { keys, rates: Rates::default(), audit: Audit::default(), hosts: Hosts::default() };
-                serve::serve(server, db, webhooks, access, Mapping::default())
+                serve::serve(server, db, webhooks, access, Mapping::default(), || drop(print(&next)))
             }
             None => Ok(db.close()?),
         }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, CommandFactory};
 
-use crate::cli::{Cli, failure::Failure};
+use crate::cli::{Cli, failure::Failure, segment::pour};
 
 /// Print the manual page, or write those of all subcommands to a folder.
 #[derive(Args, Debug)]
@@ -27,7 +27,11 @@ impl Man {
                 clap_mangen::generate_to(Cli::command(), &dir)
                     .map_err(|error| Failure::operator(format!("{}: {error}", dir.display())))
             }
-            None => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()).map_err(told),
+            None => {
+                let mut page = Vec::new();
+                clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(told)?;
+                pour(page.as_slice())
+            }
         }
     }
 }

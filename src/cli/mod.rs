@@ -4,7 +4,7 @@
 //! Never:  sees a bitmap (but for the yardsticks of `throng bench`), a plan or a file of the data folder; it asks the database or the API.
 //! Start:  [`Cli`], [`run`].
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -135,8 +135,9 @@ pub fn run() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Man(man) => man.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "throng", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "throng", &mut script);
+            segment::pour(script.as_slice())
         }
     };
     match outcome {
@@ -148,6 +149,12 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Whether logs are coloured: where a person looks at them, who has not said otherwise (no-color.org).
+fn is_coloured() -> bool {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|word| !word.is_empty());
+    std::io::stderr().is_terminal() && !is_plain
+}
+
 /// Logs go to standard error: all of them for the server, warnings for the rest; `THRONG_LOG` says otherwise. Libraries
 /// that tell what passes through them are not heard: that is other people's data.
 fn logging(server: Option<serve::LogFormat>) {
@@ -157,7 +164,7 @@ fn logging(server: Option<serve::LogFormat>) {
     let ours = filter_fn(|told| told.target().starts_with("throng") || *told.level() <= tracing::Level::INFO);
     let (json, text) = match server {
         Some(serve::LogFormat::Json) => (Some(fmt::layer().json().flatten_event(true)), None),
-        _ => (None, Some(fmt::layer().with_target(false))),
+        _ => (None, Some(fmt::layer().with_target(false).with_ansi(is_coloured()))),
     };
     let json = json.map(|json| json.with_writer(std::io::stderr).with_filter(ours.clone()));
     let text = text.map(|text| text.with_writer(std::io::stderr).with_filter(ours));

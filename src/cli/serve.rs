@@ -105,21 +105,19 @@ impl Serve {
         let tls = secure::server(self.tls_cert.as_ref(), self.tls_key.as_ref())?;
         let server = bind(self.listen, keys.is_keyed(), self.manners.manners(), tls)?;
         let db = self.folder.open_with(self.upkeep())?;
-        let status = db.status();
-        eprintln!(
-            "throng {} serves {} contacts, {} events, {} segments from {} on {}",
+        let (status, url) = (db.status(), server.url());
+        let told = format!(
+            "throng {} serves {} contacts, {} events, {} segments from {} on {url}\nthe page is at {url}/",
             status.version,
             status.contacts,
             status.events,
             status.segments,
             self.folder.data.display(),
-            server.url(),
         );
-        eprintln!("the page is at {}/", server.url());
         let audit = self.audit.keep()?;
         let rates = Rates::of(self.manners.rates());
         let access = Access { keys, rates, audit, hosts: Hosts::of(&self.allow_host) };
-        serve(server, db, self.webhooks.settings(self.listen), access, tracking)
+        serve(server, db, self.webhooks.settings(self.listen), access, tracking, || eprintln!("{told}"))
     }
 }
 
@@ -255,7 +253,8 @@ impl Delivery {
     }
 }
 
-/// Takes the address before the folder is opened, so that a taken one is told at once.
+/// Takes the address before the folder is opened, so that a taken one is told at once, and whoever calls that it is
+/// starting.
 pub fn bind(address: SocketAddr, keyed: bool, manners: Manners, tls: Option<Arc<Tls>>) -> Result<Server, Failure> {
     Server::bind(address, keyed, manners, tls).map_err(|error| match error {
         ServeError::NotLoopback(_) | ServeError::Files { .. } => Failure::caller(error.to_string()),
@@ -263,13 +262,14 @@ pub fn bind(address: SocketAddr, keyed: bool, manners: Manners, tls: Option<Arc<
     })
 }
 
-/// Serves until told to stop, then closes the database.
+/// Serves until told to stop, then closes the database. `ready` is called once everything may be asked.
 pub fn serve(
     server: Server,
     db: Database,
     webhooks: Settings,
     access: Access,
     tracking: Mapping,
+    ready: impl FnOnce(),
 ) -> Result<(), Failure> {
     let audit = Arc::new(access.audit);
     let app = App {
@@ -280,7 +280,7 @@ pub fn serve(
         hosts: Some(access.hosts),
         ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
     };
-    server.run(app, web::router);
+    server.run(app, web::router, ready);
     // First the data: the disk of the audit log may hang.
     let closed = db.close();
     audit.finish();

@@ -142,7 +142,8 @@ impl Watch {
             "bulk" => format!("{} entered, {} left", number("entered"), number("left")),
             kind => {
                 let sign = if kind == "entered" { "+" } else { "-" };
-                format!("{sign} {}", change["contact"].as_str().unwrap_or("(erased)"))
+                let erased = || format!("(erased, {})", change["contact_id"]);
+                format!("{sign} {}", change["contact"].as_str().map_or_else(erased, str::to_owned))
             }
         };
         let seq = change["seq"].to_string();

@@ -240,7 +240,8 @@ impl Create {
 impl Replay {
     fn run(self) -> Result<(), Failure> {
         if self.cancel {
-            return self.known.show(&self.known.call("DELETE", "/replay", None)?);
+            self.known.call("DELETE", "/replay", None)?;
+            return self.known.show(&self.known.call("GET", "", None)?);
         }
         let mut body = json!({});
         if !self.seq.is_empty() {

@@ -114,16 +114,17 @@ impl Forecast {
 pub(super) struct Freeze {
     #[command(flatten)]
     named: Named,
-    /// The name of the copy.
+    /// The name of the copy [default: the segment's with the day].
     #[arg(long = "as", value_name = "NAME")]
-    copy: String,
+    copy: Option<String>,
 }
 
 impl Freeze {
     /// Asks and prints.
     pub(super) fn run(self) -> Result<(), Failure> {
         let (target, path) = self.named.open()?;
-        let answer = target.json("POST", &format!("{path}/freeze"), Some(&json!({"name": self.copy})))?;
+        let body = self.copy.map(|copy| json!({"name": copy}));
+        let answer = target.json("POST", &format!("{path}/freeze"), body.as_ref())?;
         self.named.done(&answer)
     }
 }

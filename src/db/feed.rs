@@ -12,7 +12,7 @@ use crate::{
         time::Timestamp,
     },
     segment::{
-        feed::{Cause, Change, What},
+        feed::{Change, What},
         saved::folded,
     },
 };
@@ -37,6 +37,10 @@ pub struct FeedChange {
     pub segment: Box<str>,
     /// What changed.
     pub kind: FeedKind,
+    /// Of whom it tells, if of one: a number that is nobody else's and stays when the key is gone.
+    pub contact: Option<ContactId>,
+    /// Whether that contact is gone: erased, or part of another one by now.
+    pub is_erased: bool,
     /// Why: `write`, `time`, `rule`, `manual` or `erase`.
     pub cause: &'static str,
     /// The write that it came with.
@@ -45,7 +49,7 @@ pub struct FeedChange {
     pub version: u32,
 }
 
-/// What an entry tells. The key of a contact that was erased long ago is `None`.
+/// What an entry tells. The key of a contact that is gone is `None`, but for a day in the entry by which it left at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedKind {
     /// A contact entered.
@@ -156,12 +160,13 @@ impl KeyList {
         self.contacts.len()
     }
 
-    /// Keys after a place; `None` for a contact that was erased long ago.
-    pub fn keys(&self, after: Option<Place>, limit: usize) -> Page<Option<Box<str>>> {
+    /// Contacts after a place, with their keys; `None` for one that is gone.
+    pub fn keys(&self, after: Option<Place>, limit: usize) -> Page<(ContactId, Option<Box<str>>)> {
         let mut ids = self.contacts.iter_from(after.map_or(0, |place| place.0.saturating_add(1)));
         let page: Vec<u32> = ids.by_ref().take(limit).collect();
         let next = page.last().copied().filter(|_| ids.next().is_some()).map(Place);
-        Page { items: page.into_iter().map(|id| self.view.key_once(ContactId(id))).collect(), next }
+        let told = |id| (ContactId(id), self.view.key_now(ContactId(id)).map(Into::into));
+        Page { items: page.into_iter().map(told).collect(), next }
     }
 }
 
@@ -217,49 +222,29 @@ impl View {
         self.state().live.feed().get(seq).map(|change| self.told(seq, change))
     }
 
-    /// One entry for somebody outside, if it is kept: whoever was erased since is named by the entry that tells of it
-    /// alone.
-    pub fn feed_entry_now(&self, seq: u64) -> Option<FeedChange> {
-        let change = self.state().live.feed().get(seq)?;
-        let mut told = self.told(seq, change);
-        let is_erased = |contact| self.state().index.directory().key(contact).is_empty();
-        if let What::Entered(contact) | What::Left(contact) = change.what
-            && change.cause != Cause::Erase
-            && is_erased(contact)
-            && let FeedKind::Entered(key) | FeedKind::Left(key) = &mut told.kind
-        {
-            *key = None;
-        }
-        Some(told)
-    }
-
-    /// Of whom an entry tells, if it is kept and tells of one.
-    pub fn feed_contact(&self, seq: u64) -> Option<ContactId> {
-        match self.state().live.feed().get(seq)?.what {
-            What::Entered(contact) | What::Left(contact) => Some(contact),
-            What::Bulk(..) => None,
-        }
-    }
-
     pub(super) fn told(&self, seq: u64, change: &Change) -> FeedChange {
         let Change { at, lsn, segment, version, what, cause } = *change;
+        let contact = match what {
+            What::Entered(contact) | What::Left(contact) => Some(contact),
+            What::Bulk(..) => None,
+        };
+        let now = contact.and_then(|contact| self.key_now(contact));
+        let key = || now.or_else(|| self.state().live.feed().erased_key(change)).map(Into::into);
         let kind = match what {
-            What::Entered(contact) => FeedKind::Entered(self.key_once(contact)),
-            What::Left(contact) => FeedKind::Left(self.key_once(contact)),
+            What::Entered(_) => FeedKind::Entered(key()),
+            What::Left(_) => FeedKind::Left(key()),
             What::Bulk(entered, left) => FeedKind::Bulk { entered: entered.into(), left: left.into() },
         };
+        let is_erased = contact.is_some() && now.is_none();
         let saved = self.state().book.get(segment).map(|saved| saved.name.clone());
         let deleted = || self.state().live.feed().deleted_name(segment).map(Into::into);
         let segment = saved.or_else(deleted).unwrap_or_default();
-        FeedChange { seq, at, segment, kind, cause: cause.name(), lsn, version }
+        FeedChange { seq, at, segment, kind, contact, is_erased, cause: cause.name(), lsn, version }
     }
 
-    /// The key of a contact, also if it was erased not long ago.
-    fn key_once(&self, contact: ContactId) -> Option<Box<str>> {
-        match self.state().index.directory().key(contact) {
-            "" => self.state().live.feed().erased_key(contact).map(Into::into),
-            key => Some(key.into()),
-        }
+    /// The key of a contact, unless it is gone.
+    fn key_now(&self, contact: ContactId) -> Option<&str> {
+        Some(self.state().index.directory().key(contact)).filter(|key| !key.is_empty())
     }
 
     /// The segment of a name, and the deleted ones that had it.

@@ -13,9 +13,9 @@ use crate::{
         name::{ContactKey, Name},
         number::Number,
         request::{
-            ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, MembersEdit, MembersMode,
-            PropertyPatch, Request, RuleSource, SchemaPatch, SegmentCreate, SegmentSource, SegmentUpdate,
-            SuppressionWrite, WriteMode,
+            Applied, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, MembersEdit,
+            MembersMode, Message, PropertyPatch, Request, RuleSource, SchemaPatch, SegmentCreate, SegmentSource,
+            SegmentUpdate, SuppressionWrite, WriteMode,
         },
         schema::{Derived, Function, Source, Writer},
         time::Timestamp,
@@ -26,7 +26,7 @@ use crate::{
 pub(super) const START: Timestamp = Timestamp(1_777_593_600_000);
 
 /// Every command by its name, so that a new one is missed.
-pub(super) const COMMANDS: [&str; 13] = [
+pub(super) const COMMANDS: [&str; 14] = [
     "Found",
     "Tick",
     "Declare",
@@ -40,6 +40,7 @@ pub(super) const COMMANDS: [&str; 13] = [
     "EditMembers",
     "Remember",
     "Merge",
+    "Messages",
 ];
 
 /// The name of a command.
@@ -58,6 +59,7 @@ pub(super) fn command_name(command: &Command) -> &'static str {
         Command::EditMembers { .. } => COMMANDS[10],
         Command::Remember { .. } => COMMANDS[11],
         Command::Merge { .. } => COMMANDS[12],
+        Command::Messages(_) => COMMANDS[13],
     }
 }
 
@@ -134,6 +136,9 @@ pub(super) fn deeds(db: &Database, round: u32) {
     // What refers to what is gone by now, what is due by time, what is remembered, and a clock that moves.
     all(db, vec![Request::RemoveEvent(r("visit-b").into()), Request::Erase(key(&r("gone")))]);
     all(db, Request::Merge(ContactMerge { from: key(&r("visitor")), into: key(&r("eve")) }));
+    let message = || Request::Message(Message { digest: round.into(), requests: vec![merge(&r("eve"), vec![])] });
+    all(db, message());
+    assert_eq!(db.write(message()).unwrap().results, [Ok(Applied::Duplicate)]);
     all(db, Request::Tick(Timestamp::MIN));
     db.move_clock(now.plus_ms(3 * 86_400_000)).unwrap();
     let requests = vec![

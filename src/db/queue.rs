@@ -203,6 +203,7 @@ fn weigh(request: &Request) -> usize {
     BASE + match request {
         Request::Contact(write) => write.key.as_str().len() + values(&write.values),
         Request::Join(join) => join.write.key.as_str().len() + values(&join.write.values),
+        Request::Message(message) => message.requests.iter().map(weigh).sum(),
         Request::Event(write) => write.contact.as_str().len() + values(&write.properties),
         Request::CreateSegment(new) | Request::Suppression(SuppressionWrite::Create(new, _)) => create(new),
         Request::UpdateSegment(update) | Request::Suppression(SuppressionWrite::Update(update, _)) => {

@@ -1,7 +1,7 @@
 //! Admission: each request of a batch is judged by itself, in order, on the state that those before it left behind.
 //! What is admitted becomes commands and is performed at once; every refusal happens here.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     engine::{
@@ -16,7 +16,7 @@ use crate::{
         limits,
         name::ContactKey,
         planted::{Bug, planted},
-        request::{Applied, Refusal, RefusalKind, Request, SchemaPatch},
+        request::{Applied, Message, Refusal, RefusalKind, Request, SchemaPatch},
         schema::Schema,
         time::Timestamp,
         value::Value,
@@ -70,8 +70,13 @@ pub fn admit_by(
         outcome: Outcome::default(),
         seen: Vec::new(),
         record: 0,
+        messages: BTreeSet::new(),
     };
     let results: Vec<_> = requests.iter().map(|request| session.judge(request)).collect();
+    if !session.messages.is_empty() {
+        let digests = std::mem::take(&mut session.messages).into_iter().collect();
+        session.perform(Command::Messages(digests));
+    }
     if let Some(OnceKey { key, digest }) = once {
         let outcome = Remembered::new(digest, stamp.at, stamp.lsn, &results);
         if planted(Bug::ForgetOnce) && !session.batch.commands.is_empty() {
@@ -100,6 +105,8 @@ pub(super) struct Session<'a> {
     pub(super) seen: Vec<u32>,
     /// The number of the record at hand.
     pub(super) record: u32,
+    /// Messages that were taken.
+    messages: BTreeSet<u64>,
 }
 
 impl Session<'_> {
@@ -150,6 +157,7 @@ impl Session<'_> {
             Request::Merge(merge) => self.merge_contacts(merge),
             Request::Join(join) => self.join_contacts(join),
             Request::Event(write) => self.write_event(write),
+            Request::Message(message) => self.take_message(message),
             Request::RemoveEvent(id) => {
                 if self.state.index.find_event(id).is_none() {
                     return Err(not_found("event", id));
@@ -180,6 +188,19 @@ impl Session<'_> {
                 Ok(Applied::Created)
             }
         }
+    }
+
+    /// A message that is refused is as if it had not come.
+    fn take_message(&mut self, message: &Message) -> Result<Applied, Refusal> {
+        if self.messages.contains(&message.digest) || self.state.messages.contains(message.digest, self.at()) {
+            return Ok(Applied::Duplicate);
+        }
+        let mut applied = Applied::Unchanged;
+        for request in &message.requests {
+            applied = self.judge(request)?;
+        }
+        self.messages.insert(message.digest);
+        Ok(applied)
     }
 
     fn change_schema(&mut self, patch: &SchemaPatch) -> Result<Applied, Refusal> {

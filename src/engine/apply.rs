@@ -148,6 +148,7 @@ pub(super) fn perform(state: &mut State, at: Timestamp, command: &Command, outco
         Command::DeleteSegment(id) => delete_segment(state, *id),
         Command::EditMembers { segment, mode, contacts } => edit_members(state, *segment, *mode, contacts, at),
         Command::Remember { key, outcome } => state.memory.keep(key, outcome.clone()),
+        Command::Messages(digests) => state.messages.keep(digests, at),
         Command::Tick | Command::Contact(_) | Command::Event(_) | Command::RemoveEvent(_) | Command::Merge { .. } => {}
     }
 }

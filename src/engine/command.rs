@@ -77,6 +77,8 @@ pub enum Command {
         /// Who stays.
         into: ContactId,
     },
+    /// Keeps that these messages came, by their digests.
+    Messages(Vec<u64>),
 }
 
 /// The declarations that a change of the schema touches, by their places.

@@ -74,7 +74,11 @@ impl Seen<'_> {
                 self.segment(*segment)?;
                 self.contacts(contacts)
             }
-            Command::Found(_) | Command::Tick | Command::RemoveEvent(_) | Command::Remember { .. } => Ok(()),
+            Command::Found(_)
+            | Command::Tick
+            | Command::RemoveEvent(_)
+            | Command::Remember { .. }
+            | Command::Messages(_) => Ok(()),
         }
     }
 

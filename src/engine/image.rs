@@ -11,6 +11,7 @@ use crate::{
         section::{SectionSink, SectionSource, SinkError},
     },
     engine::{
+        messages::{Kept, Messages},
         remembered::{Memory, Remembered},
         state::State,
     },
@@ -28,6 +29,7 @@ pub const IMAGE_VERSION: u32 = 2;
 const STATE: &str = "state";
 const SCHEMA: &str = "schema";
 const MEMORY: &str = "memory";
+const MESSAGES: &str = "messages";
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -47,6 +49,10 @@ impl State {
         sink.put(&pack(&*self.schema))?;
         sink.begin(MEMORY)?;
         sink.put(&pack(&self.memory.entries()))?;
+        if !self.messages.is_empty() {
+            sink.begin(MESSAGES)?;
+            sink.put(&pack(&self.messages.kept()))?;
+        }
         self.book.encode(sink)?;
         self.live.encode(sink)?;
         self.index.encode(sink)
@@ -63,11 +69,16 @@ impl State {
         }
         let schema: Schema = unpack(&source.section(SCHEMA)?)?;
         let memory: BTreeMap<Box<str>, Remembered> = unpack(&source.section(MEMORY)?)?;
+        let messages: Vec<Kept> = match source.has(MESSAGES) {
+            true => unpack(&source.section(MESSAGES)?)?,
+            false => Vec::new(),
+        };
         let book = Book::decode(&schema, source)?;
         let index = Index::decode(&schema, source)?;
         let schema = Arc::new(schema);
         let facts = Facts { schema: &schema, index: &index, book: &book };
         let live = Live::decode(facts, head.as_of, source)?;
-        Ok(State { lsn: head.lsn, as_of: head.as_of, schema, index, book, live, memory: Memory::from_entries(memory) })
+        let (memory, messages) = (Memory::from_entries(memory), Messages::restored(messages));
+        Ok(State { lsn: head.lsn, as_of: head.as_of, schema, index, book, live, memory, messages })
     }
 }

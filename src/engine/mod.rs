@@ -13,6 +13,7 @@ pub mod columns;
 pub mod command;
 pub mod fits;
 pub mod image;
+pub mod messages;
 pub mod record;
 pub mod remembered;
 pub mod sighted;

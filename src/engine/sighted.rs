@@ -20,15 +20,20 @@ impl<'a> Sighted<'a> {
     /// Looks at every value of an unknown name.
     pub fn of(requests: &'a [Request], schema: &Schema) -> Sighted<'a> {
         let mut sighted = Sighted::default();
+        sighted.see(requests, schema);
+        sighted
+    }
+
+    fn see(&mut self, requests: &'a [Request], schema: &Schema) {
         for request in requests {
             match request {
-                Request::Contact(write) => sighted.contact(write, schema),
-                Request::Join(join) => sighted.contact(&join.write, schema),
-                Request::Event(write) => sighted.event(write, schema),
+                Request::Contact(write) => self.contact(write, schema),
+                Request::Join(join) => self.contact(&join.write, schema),
+                Request::Event(write) => self.event(write, schema),
+                Request::Message(message) => self.see(&message.requests, schema),
                 _ => {}
             }
         }
-        sighted
     }
 
     fn contact(&mut self, write: &'a ContactWrite, schema: &Schema) {

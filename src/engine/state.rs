@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::remembered::Memory,
+    engine::{messages::Messages, remembered::Memory},
     index::Index,
     model::{calendar::Zone, id::Lsn, schema::Schema, time::Timestamp},
     query::context::Context,
@@ -30,6 +30,8 @@ pub struct State {
     pub live: Live,
     /// Outcomes under idempotency keys.
     pub memory: Memory,
+    /// Messages that came.
+    pub messages: Messages,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             book: Book::default(),
             live: Live::default(),
             memory: Memory::default(),
+            messages: Messages::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The audience of a send: streamed as of one instant, each contact once with where it landed, and its figures.
 
+use std::io;
+
 use axum::{
     body::Body,
     extract::State,
@@ -8,6 +10,8 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "columnar")]
+use crate::http::columnar::Sheet;
 use crate::{
     db::{
         audience::{Audience, AudienceAsk, Counted, Draw, Group, Landing, Share, Split},
@@ -18,7 +22,8 @@ use crate::{
         body,
         csv_rows::Rows,
         json::Json,
-        members::{self, Format},
+        members::{self, Export, Format, Pipe},
+        paging,
         path::Params,
         problem::Problem,
         query::rule_source,
@@ -28,8 +33,6 @@ use crate::{
     model::{limits, name::Name},
 };
 
-/// Contacts read from the view at a time.
-const BLOCK: usize = 4_096;
 /// Buckets that parts in percent are counted in: two places after the point.
 const PERCENT_BUCKETS: u32 = 10_000;
 /// A summary that is longer is not sent as a header. Units: bytes.
@@ -41,13 +44,21 @@ const RESERVED: [&str; 2] = ["segment", "part"];
 
 /// `POST /v1/audience`
 pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let params = Params::read(&uri, &["format", "fields", "summary"])?;
+    let params = Params::read(&uri, &["format", "fields", "summary", "after", "limit"])?;
     let is_summary = params.parsed("summary")?.unwrap_or(false);
-    let (format, fields) = members::shape(&params, &headers)?;
+    let fields = params.text("fields").map(members::field_names).transpose()?;
+    let export = members::export(&params, &headers)?;
+    if export == Export::Roaring {
+        let detail = "a Roaring list has keys alone, and an audience says where each contact landed: \"format\" is \
+                      ndjson, csv, arrow or parquet here";
+        return Err(Problem::refused("bad_format", detail));
+    }
+    let limit = params.parsed::<u64>("limit")?.map(|n| paging::limit(Some(n))).transpose()?;
+    let cursor = params.text("after").map(|after| app.listings.resume(after)).transpose()?;
     let request = body::json(&headers, body).await?;
     let ask = ask(&request)?;
     body::blocking(move || {
-        let view = app.db.view();
+        let view = app.view(cursor.as_ref());
         let audience = view.audience(&ask)?;
         let summary = summary(&audience, ask.channel.as_deref());
         if is_summary {
@@ -58,7 +69,11 @@ pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bo
             let detail = format!("\"fields\" cannot have \"{name}\": a line says with it where the contact landed");
             return Err(Problem::refused("reserved_field", detail));
         }
-        Table { audience, fields, format }.stream(&app.streams, &summary)
+        let (table, place) = (Table { audience, fields, export }, cursor.map(|cursor| cursor.place));
+        match limit {
+            None => table.stream(&app.streams, &summary, place),
+            Some(limit) => table.page(&app, &uri, &summary, place, limit),
+        }
     })
     .await
 }
@@ -117,7 +132,11 @@ fn split(request: &Json) -> Result<Option<Split>, Problem> {
     let refused = |detail: String| Problem::refused("bad_split", detail);
     let split = match request.get("split") {
         None | Some(Json::Null) => return Ok(None),
-        Some(split) => split,
+        Some(split @ Json::Object(_)) => split,
+        Some(other) => {
+            let detail = format!("\"split\" must be an object, {{\"by\":…, \"parts\":[…]}}, not {}", other.kind());
+            return Err(refused(detail));
+        }
     };
     wire::only_members(split, &["by", "parts"])?;
     let by = wire::text_member(split, "by")?
@@ -211,15 +230,38 @@ fn summary(audience: &Audience, channel: Option<&str>) -> Value {
 struct Table {
     audience: Audience,
     fields: Vec<Name>,
-    format: Format,
+    export: Export,
 }
 
 impl Table {
-    fn stream(self, streams: &Streams, summary: &Value) -> Result<Response, Problem> {
+    /// Everyone after a place, block by block.
+    fn stream(self, streams: &Streams, summary: &Value, from: Option<Place>) -> Result<Response, Problem> {
         let (outlet, body) = streams.answer()?;
+        let response = self.response(body, summary);
+        Pipe::to(outlet).fill(move |pipe| Ok(self.write(pipe, from, None)?.0));
+        Ok(response)
+    }
+
+    /// One page.
+    fn page(
+        &self,
+        app: &App,
+        uri: &Uri,
+        summary: &Value,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Response, Problem> {
+        let (block, next) = self
+            .write(Vec::new(), after, Some(limit))
+            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
+        let response = self.response(Body::from(block), summary);
+        Ok(members::linked(response, app, uri, self.audience.members().view(), next))
+    }
+
+    fn response(&self, body: Body, summary: &Value) -> Response {
         let mut response = Response::new(body);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.media()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.export.media()));
         headers.insert("throng-count", HeaderValue::from(self.audience.members().count()));
         headers.insert("throng-lsn", HeaderValue::from(self.audience.members().view().lsn().0));
         if let Ok(value) = HeaderValue::from_str(&ascii(summary))
@@ -227,30 +269,61 @@ impl Table {
         {
             headers.insert("throng-summary", value);
         }
-        tokio::task::spawn_blocking(move || -> std::io::Result<()> {
-            let mut place = None;
-            let mut block = self.header();
-            loop {
-                let next = self.write_block(&mut block, place);
-                // Nothing takes the block when the reader has gone: then there is no one to write for.
-                outlet.send(std::mem::take(&mut block))?;
-                if next.is_none() {
-                    return outlet.end();
-                }
-                place = next;
-            }
-        });
-        Ok(response)
+        response
     }
 
-    fn header(&self) -> Vec<u8> {
-        match self.format {
+    /// What is said of each contact beside its key and its fields.
+    fn own(&self) -> &'static [&'static str] {
+        if self.audience.is_split() { &RESERVED } else { &RESERVED[..1] }
+    }
+
+    /// Writes up to `limit` contacts after a place, or all; gives the next place.
+    fn write<W: io::Write + Send>(
+        &self,
+        mut out: W,
+        after: Option<Place>,
+        limit: Option<usize>,
+    ) -> io::Result<(W, Option<Place>)> {
+        match self.export {
+            Export::Lines(format) => {
+                let mut block = self.header(format);
+                let next = members::in_blocks(after, limit, |place, n| {
+                    let next = self.write_block(format, &mut block, place, n);
+                    out.write_all(&block)?;
+                    block.clear();
+                    Ok(next)
+                })?;
+                Ok((out, next))
+            }
+            #[cfg(feature = "columnar")]
+            Export::Columns(kind) => {
+                let schema = self.audience.members().view().schema();
+                let mut sheet = Sheet::begin(kind, schema, self.own(), &self.fields, out)?;
+                let next = members::in_blocks(after, limit, |place, n| {
+                    let page = self.audience.contacts(place, n, &self.fields);
+                    let (records, landings): (Vec<_>, Vec<_>) = page.items.into_iter().unzip();
+                    let mut own = vec![landings.iter().map(|landing| Some(landing.group)).collect::<Vec<_>>()];
+                    if self.audience.is_split() {
+                        own.push(landings.iter().map(|landing| landing.part).collect());
+                    }
+                    sheet.rows(&records, own)?;
+                    Ok(page.next)
+                })?;
+                Ok((sheet.end()?, next))
+            }
+            // Refused before there is anything to write.
+            _ => Err(io::Error::other("an audience is no such file")),
+        }
+    }
+
+    fn header(&self, format: Format) -> Vec<u8> {
+        match format {
             Format::Ndjson => Vec::new(),
             Format::Csv => {
-                let own = ["key", "segment"].into_iter().chain(self.audience.is_split().then_some("part"));
+                let own = std::iter::once("key").chain(self.own().iter().copied());
                 let mut block = Vec::new();
                 let mut rows = Rows::on(&mut block);
-                own.chain(self.fields.iter().map(Name::as_str)).for_each(|name| rows.cell(name));
+                own.chain(self.fields.iter().map(Name::as_str)).for_each(|name| rows.text(name));
                 rows.end();
                 drop(rows);
                 block
@@ -259,9 +332,9 @@ impl Table {
     }
 
     /// Appends contacts after a place; gives the next place.
-    fn write_block(&self, out: &mut Vec<u8>, after: Option<Place>) -> Option<Place> {
-        let page = self.audience.contacts(after, BLOCK, &self.fields);
-        match self.format {
+    fn write_block(&self, format: Format, out: &mut Vec<u8>, after: Option<Place>, limit: usize) -> Option<Place> {
+        let page = self.audience.contacts(after, limit, &self.fields);
+        match format {
             Format::Ndjson => page.items.iter().for_each(|(record, landing)| self.write_line(out, record, *landing)),
             Format::Csv => {
                 let mut rows = Rows::on(out);

@@ -37,6 +37,11 @@ pub trait Shelf: Send + Sync {
     /// Errors: those of the folder.
     fn days(&self) -> io::Result<Vec<Day>>;
 
+    /// When the file of a day was last written to, or later; `None` once it was removed.
+    ///
+    /// Errors: those of the file.
+    fn written(&self, day: Day) -> io::Result<Option<Timestamp>>;
+
     /// The file of a day; `None` once it was removed.
     ///
     /// Errors: those of the file.
@@ -127,9 +132,16 @@ impl Asked {
             return Err(gone());
         }
         if let Some(since) = self.since {
-            // Of the files before, the last may have lines of any later day.
-            let last = days.iter().copied().rfind(|known| *known < day(since));
-            days.retain(|known| last.is_none_or(|last| *known >= last));
+            // A file of before may have later lines, the last one or, where another process made those after it and lets
+            // nobody else write to them, an earlier one.
+            let mut kept = Vec::with_capacity(days.len());
+            for known in days {
+                let is_of_then = known >= day(since);
+                if is_of_then || shelf.written(known).map_err(unreadable)?.is_some_and(|written| written >= since) {
+                    kept.push(known);
+                }
+            }
+            days = kept;
         }
         days.retain(|known| self.until.is_none_or(|until| *known <= day(until).plus_days(1)));
         if self.is_back {

@@ -32,6 +32,14 @@ impl Shelf for Papers {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect())
     }
 
+    fn written(&self, day: Day) -> io::Result<Option<Timestamp>> {
+        let papers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(text) = papers.get(&day) else { return Ok(None) };
+        let lines = text.split(|byte| *byte == b'\n');
+        let at = |line| Timestamp::parse(serde_json::from_slice::<Value>(line).ok()?["at"].as_str()?).ok();
+        Ok(lines.filter_map(at).max().or(Some(Timestamp::MAX)))
+    }
+
     fn open(&self, day: Day) -> io::Result<Option<Box<dyn Pages>>> {
         let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&day).cloned();
         Ok(text.map(|text| Box::new(Cursor::new(text)) as Box<dyn Pages>))
@@ -72,6 +80,10 @@ fn a_place_past_the_end_of_a_real_file_is_the_end() {
     impl Shelf for OneFile {
         fn days(&self) -> io::Result<Vec<Day>> {
             Ok(vec![Day::parse("2026-05-02").unwrap()])
+        }
+
+        fn written(&self, _: Day) -> io::Result<Option<Timestamp>> {
+            Ok(Some(Timestamp::MAX))
         }
 
         fn open(&self, _: Day) -> io::Result<Option<Box<dyn Pages>>> {
@@ -121,6 +133,9 @@ fn filters_leave_the_rest_out() {
     // Where the files of some days could not be made, their lines stand in the last one.
     papers.add("2026-05-05", "{\"at\":\"2026-05-09T00:00:00Z\",\"action\":\"snapshot\",\"lsn\":309}\n");
     assert_eq!(all(&papers, "since=2026-05-09T00:00:00Z"), [309]);
+    // Where others made the files of later days, which cannot be written to, in an earlier one.
+    papers.add("2026-05-02", "{\"at\":\"2026-05-10T00:00:00Z\",\"action\":\"snapshot\",\"lsn\":310}\n");
+    assert_eq!(all(&papers, "since=2026-05-09T00:00:00Z&order=oldest"), [310, 309]);
     // A page looks through so much: without enough that fits it says where to go on.
     let long = "y".repeat(50_000);
     let line = json!({"at": "2026-05-06T00:00:00Z", "action": "snapshot", "long": long, "lsn": 400});

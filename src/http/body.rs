@@ -179,6 +179,20 @@ pub async fn json(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     parsed(bytes(headers, body).await?).await
 }
 
+/// As [`json`]; `None` when there is no body.
+///
+/// Errors: as [`json`].
+pub async fn json_or_nothing(headers: &HeaderMap, body: Body) -> Result<Option<Json>, Problem> {
+    let bytes = bytes(headers, body).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    // It is unpacked by now.
+    let mut headers = headers.clone();
+    headers.remove(header::CONTENT_ENCODING);
+    json(&headers, Body::from(bytes)).await.map(Some)
+}
+
 async fn parsed(bytes: Vec<u8>) -> Result<Json, Problem> {
     if bytes.len() > PARSE_HERE_MAX { blocking(move || parse(&bytes)).await } else { parse(&bytes) }
 }

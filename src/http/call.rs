@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     handler::Handler,
     http::Method,
-    middleware::from_fn_with_state,
+    middleware::{from_fn_with_state, map_response},
     routing::{self, MethodRouter},
 };
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use crate::{
         app::App,
         audit::{self, Recorded},
         body,
-        problem::Problem,
+        problem::{self, Problem},
         shape, tracking,
     },
     model::limits,
@@ -140,7 +140,7 @@ impl Call {
         let call = if PROBES.contains(&path) { call } else { call.fails(&[429]) };
         let call = if needs == Needs::Nothing { call } else { call.fails(&[401]) };
         // Without keys also what is called under a strange name.
-        call.fails(&[403])
+        call.fails(&[403, 431])
     }
 
     /// What the document says of it beside the summary.
@@ -323,7 +323,7 @@ impl Call {
         if self.needs != Needs::Track {
             return paths.fold(router, |router, path| router.route(path, handler.clone()));
         }
-        let handler = handler.layer(tracking::any_origin());
+        let handler = handler.layer(tracking::any_origin()).layer(map_response(problem::for_sdk));
         paths.fold(router, |router, path| {
             let router = router.route(path, handler.clone());
             // Some SDKs put a slash at the end.

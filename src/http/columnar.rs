@@ -53,14 +53,15 @@ enum Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Sheet<W> {
-    /// Begins a file with the key and some properties.
+    /// Begins a file with the key, texts that are no properties, and some properties.
     ///
     /// Errors: those of the writer underneath.
-    pub(super) fn begin(kind: Columnar, schema: &Schema, names: &[Name], out: W) -> io::Result<Sheet<W>> {
+    pub(super) fn begin(kind: Columnar, schema: &Schema, own: &[&str], names: &[Name], out: W) -> io::Result<Sheet<W>> {
         let property = |name: &Name| schema.property(name.as_str()).map(|property| (name.clone(), property.ty));
         let fields: Vec<(Name, ValueType)> = names.iter().filter_map(property).collect();
         let key = Field::new("key", DataType::Utf8, false);
-        let columns = std::iter::once(key).chain(fields.iter().map(|(name, ty)| column(name, *ty)));
+        let own = own.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+        let columns = std::iter::once(key).chain(own).chain(fields.iter().map(|(name, ty)| column(name, *ty)));
         let columns = Arc::new(Columns::new(columns.collect::<Vec<_>>()));
         let writer = match kind {
             Columnar::Arrow => Writer::Arrow(Box::new(StreamWriter::try_new(out, &columns).map_err(of_arrow)?)),
@@ -89,22 +90,35 @@ impl<W: Write + Send> Sheet<W> {
         } else {
             let names: Vec<Name> = self.fields.iter().map(|(name, _)| name.clone()).collect();
             let page = table.answer.contacts(after, limit, Some(&names));
-            let keys: ArrayRef = Arc::new(StringArray::from_iter_values(page.items.iter().map(|record| &record.key)));
-            let others = self.fields.iter().map(|(name, ty)| array(&page.items, name, *ty));
-            let arrays = std::iter::once(Ok(keys)).chain(others).collect::<Result<Vec<_>, _>>().map_err(of_arrow)?;
-            (RecordBatch::try_new(Arc::clone(&self.columns), arrays), page.next)
+            return self.rows(&page.items, Vec::new()).map(|()| page.next);
         };
-        let batch = batch.map_err(of_arrow)?;
+        self.put(&batch.map_err(of_arrow)?)?;
+        Ok(next)
+    }
+
+    /// Writes contacts; `own` are the columns of texts that are no properties.
+    ///
+    /// Errors: those of the writer underneath.
+    pub(super) fn rows(&mut self, records: &[ContactRecord], own: Vec<Vec<Option<&str>>>) -> io::Result<()> {
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(records.iter().map(|record| &record.key)));
+        let own = own.into_iter().map(|texts| Ok(Arc::new(StringArray::from_iter(texts)) as ArrayRef));
+        let others = self.fields.iter().map(|(name, ty)| array(records, name, *ty));
+        let arrays = std::iter::once(Ok(keys)).chain(own).chain(others).collect::<Result<Vec<_>, _>>();
+        let batch = RecordBatch::try_new(Arc::clone(&self.columns), arrays.map_err(of_arrow)?);
+        self.put(&batch.map_err(of_arrow)?)
+    }
+
+    fn put(&mut self, batch: &RecordBatch) -> io::Result<()> {
         match &mut self.writer {
-            Writer::Arrow(writer) => writer.write(&batch).map_err(of_arrow)?,
+            Writer::Arrow(writer) => writer.write(batch).map_err(of_arrow)?,
             Writer::Parquet(writer) => {
-                writer.write(&batch).map_err(of_parquet)?;
+                writer.write(batch).map_err(of_parquet)?;
                 if writer.in_progress_size() > GROUP_BYTES {
                     writer.flush().map_err(of_parquet)?;
                 }
             }
         }
-        Ok(next)
+        Ok(())
     }
 
     /// Ends the file.

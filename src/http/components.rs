@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Every status that a problem may have.
-pub const PROBLEMS: [(u16, &str); 14] = [
+pub const PROBLEMS: [(u16, &str); 15] = [
     (400, "Malformed: the request is not of the form it must have."),
     (401, "No key, or none that is known."),
     (403, "The key does not allow this, or a page of another site sends it through a browser."),
@@ -24,6 +24,7 @@ pub const PROBLEMS: [(u16, &str); 14] = [
     (415, "The media type or encoding is not taken here."),
     (422, "Well-formed but refused: a wrong rule, a value of the wrong type."),
     (429, "Too many requests: try again after `Retry-After`."),
+    (431, "The target and the headers of the request are too large."),
     (500, "A fault of the program or the disk."),
     (503, "Not now: try again after `Retry-After`."),
     (507, "No room on the disk. Nothing was written."),
@@ -189,7 +190,14 @@ fn segments() -> Named {
             ("lsn", whole()),
             ("version", whole()),
         ],
-        [("contact", nullable(text())), ("entered", whole()), ("left", whole()), ("changes", text())],
+        [
+            ("contact", nullable(text())),
+            ("contact_id", whole()),
+            ("erased", flag()),
+            ("entered", whole()),
+            ("left", whole()),
+            ("changes", text()),
+        ],
     );
     let day_of = object(
         [("day", day()), ("size", whole()), ("entered", whole()), ("left", whole()), ("version", nullable(whole()))],
@@ -274,7 +282,7 @@ fn responses() -> Value {
 }
 
 /// The usual word of each status.
-const PROBLEM_CODES: [(u16, &str); 14] = [
+const PROBLEM_CODES: [(u16, &str); 15] = [
     (400, "malformed"),
     (401, "unauthorized"),
     (403, "forbidden"),
@@ -286,6 +294,7 @@ const PROBLEM_CODES: [(u16, &str); 14] = [
     (415, "unsupported_media_type"),
     (422, "rule"),
     (429, "rate_limited"),
+    (431, "head_too_large"),
     (500, "internal"),
     (503, "busy"),
     (507, "storage_low"),

@@ -16,7 +16,7 @@ use crate::{
         body,
         import::Summary,
         json::Json,
-        path::part,
+        path::{Params, part},
         problem::{Fault, Problem},
         records::{self, Kind, Names},
     },
@@ -37,6 +37,7 @@ const TAKEN: &str = "application/json, application/x-ndjson";
 
 /// `POST /v1/events`
 pub async fn post(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    Params::read(&uri, &[])?;
     let media = body::media_type(&headers);
     match media.as_deref() {
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {

@@ -22,6 +22,7 @@ use crate::{
         problem::Problem,
         wire,
     },
+    model::id::ContactId,
 };
 
 /// How long a call may wait for a change. Units: seconds.
@@ -123,11 +124,11 @@ pub fn word(kind: &FeedKind) -> &'static str {
 
 /// Appends an entry as an object on one line.
 pub fn write_change(out: &mut Vec<u8>, change: &FeedChange) {
-    let FeedChange { seq, at, segment, kind, cause, lsn, version } = change;
+    let FeedChange { seq, at, segment, kind, contact: id, is_erased, cause, lsn, version } = change;
     let fits = "writing to memory cannot fail";
     write!(out, "{{\"seq\":{seq},\"at\":\"{at}\",").expect(fits);
-    if let FeedKind::Entered(contact) | FeedKind::Left(contact) = kind {
-        write_contact(out, contact.as_deref());
+    if let (FeedKind::Entered(contact) | FeedKind::Left(contact), Some(id)) = (kind, id) {
+        write_contact(out, *id, contact.as_deref(), *is_erased);
         out.push(b',');
     }
     out.extend_from_slice(b"\"segment\":");
@@ -143,11 +144,16 @@ pub fn write_change(out: &mut Vec<u8>, change: &FeedChange) {
     out.push(b'}');
 }
 
-fn write_contact(out: &mut Vec<u8>, contact: Option<&str>) {
+/// Who it is, as members of an object: a contact that is gone is told by its number.
+fn write_contact(out: &mut Vec<u8>, id: ContactId, key: Option<&str>, is_erased: bool) {
     out.extend_from_slice(b"\"contact\":");
-    match contact {
+    match key {
         Some(key) => wire::write_text(out, key),
         None => out.extend_from_slice(b"null"),
+    }
+    write!(out, ",\"contact_id\":{}", id.0).expect("writing to memory cannot fail");
+    if is_erased {
+        out.extend_from_slice(b",\"erased\":true");
     }
 }
 
@@ -163,9 +169,9 @@ pub async fn changes(State(app): State<App>, uri: Uri) -> Result<Response, Probl
     let mut response = lines::stream(&app.streams, move |block| {
         let Some((list, kind)) = halves.last() else { return false };
         let page = list.keys(place, BLOCK);
-        for key in page.items {
+        for (id, key) in page.items {
             block.push(b'{');
-            write_contact(block, key.as_deref());
+            write_contact(block, id, key.as_deref(), key.is_none());
             writeln!(block, ",\"kind\":\"{kind}\"}}").expect("writing to memory cannot fail");
         }
         place = page.next;

@@ -15,6 +15,7 @@ use crate::{
     db::{
         answer::Answer,
         record::{ContactRecord, Place},
+        view::View,
     },
     http::{
         app::App,
@@ -88,7 +89,8 @@ pub const ARROW: &str = "application/vnd.apache.arrow.stream";
 pub const PARQUET: &str = "application/vnd.apache.parquet";
 
 impl Export {
-    fn media(self) -> &'static str {
+    /// Its media type.
+    pub(super) fn media(self) -> &'static str {
         match self {
             Export::Lines(format) => format.media(),
             Export::Columns(Columnar::Arrow) => ARROW,
@@ -138,15 +140,6 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     .await
 }
 
-/// What a call asks for that gives lines alone: the format and the names of fields, if any.
-pub(super) fn shape(params: &Params, headers: &HeaderMap) -> Result<(Format, Option<Vec<Name>>), Problem> {
-    let fields = params.text("fields").map(field_names).transpose()?;
-    match export(params, headers)? {
-        Export::Lines(format) => Ok((format, fields)),
-        Export::Columns(_) | Export::Roaring => Err(Problem::refused("bad_format", "\"format\" is ndjson or csv here")),
-    }
-}
-
 /// Everyone of an answer, streamed.
 pub(super) fn everyone(app: &App, answer: Answer, params: &Params, headers: &HeaderMap) -> Result<Response, Problem> {
     let (export, fields) = (export(params, headers)?, params.text("fields").map(field_names).transpose()?);
@@ -156,7 +149,7 @@ pub(super) fn everyone(app: &App, answer: Answer, params: &Params, headers: &Hea
 }
 
 /// The export that `format` names; without it, the first that `Accept` does.
-fn export(params: &Params, headers: &HeaderMap) -> Result<Export, Problem> {
+pub(super) fn export(params: &Params, headers: &HeaderMap) -> Result<Export, Problem> {
     let export = match params.text("format") {
         Some(word) => {
             EXPORTS.into_iter().find(|(known, ..)| *known == word).map(|(.., export)| export).ok_or_else(|| {
@@ -176,7 +169,8 @@ fn export(params: &Params, headers: &HeaderMap) -> Result<Export, Problem> {
     Ok(export)
 }
 
-fn field_names(list: &str) -> Result<Vec<Name>, Problem> {
+/// The names of the fields that a call asks for.
+pub(super) fn field_names(list: &str) -> Result<Vec<Name>, Problem> {
     let name = |spelling: &str| {
         Name::new(spelling).map_err(|error| Problem::refused("bad_name", format!("\"fields\": {error}")))
     };
@@ -197,6 +191,21 @@ pub(super) fn known_fields(answer: &Answer, fields: Vec<Name>) -> Result<Vec<Nam
         }
     }
     Ok(known)
+}
+
+/// A page with the cursor of the next one, if there is one, in `Throng-Next` and in `Link`.
+pub(super) fn linked(mut response: Response, app: &App, uri: &Uri, view: &View, next: Option<Place>) -> Response {
+    let Some(place) = next else { return response };
+    let after = app.listings.next(view, place);
+    let others = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
+    let query: Vec<&str> = others.filter(|pair| !pair.is_empty()).collect();
+    let link = format!("<{}?{}&after={after}>; rel=\"next\"", uri.path(), query.join("&"));
+    for (name, value) in [("throng-next", after), ("link", link)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 /// Members on their way out.
@@ -234,13 +243,8 @@ impl Table {
         if let Some(ids) = &ids {
             response.headers_mut().insert("throng-roaring-bytes", HeaderValue::from(ids.len()));
         }
-        tokio::task::spawn_blocking(move || -> io::Result<()> {
-            let pipe = Pipe { outlet, waiting: ids.unwrap_or_default() };
-            // It fails when the reader has gone: then there is no one to write for.
-            let (mut pipe, _) = self.write(pipe, from, None)?;
-            pipe.flush()?;
-            pipe.outlet.end()
-        });
+        let pipe = Pipe { outlet, waiting: ids.unwrap_or_default() };
+        pipe.fill(move |pipe| Ok(self.write(pipe, from, None)?.0));
         Ok(response)
     }
 
@@ -249,19 +253,7 @@ impl Table {
         let written = self.write(Vec::new(), cursor.map(|cursor| cursor.place), Some(limit));
         let (block, next) =
             written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
-        let mut response = self.response(Body::from(block));
-        if let Some(place) = next {
-            let after = app.listings.next(self.answer.view(), place);
-            let others = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
-            let query: Vec<&str> = others.filter(|pair| !pair.is_empty()).collect();
-            let link = format!("<{}?{}&after={after}>; rel=\"next\"", uri.path(), query.join("&"));
-            for (name, value) in [("throng-next", after), ("link", link)] {
-                if let Ok(value) = HeaderValue::from_str(&value) {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-        }
-        Ok(response)
+        Ok(linked(self.response(Body::from(block)), app, uri, self.answer.view(), next))
     }
 
     /// Writes up to `limit` members after a place, or all; gives the next place.
@@ -284,7 +276,7 @@ impl Table {
             #[cfg(feature = "columnar")]
             Export::Columns(kind) => {
                 let fields = self.fields.as_deref().unwrap_or_default();
-                let mut sheet = Sheet::begin(kind, self.answer.view().schema(), fields, out)?;
+                let mut sheet = Sheet::begin(kind, self.answer.view().schema(), &[], fields, out)?;
                 let next = in_blocks(after, limit, |place, n| sheet.block(self, place, n))?;
                 Ok((sheet.end()?, next))
             }
@@ -316,7 +308,7 @@ impl Table {
             Format::Csv => {
                 let mut block = Vec::new();
                 let mut rows = Rows::on(&mut block);
-                std::iter::once("key").chain(self.fields.iter().flatten().map(Name::as_str)).for_each(|n| rows.cell(n));
+                std::iter::once("key").chain(self.fields.iter().flatten().map(Name::as_str)).for_each(|n| rows.text(n));
                 rows.end();
                 drop(rows);
                 block
@@ -378,7 +370,8 @@ pub(super) fn write_cells(rows: &mut Rows<'_>, record: &ContactRecord, fields: &
 }
 
 /// Does work block by block until `limit` is reached or there is no next place, which it gives.
-fn in_blocks(
+/// Has `work` done on blocks of contacts after a place, up to `limit` in all; gives the next place.
+pub(super) fn in_blocks(
     after: Option<Place>,
     limit: Option<usize>,
     mut work: impl FnMut(Option<Place>, usize) -> io::Result<Option<Place>>,
@@ -396,9 +389,26 @@ fn in_blocks(
 }
 
 /// What is written goes to the reader in blocks; waits while it is slow.
-struct Pipe {
+pub(super) struct Pipe {
     outlet: Outlet,
     waiting: Vec<u8>,
+}
+
+impl Pipe {
+    /// An empty one.
+    pub(super) fn to(outlet: Outlet) -> Pipe {
+        Pipe { outlet, waiting: Vec::new() }
+    }
+
+    /// Has it written to on a thread that may take its time, and ends it.
+    pub(super) fn fill(self, write: impl FnOnce(Pipe) -> io::Result<Pipe> + Send + 'static) {
+        tokio::task::spawn_blocking(move || -> io::Result<()> {
+            // It fails when the reader has gone: then there is no one to write for.
+            let mut pipe = write(self)?;
+            pipe.flush()?;
+            pipe.outlet.end()
+        });
+    }
 }
 
 impl io::Write for Pipe {

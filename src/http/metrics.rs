@@ -26,6 +26,31 @@ pub async fn get(State(app): State<App>) -> Result<Response, Problem> {
     body::blocking(move || Ok(answer_bytes(StatusCode::OK, MEDIA, text(&app).into_bytes()))).await
 }
 
+/// The classes that calls are told by, of those that are counted: there are many calls, and each class is a series.
+/// Units: microseconds.
+const CALL_BOUNDS_US: [u64; 7] = [1_000, 5_000, 25_000, 100_000, 500_000, 2_500_000, 10_000_000];
+
+/// How long calls took: how many up to each bound, how many in all, and together.
+#[derive(Clone, Copy, Default)]
+struct Took {
+    below: [u64; BOUNDS_US.len()],
+    all: u64,
+    sum: Duration,
+}
+
+impl Took {
+    fn of(timing: &Timing) -> Took {
+        let (below, all) = timing.up_to();
+        Took { below, all, sum: timing.sum() }
+    }
+
+    /// This and what others took.
+    fn and(self, other: Took) -> Took {
+        let below = std::array::from_fn(|class| self.below[class] + other.below[class]);
+        Took { below, all: self.all + other.all, sum: self.sum + other.sum }
+    }
+}
+
 /// Families on their way out.
 #[derive(Default)]
 struct Text(String);
@@ -53,23 +78,23 @@ impl Text {
         self.samples(name, "counter", help, [(String::new(), value as f64)]);
     }
 
-    /// Classes of one timing; `labels` without braces.
-    fn classes(&mut self, name: &str, labels: &str, timing: &Timing) {
-        let (below, all) = timing.up_to();
+    /// Some classes of one timing; `labels` without braces.
+    fn classes(&mut self, name: &str, labels: &str, took: &Took, told: &[u64]) {
+        let Took { below, all, sum } = took;
         let comma = if labels.is_empty() { "" } else { "," };
-        for (bound, count) in BOUNDS_US.iter().zip(below) {
+        for (bound, count) in BOUNDS_US.iter().zip(below).filter(|(bound, _)| told.contains(*bound)) {
             let bound = *bound as f64 / 1e6;
             let _ = writeln!(self.0, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {count}");
         }
         let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         let _ = writeln!(self.0, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
-        let _ = writeln!(self.0, "{name}_sum{braced} {}", timing.sum().as_secs_f64());
+        let _ = writeln!(self.0, "{name}_sum{braced} {}", sum.as_secs_f64());
         let _ = writeln!(self.0, "{name}_count{braced} {all}");
     }
 
     fn histogram(&mut self, name: &str, help: &str, timing: &Timing) {
         self.family(name, "histogram", help);
-        self.classes(name, "", timing);
+        self.classes(name, "", &Took::of(timing), &BOUNDS_US);
     }
 }
 
@@ -87,10 +112,20 @@ fn text(app: &App) -> String {
 }
 
 fn calls(out: &mut Text, app: &App) {
-    let name = "throng_http_request_duration_seconds";
-    out.family(name, "histogram", "Calls by route, method and status, until the answer began.");
+    let mut counts = Vec::new();
+    let mut by_call: BTreeMap<(String, &str), Took> = BTreeMap::new();
     for ((route, method, status), timing) in app.calls.all() {
-        out.classes(name, &format!("route=\"{route}\",method=\"{method}\",status=\"{status}\""), &timing);
+        let took = Took::of(&timing);
+        let labels = format!("{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}");
+        counts.push((labels, took.all as f64));
+        let call = by_call.entry((route, method)).or_default();
+        *call = call.and(took);
+    }
+    out.samples("throng_http_requests_total", "counter", "Calls by route, method and status.", counts);
+    let name = "throng_http_request_duration_seconds";
+    out.family(name, "histogram", "Calls by route and method, until the answer began.");
+    for ((route, method), took) in &by_call {
+        out.classes(name, &format!("route=\"{route}\",method=\"{method}\""), took, &CALL_BOUNDS_US);
     }
     let help = "Lines of the audit log that could not be written.";
     out.counter("throng_audit_lost_total", help, app.audit.lost());

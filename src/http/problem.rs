@@ -26,6 +26,9 @@ const RESYNC: &str = "to start again, read the members of the segments that you 
     GET /v1/segments/{name}/members names the last entry that they hold, so go on with GET /v1/feed?after= the least \
     of these numbers: what is told a second time changes nothing";
 
+/// The word for what is wrong with a rule.
+const RULE: &str = "rule";
+
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: &str = "x-request-id";
 
@@ -164,6 +167,7 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
+        let rule = of_rule(&refusal);
         let status = match refusal.kind {
             RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
@@ -175,13 +179,23 @@ impl From<Refusal> for Problem {
             let Refusal { pointer, code, detail, .. } = refusal;
             problem.errors.push(Fault { line: None, pointer, code, detail });
         }
-        problem
+        match rule {
+            // As where it is found before anything is written.
+            Some(rule) => Problem { code: RULE, rule: Some(Box::new(rule)), ..problem },
+            None => problem,
+        }
     }
+}
+
+/// What is wrong with a rule that is refused when it is written, as it hangs on what is saved by then.
+fn of_rule(refusal: &Refusal) -> Option<RuleError> {
+    let is_of_rule = refusal.pointer == "/rule" && ["cycle", "unknown_segment", "bad_rule"].contains(&refusal.code);
+    is_of_rule.then(|| RuleError::new(refusal.code, refusal.detail.clone()))
 }
 
 impl From<Box<RuleError>> for Problem {
     fn from(error: Box<RuleError>) -> Problem {
-        Problem { rule: Some(error.clone()), ..Problem::refused("rule", error.to_string()) }
+        Problem { rule: Some(error.clone()), ..Problem::refused(RULE, error.to_string()) }
     }
 }
 
@@ -243,6 +257,16 @@ fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
+/// Marks an answer that goes to an SDK.
+#[derive(Clone, Copy)]
+struct ForSdk;
+
+/// Has an error go to an SDK, wherever it was made: at the door and by the framework, too.
+pub async fn for_sdk(mut response: Response) -> Response {
+    response.extensions_mut().insert(ForSdk);
+    response
+}
+
 /// Names each request, logs it, and writes the body of every error, those of the framework included.
 pub async fn finish(mut request: Request, next: Next) -> Response {
     let id = match request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()) {
@@ -266,10 +290,11 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
     let status = response.status();
     span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = watch.elapsed_us(), "answered"));
     if status.is_client_error() || status.is_server_error() {
-        let problem = match response.extensions_mut().remove::<Problem>() {
+        let mut problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
             None => of_framework(&method, status),
         };
+        problem.for_sdk |= response.extensions_mut().remove::<ForSdk>().is_some();
         if status.is_server_error() {
             let status = status.as_u16();
             tracing::warn!(request_id = %id, trace_id, status, code = problem.code, "request failed");

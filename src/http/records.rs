@@ -198,7 +198,8 @@ pub fn event(record: &Json, zone: &Zone, names: &mut Names) -> Result<Request, R
         None => None,
     };
     let at = text("at")?.map(|at| instant(at, zone)).transpose()?;
-    let event = names.get(needed("event")?)?;
+    let at_event = |refusal: Refusal| Refusal { pointer: "/event".into(), ..refusal };
+    let event = names.get(needed("event")?).map_err(at_event)?;
     let properties = match record.get("properties") {
         None | Some(Json::Null) => Vec::new(),
         Some(properties @ Json::Object(_)) => values_with_key(properties, names).map_err(|mut refusal| {

@@ -337,6 +337,14 @@ pub(super) async fn members_edit(
     let mut unknown_ids = 0;
     let edits = match media.as_deref() {
         None | Some("application/json") => {
+            if let Some(name) = ["mode", "database"].into_iter().find(|name| params.text(name).is_some()) {
+                body::pass_over(body).await;
+                let detail = format!(
+                    "\"{name}\" goes with a list sent as text, CSV or Roaring; a JSON body says by its members what is \
+                     done: {{\"add\":[…], \"remove\":[…]}}"
+                );
+                return Err(Problem::malformed(detail));
+            }
             let request = body::json(headers, body).await?;
             wire::only_members(&request, &MODES.map(|(_, member)| member))?;
             let mut listed = Vec::new();
@@ -393,7 +401,8 @@ fn list_mode(params: &Params) -> Result<MembersMode, Problem> {
     }
 }
 
-/// The keys of a text (one a line) or a CSV file (its first column; a header `key` is passed over).
+/// The keys of a text (one a line) or a CSV file: the column that the first row heads `key`; without such a row, the
+/// first column.
 fn listed_keys(bytes: &[u8], csv: bool) -> Result<Vec<ContactKey>, Problem> {
     let key = |line: usize, text: &str| {
         ContactKey::new(text).map_err(|error| Problem::refused("bad_key", format!("line {line}: {error}")))
@@ -403,13 +412,20 @@ fn listed_keys(bytes: &[u8], csv: bool) -> Result<Vec<ContactKey>, Problem> {
         let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
         return lines.map(|(at, line)| key(at + 1, line)).collect();
     }
-    let mut keys = Vec::new();
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let (mut keys, mut column) = (Vec::new(), 0);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     for (at, record) in reader.records().enumerate() {
         let record = record.map_err(|error| Problem::malformed(format!("the list is not CSV: {error}")))?;
-        let first = record.get(0).unwrap_or_default();
-        if !(first.is_empty() || at == 0 && first.eq_ignore_ascii_case("key")) {
-            keys.push(key(at + 1, first)?);
+        if at == 0
+            && let Some(headed) = record.iter().position(|cell| cell.trim().eq_ignore_ascii_case("key"))
+        {
+            column = headed;
+            continue;
+        }
+        let cell = record.get(column).unwrap_or_default();
+        if !cell.is_empty() {
+            keys.push(key(at + 1, cell)?);
         }
     }
     Ok(keys)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::pending,
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -23,7 +24,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -33,13 +35,16 @@ use crate::db::open_files::allow_open_files;
 use crate::http::{
     access::Peer,
     app::App,
+    heads,
     pace::{Paced, Steady},
     preface::Begun,
     rates::network,
+    starting,
     streams::{self, Streams},
     tls::Tls,
     traffic::{Answer, Traffic, Verdict, Watch},
 };
+use crate::model::limits;
 
 /// Connections at once, as a rule; past it new ones wait in the kernel's queue. A process may usually have 1,024 files
 /// open.
@@ -120,19 +125,23 @@ pub enum ServeError {
     Start(std::io::Error),
 }
 
-/// A listening server that does not answer yet.
+/// A listening server: it says that it is starting until it is run.
 pub struct Server {
     runtime: tokio::runtime::Runtime,
-    listener: TcpListener,
     address: SocketAddr,
     manners: Manners,
     tls: Option<Arc<Tls>>,
     hangup: Signal,
+    /// What is answered from now on, on connections that are there, too.
+    routes: watch::Sender<Router>,
+    /// Has no more connections accepted, and those that are there drained.
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
 }
 
 impl Server {
     /// Takes an address; one that others can reach only if there are keys. Port 0 takes a free one.
-    /// With certificates it speaks TLS.
+    /// With certificates it speaks TLS. Whoever calls is told from here on that it is starting.
     ///
     /// Errors: [`ServeError`].
     pub fn bind(
@@ -157,7 +166,10 @@ impl Server {
         let listener =
             runtime.block_on(TcpListener::bind(address)).map_err(|error| ServeError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;
-        Ok(Server { runtime, listener, address, manners, tls, hangup })
+        let ((routes, offered), (stop, stopped)) = (watch::channel(starting::router()), oneshot::channel());
+        let house = House { manners, tls: tls.clone(), guests: Arc::default(), routes: offered };
+        let accepting = runtime.spawn(accept(listener, house, async { drop(stopped.await) }));
+        Ok(Server { runtime, address, manners, tls, hangup, routes, stop, accepting })
     }
 
     /// Where it listens.
@@ -171,22 +183,22 @@ impl Server {
     }
 
     /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
-    /// are those of the API and of what stands beside it.
-    pub fn run(self, app: App, routes: impl FnOnce(App) -> Router) {
+    /// are those of the API and of what stands beside it; `ready` is called once they are served.
+    pub fn run(self, app: App, routes: impl FnOnce(App) -> Router, ready: impl FnOnce()) {
         let app = App { streams: Arc::new(Streams::of(self.manners.reading)), ..app };
         let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
-        let telling = Arc::clone(&webhooks);
-        let stop = async move {
-            stop_signal().await;
-            // Whoever waits for news would keep the server from stopping.
-            news.end();
-            telling.end();
-        };
         self.runtime.block_on(async move {
             webhooks.start();
-            let renewal = self.tls.clone().map(|tls| tokio::spawn(renew(tls, self.hangup)));
-            let house = House { manners: self.manners, tls: self.tls, guests: Arc::default() };
-            accept(self.listener, routes(app), house, stop).await;
+            let renewal = self.tls.map(|tls| tokio::spawn(renew(tls, self.hangup)));
+            let stop = stop_signal();
+            drop(self.routes.send_replace(routes(app)));
+            ready();
+            stop.await;
+            // Whoever waits for news would keep the server from stopping.
+            news.end();
+            webhooks.end();
+            let _ = self.stop.send(());
+            let _ = self.accepting.await;
             renewal.inspect(|renewal| renewal.abort());
             webhooks.stop().await;
         });
@@ -200,17 +212,19 @@ fn allow_files(connections: usize) -> Result<(), ServeError> {
     allow_open_files(needed).map_err(|limit| ServeError::Files { connections, needed, limit })
 }
 
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
+/// Resolves at SIGTERM or SIGINT, which are heard from this call on. One that cannot be heard leaves the other.
+fn stop_signal() -> impl Future<Output = ()> {
+    let [mut interrupt, mut terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+    let heard = async |signal: &mut Option<Signal>| match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    };
+    async move {
+        tokio::select! {
+            () = heard(&mut interrupt) => {}
+            () = heard(&mut terminate) => {}
         }
-        // Without the second signal the first still stops the server.
-        Err(_) => drop(interrupt.await),
     }
 }
 
@@ -233,6 +247,7 @@ struct House {
     manners: Manners,
     tls: Option<Arc<Tls>>,
     guests: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    routes: watch::Receiver<Router>,
 }
 
 /// One connection of an address.
@@ -272,7 +287,7 @@ impl House {
 }
 
 /// Accepts connections until `stop` resolves, then drains.
-async fn accept(listener: TcpListener, router: Router, house: House, stop: impl Future<Output = ()>) {
+async fn accept(listener: TcpListener, house: House, stop: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(house.manners.connections));
     let (stopping, stopped) = watch::channel(());
     let mut stop = pin!(stop);
@@ -292,7 +307,7 @@ async fn accept(listener: TcpListener, router: Router, house: House, stop: impl 
                     continue;
                 };
                 let served = Served {
-                    router: router.clone(),
+                    routes: house.routes.clone(),
                     peer: peer.ip(),
                     guest,
                     manners: house.manners,
@@ -315,7 +330,7 @@ async fn accept(listener: TcpListener, router: Router, house: House, stop: impl 
 
 /// One connection.
 struct Served {
-    router: Router,
+    routes: watch::Receiver<Router>,
     peer: IpAddr,
     guest: Guest,
     manners: Manners,
@@ -370,11 +385,14 @@ impl Served {
         mut stopped: watch::Receiver<()>,
         secure: bool,
     ) {
-        let Served { router, peer, guest, manners, .. } = self;
+        let Served { routes, peer, guest, manners, .. } = self;
         let is_http_2 = stream.is_http_2();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder = if is_http_2 { builder.http2_only() } else { builder.http1_only() };
+        let head_bytes = limits::HEAD_BYTES_MAX as u32;
         builder.http1().timer(TokioTimer::new()).header_read_timeout(manners.headers).keep_alive(true);
+        builder.http1().max_buf_size(heads::BUFFER);
+        builder.http2().max_header_list_size(head_bytes);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).keep_alive_interval(Some(manners.headers));
         let counted = Arc::clone(&traffic);
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -384,7 +402,8 @@ impl Served {
                 let proto = HeaderName::from_static("x-forwarded-proto");
                 request.headers_mut().insert(proto, HeaderValue::from_static("https"));
             }
-            let answer = router.clone().oneshot(request.map(|body| Body::new(Steady::of(body, manners.body))));
+            let router = if heads::fits(&request) { routes.borrow().clone() } else { heads::refusing() };
+            let answer = router.oneshot(request.map(|body| Body::new(Steady::of(body, manners.body))));
             async move { answer.await.map(|answer| answer.map(|body| Answer::of(body, call))) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -427,7 +446,12 @@ mod tests {
     #[test]
     fn this_machine_may_have_any_number_of_connections_and_others_not() {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let house = House { manners: Manners::default(), tls: None, guests: Arc::default() };
+        let house = House {
+            manners: Manners::default(),
+            tls: None,
+            guests: Arc::default(),
+            routes: watch::channel(starting::router()).1,
+        };
         let all_are_let_in = |from: &str| {
             let permit = || Arc::clone(&room).try_acquire_owned().unwrap();
             let guests: Vec<_> =

@@ -124,6 +124,7 @@ fn limits_json() -> Value {
         "rule_list_values": limits::RULE_LIST_MAX,
         "regex_bytes": limits::REGEX_BYTES_MAX,
         "json_depth": limits::JSON_DEPTH_MAX,
+        "head_bytes": limits::HEAD_BYTES_MAX,
         "body_bytes": limits::BODY_BYTES_MAX,
         "parquet_bytes": limits::PARQUET_BYTES_MAX,
         "parquet_uploads": limits::PARQUET_UPLOADS_MAX,
@@ -183,7 +184,7 @@ pub async fn health() -> Response {
     (StatusCode::OK, "ok\n").into_response()
 }
 
-/// `GET /readyz`: it may be used. The server listens only once the database is open, so this asks about writes.
+/// `GET /readyz`: it may be used. Until the database is open another route answers here (`src/http/starting.rs`), so this asks about writes.
 pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     body::blocking(move || match app.db.failure().or_else(|| app.db.storage_low()) {
         None => Ok((StatusCode::OK, "ready\n").into_response()),

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
@@ -60,14 +60,9 @@ pub fn any_origin() -> CorsLayer {
 }
 
 /// Takes what one kind of call says, or without `call` a batch.
-pub async fn receive(app: App, call: Option<Call>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
-    match taken(app, call, uri, headers, body).await {
-        Ok(response) => response,
-        Err(problem) => Problem { for_sdk: true, ..problem }.into_response(),
-    }
-}
-
-async fn taken(
+///
+/// Errors: what a body as a whole is refused for; [`crate::http::problem::for_sdk`] tells it as SDKs read it.
+pub async fn receive(
     app: App,
     call: Option<Call>,
     uri: Uri,
@@ -83,13 +78,15 @@ async fn taken(
         None => !guard::is_foreign(&headers, &uri),
     };
     let once = once(grant.as_ref(), trusted, &uri, &headers, &bytes)?;
+    let sender = grant.as_ref().map_or_else(String::new, |grant| grant.id.clone());
     let here = call.is_some() && bytes.len() <= READ_HERE_MAX;
     let (asked, lsn) = {
         let app = app.clone();
         let read = move || {
             let body = body::parse(&bytes)?;
             let view = app.db.view();
-            let reader = Reader { mapping: &app.tracking, schema: view.schema(), received: view.now(), trusted };
+            let (mapping, schema, received) = (&app.tracking, view.schema(), view.now());
+            let reader = Reader { mapping, schema, received, sender: &sender, trusted };
             let asked = reader.read(call, &body).map_err(Problem::malformed)?;
             Ok((asked, view.lsn()))
         };

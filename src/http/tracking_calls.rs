@@ -1,6 +1,8 @@
 //! Tracking calls as requests: who it is, when it was, and what is written of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     http::{
@@ -8,14 +10,14 @@ use crate::{
         problem::Fault,
         records::{Names, pointer},
         tracking_map::Mapping,
-        wire,
+        tracking_values::{Values, flatten, renamed},
     },
     model::{
         limits,
         name::{ContactKey, Name},
         request::{
-            ContactJoin, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Refusal,
-            RefusalKind, Request, SchemaPatch, WriteMode,
+            ContactJoin, ContactMerge, ContactWrite, EventPatch, EventPropertyPatch, EventWrite, Input, Message,
+            Refusal, RefusalKind, Request, SchemaPatch, WriteMode,
         },
         schema::Schema,
         time::Timestamp,
@@ -80,6 +82,8 @@ pub struct Reader<'a> {
     pub schema: &'a Schema,
     /// When the body came.
     pub received: Timestamp,
+    /// Who sends it, in which messages of theirs are told apart.
+    pub sender: &'a str,
     /// Whether whoever sends it may do what a key that stands in web pages may not: an alias may give up a contact that
     /// is no anonymous one.
     pub trusted: bool,
@@ -161,17 +165,31 @@ impl Reader<'_> {
         }
         match self.requests(call, body, envelope, names) {
             Ok(requests) => {
-                if requests.iter().any(|request| matches!(request, Request::Event(_))) && is_undated(body) {
+                if is_event(&requests) && is_undated(body) {
                     asked.undated += 1;
                 }
                 if let Some(kind) = self.undeclared_view(call, &requests, asked) {
                     asked.kinds.push(kind);
                 }
+                let requests = match self.message(call, body) {
+                    Ok(Some(digest)) if !requests.is_empty() && !is_event(&requests) => {
+                        vec![Request::Message(Message { digest, requests })]
+                    }
+                    Ok(_) => requests,
+                    Err(refusal) => return asked.refuse(refusal),
+                };
                 asked.places.extend(requests.iter().map(|_| asked.calls));
                 asked.requests.extend(requests);
             }
             Err(refusal) => asked.refuse(refusal),
         }
+    }
+
+    /// What tells a call from others of the same sender, which may come again. An event has its own id for that.
+    fn message(&self, call: Call, body: &Json) -> Result<Option<u64>, Refusal> {
+        let Some(id) = message_id(body)? else { return Ok(None) };
+        let Reader { sender, trusted, .. } = self;
+        Ok(Some(xxh3_64(format!("{sender}\n{trusted}\n{call:?}\n{id}").as_bytes())))
     }
 
     fn requests(
@@ -264,14 +282,16 @@ impl Reader<'_> {
         names: &mut Names,
     ) -> Result<Option<Request>, Refusal> {
         let at = self.at(body, envelope);
-        let id = id(body, "messageId")?.map(String::into_boxed_str);
+        let id = message_id(body)?.map(String::into_boxed_str);
         let mut properties = Values::new();
         flatten(body.get("properties"), "/properties", names, &mut properties)?;
         let event = match call {
             Call::Page => self.mapping.page.clone(),
             Call::Screen => self.mapping.screen.clone(),
             _ => match body.get("event") {
-                Some(Json::Text(event)) => names.get(event)?,
+                Some(Json::Text(event)) => {
+                    names.get(event).map_err(|refusal| Refusal { pointer: "/event".into(), ..refusal })?
+                }
                 _ => return Err(refusal("missing_member", "/event", "a track call needs \"event\", a name".into())),
             },
         };
@@ -353,9 +373,8 @@ impl Asked {
     }
 }
 
-type Values = Vec<(Name, Input)>;
-
-fn refusal(code: &'static str, pointer: &str, detail: String) -> Refusal {
+/// What is wrong with a call, at a place.
+pub(super) fn refusal(code: &'static str, pointer: &str, detail: String) -> Refusal {
     Refusal { kind: RefusalKind::Invalid, code, pointer: pointer.into(), detail }
 }
 
@@ -376,6 +395,21 @@ fn id(body: &Json, member: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
+/// The id that a client gave a call.
+fn message_id(body: &Json) -> Result<Option<String>, Refusal> {
+    let id = id(body, "messageId")?;
+    if id.as_ref().is_some_and(|id| id.len() > limits::KEY_BYTES_MAX) {
+        let detail = format!("\"messageId\" has at most {} bytes", limits::KEY_BYTES_MAX);
+        return Err(refusal("bad_event_id", "/messageId", detail));
+    }
+    Ok(id)
+}
+
+/// Whether a call became an event.
+fn is_event(requests: &[Request]) -> bool {
+    requests.iter().any(|request| matches!(request, Request::Event(_)))
+}
+
 /// An instant: RFC 3339, of which the zone (then UTC) and the time of day may be left out as in ISO 8601, or
 /// milliseconds since 1970.
 fn instant(at: &Json) -> Option<Timestamp> {
@@ -393,85 +427,4 @@ fn is_undated(body: &Json) -> bool {
     let stated = ["originalTimestamp", "timestamp"].into_iter().filter_map(|member| body.get(member));
     let mut stated = stated.filter(|at| **at != Json::Null).peekable();
     stated.peek().is_some() && stated.all(|at| instant(at).is_none())
-}
-
-/// Appends the values of an object: what is in an object inside it under both names, of a list the texts, and of a list
-/// of objects the texts of each member. What no property could hold is left out, and of two values of one name the later.
-fn flatten(object: Option<&Json>, place: &str, names: &mut Names, out: &mut Values) -> Result<(), Refusal> {
-    match object {
-        None | Some(Json::Null) => Ok(()),
-        Some(Json::Object(members)) => {
-            let mut flat = Vec::new();
-            members.iter().for_each(|(member, value)| flatten_value(member.clone(), value, place, &mut flat));
-            if flat.len() > limits::PROPERTIES_MAX {
-                let detail = format!("a call has at most {} values; this has {}", limits::PROPERTIES_MAX, flat.len());
-                return Err(refusal("too_many", place, detail));
-            }
-            let mut known: HashSet<Name> = out.iter().map(|(name, _)| name.clone()).collect();
-            for (path, value) in flat {
-                // The rest of the call is worth more than what no name or a second one stands for.
-                let Ok(name) = names.get(&path) else { continue };
-                if known.insert(name.clone()) {
-                    out.push((name, value.map_err(|refusal| Refusal { pointer: place.into(), ..refusal })?));
-                }
-            }
-            Ok(())
-        }
-        // What some languages make of an object without members.
-        Some(Json::List(items)) if items.is_empty() => Ok(()),
-        Some(other) => Err(refusal("wrong_type", place, format!("must be an object, not {}", other.kind()))),
-    }
-}
-
-fn flatten_value(path: String, value: &Json, place: &str, out: &mut Vec<(String, Result<Input, Refusal>)>) {
-    match value {
-        Json::Object(members) => {
-            members.iter().for_each(|(member, value)| flatten_value(format!("{path}.{member}"), value, place, out));
-        }
-        Json::List(items) if items.iter().any(|item| matches!(item, Json::Object(_))) => {
-            let mut columns: Vec<(&str, Vec<Input>)> = Vec::new();
-            let mut places: HashMap<&str, usize> = HashMap::new();
-            for (member, text) in items.iter().flat_map(texts_of) {
-                let place = *places.entry(member).or_insert_with(|| {
-                    columns.push((member, Vec::new()));
-                    columns.len() - 1
-                });
-                columns[place].1.push(Input::Text(text.into()));
-            }
-            out.extend(columns.into_iter().map(|(member, texts)| (format!("{path}.{member}"), Ok(Input::List(texts)))));
-        }
-        Json::List(items) => {
-            let text = |item: &Json| match item {
-                Json::Text(text) => Some(Input::Text(text.as_str().into())),
-                Json::Number(digits) => Some(Input::Text(digits.as_str().into())),
-                Json::Flag(flag) => Some(Input::Text(flag.to_string().into())),
-                Json::Null | Json::List(_) | Json::Object(_) => None,
-            };
-            out.push((path, Ok(Input::List(items.iter().filter_map(text).collect()))));
-        }
-        Json::Null | Json::Flag(_) | Json::Number(_) | Json::Text(_) => out.push((path, wire::input(value, place))),
-    }
-}
-
-/// The members of an object that are texts.
-fn texts_of(item: &Json) -> impl Iterator<Item = (&str, &str)> {
-    let members: &[(String, Json)] = if let Json::Object(members) = item { members } else { &[] };
-    members.iter().filter_map(|(member, value)| match value {
-        Json::Text(text) => Some((member.as_str(), text.as_str())),
-        _ => None,
-    })
-}
-
-fn renamed(values: Values, to: impl Fn(&Name) -> Option<Option<Name>>) -> Result<Values, Refusal> {
-    let mut out = Values::with_capacity(values.len());
-    let mut known = HashSet::new();
-    for (name, value) in values {
-        let Some(name) = to(&name).unwrap_or(Some(name)) else { continue };
-        if !known.insert(name.clone()) {
-            let detail = format!("two values of this call are to be \"{name}\"");
-            return Err(refusal("name_twice", "", detail));
-        }
-        out.push((name, value));
-    }
-    Ok(out)
 }

@@ -3,8 +3,8 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header},
-    response::Response,
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::{
         paging,
         path::{Params, part},
         problem::Problem,
-        webhooks::{bad, outcome_json, show, try_json, webhook_json},
+        webhooks::{bad, outcome_json, try_json, webhook_json},
         wire,
     },
     model::limits,
@@ -36,33 +36,18 @@ fn letter_json(letter: &DeadLetter, view: &View) -> Value {
     object["tries"] = letter.tries.into();
     object["first_try"] = letter.first.to_string().into();
     object["last_try"] = letter.last.to_string().into();
-    if let Some(change) = view.feed_entry_now(letter.seq) {
+    if let Some(change) = view.feed_entry(letter.seq) {
         object["segment"] = json!(change.segment);
         object["kind"] = feed::word(&change.kind).into();
         if let FeedKind::Entered(contact) | FeedKind::Left(contact) = &change.kind {
             object["contact"] = json!(contact);
-            if contact.is_none() {
+            object["contact_id"] = json!(change.contact.map(|contact| contact.0));
+            if change.is_erased {
                 object["erased"] = true.into();
             }
         }
     }
     object
-}
-
-/// A body, or an empty object where there is none.
-async fn optional(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
-    let bytes = body::bytes(headers, body).await?;
-    match bytes.is_empty() {
-        true => Ok(Json::Object(Vec::new())),
-        false => body::json(&plain(headers), Body::from(bytes)).await,
-    }
-}
-
-/// The headers of a body that is unpacked by now.
-fn plain(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    headers.remove(header::CONTENT_ENCODING);
-    headers
 }
 
 /// `GET /v1/webhooks/{id}/deliveries`: the last tries, and the messages that were given up.
@@ -98,7 +83,7 @@ pub async fn replay(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
     Params::read(&uri, &[])?;
     let id = part(&uri, 2)?;
     let slot = app.webhooks.get(&id)?;
-    let request = optional(&headers, body).await?;
+    let request = body::json_or_nothing(&headers, body).await?.unwrap_or(Json::Object(Vec::new()));
     wire::only_members(&request, &["seqs", "from", "to"])?;
     let ranges = ranges(&app, &slot, &request)?;
     let queued: u64 = ranges.iter().map(|(from, to)| to - from + 1).sum();
@@ -165,6 +150,6 @@ pub async fn cancel_replay(State(app): State<App>, uri: Uri) -> Result<Response,
         endpoint.replay_trouble = None;
         Ok(())
     };
-    let slot = app.webhooks.change(&part(&uri, 2)?, cancelled).await?;
-    Ok(show(&app, &slot, StatusCode::OK, None))
+    app.webhooks.change(&part(&uri, 2)?, cancelled).await?;
+    Ok(at_lsn(StatusCode::NO_CONTENT.into_response(), app.db.view().lsn()))
 }

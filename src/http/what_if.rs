@@ -21,6 +21,7 @@ use crate::{
     model::{
         limits,
         request::{Request, RuleSource, SegmentCreate, SegmentSource, SegmentUpdate},
+        time::Day,
     },
     rule,
 };
@@ -112,10 +113,12 @@ pub async fn forecast(State(app): State<App>, uri: Uri) -> Result<Response, Prob
     .await
 }
 
-/// `POST /v1/segments/{name}/freeze`
+/// `POST /v1/segments/{name}/freeze`; without a body under a name that is free.
 pub async fn freeze(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let of = part(&uri, 2)?;
-    let request = body::json(&headers, body).await?;
+    let Some(request) = body::json_or_nothing(&headers, body).await? else {
+        return freeze_by_day(app, &of, &headers, &uri).await;
+    };
     wire::only_members(&request, &["name", "description"])?;
     let name = wire::text_member(&request, "name")?
         .ok_or_else(|| Problem::refused("missing_member", "a frozen copy needs a \"name\""))?
@@ -125,6 +128,35 @@ pub async fn freeze(State(app): State<App>, uri: Uri, headers: HeaderMap, body: 
         SegmentCreate { name: name.as_str().into(), description, source: SegmentSource::Frozen(of.as_str().into()) };
     let done = app.write_one(Request::CreateSegment(create), &headers, &uri).await?;
     segments::show_written(app, &done, name, StatusCode::CREATED, Vec::new()).await
+}
+
+/// A copy under the segment's name with the day, and a number where that is taken.
+async fn freeze_by_day(app: App, of: &str, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
+    let view = app.db.view();
+    let saved = view.segment(of).ok_or_else(|| Problem::not_found(format!("there is no segment \"{of}\"")))?;
+    let today = view.schema().zone().day_of(view.now());
+    'days: for day in [today, Day(today.0 - 1)] {
+        for number in 1..=limits::SEGMENTS_MAX {
+            let (name, source) = (frozen_name(&saved.name, day, number), SegmentSource::Frozen(saved.name.clone()));
+            let create = SegmentCreate { name: name.as_str().into(), description: None, source };
+            // Each name that is tried is a part of the call, so a retry comes to the same one.
+            let part = format!("frozen {number}");
+            match app.write_part(Request::CreateSegment(create), &part, headers, uri).await {
+                Err(taken) if taken.code == "name_taken" => {}
+                // The call that this one repeats was made before midnight.
+                Err(other) if other.code == "idempotency_key_reused" && day == today => continue 'days,
+                done => return segments::show_written(app, &done?, name, StatusCode::CREATED, Vec::new()).await,
+            }
+        }
+        break;
+    }
+    Err(Problem::new(StatusCode::CONFLICT, "name_taken", "every name of such a copy is taken; give it a \"name\""))
+}
+
+fn frozen_name(of: &str, day: Day, number: usize) -> String {
+    let end = if number == 1 { format!(" (frozen {day})") } else { format!(" (frozen {day}, {number})") };
+    let room = of.floor_char_boundary(limits::NAME_BYTES_MAX - end.len());
+    format!("{}{end}", of[..room].trim_end())
 }
 
 /// `POST /v1/segments/{name}/revert`: a new version that says what an earlier one said.

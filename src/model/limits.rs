@@ -30,6 +30,8 @@ pub const REGEX_BYTES_MAX: usize = 1_000;
 pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Nesting of a JSON document.
 pub const JSON_DEPTH_MAX: usize = 64;
+/// Bytes of a request's target and headers together; a connection holds them before anyone is known to be there.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a request body that is not streamed.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a Parquet file that is sent: it lies in the data folder until it is read.

@@ -420,6 +420,14 @@ fn judge_drops(patch: &SchemaPatch, schema: &Schema) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A type with its currency.
+fn spelled(ty: ValueType) -> String {
+    match ty {
+        ValueType::Money(currency) => format!("money in {}", currency.code()),
+        other => other.name().to_owned(),
+    }
+}
+
 fn judge_derived(schema: &Schema) -> Result<(), Refusal> {
     for property in schema.properties() {
         let Some(derived) = &property.derived else { continue };
@@ -430,8 +438,8 @@ fn judge_derived(schema: &Schema) -> Result<(), Refusal> {
             let detail = format!(
                 "property \"{}\" is declared as {} but what is computed is {}",
                 property.name,
-                property.ty.name(),
-                computed.name()
+                spelled(property.ty),
+                spelled(computed)
             );
             return Err(invalid("bad_derived", format!("{pointer}/derived"), detail));
         }

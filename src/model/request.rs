@@ -251,6 +251,8 @@ pub enum Request {
     Join(ContactJoin),
     /// Record an event.
     Event(EventWrite),
+    /// Do what a message says, unless it came before.
+    Message(Message),
     /// Take an event away by its id.
     RemoveEvent(Box<str>),
     /// Change the schema.
@@ -290,12 +292,22 @@ impl Request {
             | Request::Merge(_)
             | Request::Join(_)
             | Request::Event(_)
+            | Request::Message(_)
             | Request::Schema(_)
             | Request::CreateSegment(_)
             | Request::UpdateSegment(_)
             | Request::Suppression(SuppressionWrite::Update(..)) => false,
         }
     }
+}
+
+/// What a message says, which is done once: all of it, as one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// A digest of the id that its sender gave it.
+    pub digest: u64,
+    /// What is to be done; the first of these that is refused ends it.
+    pub requests: Vec<Request>,
 }
 
 /// What became of a request.
@@ -309,7 +321,7 @@ pub enum Applied {
     Unchanged,
     /// An event was recorded.
     Recorded,
-    /// An event of this id was recorded before.
+    /// An event or a message of this id came before.
     Duplicate,
     /// A contact, event or segment is gone.
     Removed,

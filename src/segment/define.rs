@@ -140,7 +140,7 @@ impl Live {
     /// A contact, of this key, is gone from the facts and the book.
     pub fn erase(&mut self, facts: Facts<'_>, contact: ContactId, key: &str, moment: Moment) {
         let dirty = self.let_contact_go(contact);
-        self.feed.remember_erased(contact, key, moment.at);
+        self.feed.remember_erased(contact, key, moment.at, moment.lsn);
         self.answer(facts, dirty, moment, None);
     }
 
@@ -159,7 +159,7 @@ impl Live {
         for id in lists {
             self.spots(*id, &mut dirty).contacts.push(into.0);
         }
-        self.feed.remember_erased(from, key, moment.at);
+        self.feed.remember_erased(from, key, moment.at, moment.lsn);
         self.settle_with(facts, dirty, moment);
     }
 

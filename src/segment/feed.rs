@@ -103,8 +103,8 @@ pub struct Feed {
     lists: Arc<BTreeMap<u64, Lists>>,
     /// What the lists take. Units: bytes.
     lists_bytes: usize,
-    /// Keys of erased contacts that entries name; never written to an image.
-    erased: Trie<Box<str>>,
+    /// Keys of contacts that are gone, with the write that ended them; never written to an image.
+    erased: Trie<(Lsn, Box<str>)>,
     /// When they were erased, the first one first.
     erased_at: Bag<(Timestamp, ContactId)>,
     /// Names of deleted segments that entries may name.
@@ -184,9 +184,9 @@ impl Feed {
         }
     }
 
-    /// Keeps the key of an erased contact for a while, so that readers of the feed learn who left.
-    pub fn remember_erased(&mut self, contact: ContactId, key: &str, at: Timestamp) {
-        self.erased.set(contact.0, Some(key.into()));
+    /// Keeps the key of a contact that a write ended for a while, so that readers of the feed learn who left by it.
+    pub fn remember_erased(&mut self, contact: ContactId, key: &str, at: Timestamp, lsn: Lsn) {
+        self.erased.set(contact.0, Some((lsn, key.into())));
         self.erased_at.insert((at, contact));
     }
 
@@ -197,9 +197,11 @@ impl Feed {
         }
     }
 
-    /// The key of a contact that was erased not long ago.
-    pub fn erased_key(&self, contact: ContactId) -> Option<&str> {
-        self.erased.get(contact.0).map(|key| &**key)
+    /// The key of a contact that is gone, in an entry that tells that it left by its end, not long ago. No other entry
+    /// names it.
+    pub fn erased_key(&self, change: &Change) -> Option<&str> {
+        let What::Left(contact) = change.what else { return None };
+        self.erased.get(contact.0).filter(|(lsn, _)| *lsn == change.lsn).map(|(_, key)| &**key)
     }
 
     /// Keeps the name of a segment that is being deleted.
@@ -306,14 +308,18 @@ mod tests {
         let (many, mut held) = (100_000, Feed::default());
         for n in 0..many {
             feed.forget_erased(Timestamp(0));
-            feed.remember_erased(ContactId(n), &format!("key-{n}"), Timestamp(i64::from(n / 2)));
+            feed.remember_erased(ContactId(n), &format!("key-{n}"), Timestamp(i64::from(n / 2)), Lsn(u64::from(n)));
             held = feed.clone();
         }
+        let left = |n: u32| Change { what: What::Left(ContactId(n)), ..change(n) };
         feed.forget_erased(Timestamp(100));
-        assert_eq!((feed.erased_key(ContactId(199)), feed.erased_key(ContactId(200))), (None, Some("key-200")));
-        assert_eq!(held.erased_key(ContactId(199)), Some("key-199"));
+        assert_eq!((feed.erased_key(&left(199)), feed.erased_key(&left(200))), (None, Some("key-200")));
+        assert_eq!(held.erased_key(&left(199)), Some("key-199"));
+        // The entry by which it left at its end names it, and no other.
+        assert_eq!(feed.erased_key(&change(200)), None);
+        assert_eq!(feed.erased_key(&Change { lsn: Lsn(7), ..left(200) }), None);
         feed.forget_erased(Timestamp(i64::from(many)));
-        assert!((0..many).all(|n| feed.erased_key(ContactId(n)).is_none()));
+        assert!((0..many).all(|n| feed.erased_key(&left(n)).is_none()));
     }
 
     #[test]

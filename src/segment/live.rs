@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// How long readers of the feed are told the key of an erased contact. Units: milliseconds.
+/// How long the entry by which an erased contact left tells its key. Units: milliseconds.
 pub const ERASED_KEPT_MS: i64 = 86_400_000;
 
 /// The facts that memberships follow.

@@ -293,7 +293,8 @@ async fn page(hooks: &Webhooks, slot: &Slot, after: u64, to: u64) -> Result<Feed
 /// The message of an entry, unless it is gone or the endpoint does not want its kind.
 fn told(hooks: &Webhooks, slot: &Slot, seq: u64, is_replay: bool) -> Next {
     let view = hooks.db.view();
-    let (change, contact) = (view.feed_entry_now(seq), view.feed_contact(seq));
+    let change = view.feed_entry(seq);
+    let contact = change.as_ref().and_then(|change| change.contact);
     let mut endpoint = slot.endpoint();
     let is_dead = is_replay && endpoint.dead.iter().any(|letter| letter.seq == seq);
     let wanted = change.filter(|change| is_dead || endpoint.kinds.contains(&event::kind_of(change)));

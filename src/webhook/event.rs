@@ -48,9 +48,9 @@ pub fn id_of(endpoint: &str, change: &FeedChange) -> String {
     format!("{endpoint}_{seq}_{digest:016x}")
 }
 
-/// The message of an entry. It holds the contact's key and nothing else about it.
+/// The message of an entry. It holds the contact's key and number and nothing else about it.
 pub fn of_change(endpoint: &str, change: &FeedChange, marks: Marks) -> Message {
-    let FeedChange { seq, at, segment, kind, cause, lsn, version } = change;
+    let FeedChange { seq, at, segment, kind, cause, lsn, version, .. } = change;
     let id = id_of(endpoint, change);
     let word = kind_of(change).word();
     let mut data = json!({
@@ -61,7 +61,8 @@ pub fn of_change(endpoint: &str, change: &FeedChange, marks: Marks) -> Message {
     match kind {
         FeedKind::Entered(contact) | FeedKind::Left(contact) => {
             data["contact"] = json!(contact);
-            if contact.is_none() {
+            data["contact_id"] = json!(change.contact.map(|contact| contact.0));
+            if change.is_erased {
                 data["erased"] = true.into();
             }
             subject = contact.as_deref();
@@ -118,11 +119,17 @@ fn cloud_event(id: &str, source: &str, ty: &str, time: Timestamp, data: Value) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::Lsn;
+    use crate::model::id::{ContactId, Lsn};
 
     fn entry(seq: u64, kind: FeedKind) -> FeedChange {
         let at = Timestamp::parse("2026-05-01T10:00:00Z").unwrap();
-        FeedChange { seq, at, segment: "Big & VIP".into(), kind, cause: "write", lsn: Lsn(9), version: 2 }
+        let key = match &kind {
+            FeedKind::Entered(key) | FeedKind::Left(key) => Some(key),
+            FeedKind::Bulk { .. } => None,
+        };
+        let (contact, is_erased) = (key.map(|_| ContactId(3)), key.is_some_and(Option::is_none));
+        let segment = "Big & VIP".into();
+        FeedChange { seq, at, segment, kind, contact, is_erased, cause: "write", lsn: Lsn(9), version: 2 }
     }
 
     fn read(message: &Message) -> Value {
@@ -142,14 +149,14 @@ mod tests {
         );
         let data = json!({
             "seq": 7, "at": "2026-05-01T10:00:00Z", "segment": "Big & VIP", "kind": "entered", "contact": "u-1",
-            "cause": "write", "lsn": 9, "version": 2,
+            "contact_id": 3, "cause": "write", "lsn": 9, "version": 2,
         });
         assert_eq!(event["data"], data);
         assert!(!message.id.contains('.'), "the standard signs id, time and body with full stops between");
         let marked = of_change("wh_1", &entry(7, FeedKind::Left(None)), Marks { gap: true, replay: true });
         let data = &read(&marked)["data"];
         assert_eq!((&data["gap"], &data["replay"], &data["erased"]), (&json!(true), &json!(true), &json!(true)));
-        assert_eq!(data["contact"], Value::Null);
+        assert_eq!((&data["contact"], &data["contact_id"]), (&Value::Null, &json!(3)));
         let bulk = read(&of_change("wh_1", &entry(8, FeedKind::Bulk { entered: 3, left: 0 }), Marks::default()));
         assert_eq!((&bulk["data"]["entered"], &bulk["data"]["changes"]), (&json!(3), &json!("/v1/feed/8/changes")));
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     generate::Dice,
-    server::{Reply, Server},
+    server::{Reply, Server, agent, call},
 };
 
 fn server() -> (tempfile::TempDir, Server) {
@@ -295,4 +295,82 @@ fn audiences_are_of_one_instant_while_writes_go_on() {
         }
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn an_audience_comes_by_pages_and_as_files_like_members() {
+    let (_folder, server) = server();
+    import(&server, (0..50).map(|n| format!("{{\"key\":\"k{n:02}\",\"lead_score\":{n}}}\n")).collect());
+    server.ok("POST", "/v1/segments", json!({"name": "High", "rule": "lead_score >= 40"}));
+    let body = json!({
+        "include": ["High", {"rule": "everyone", "name": "rest"}], "split": {"by": "x", "parts": ["A", "B"]}, "sample": 30,
+    });
+    let ask = |query: &str| {
+        let reply = server.call("POST", &format!("/v1/audience?{query}"), body.clone());
+        assert_eq!(reply.status, 200, "{query}: {}", reply.text);
+        reply
+    };
+    let whole = ask("fields=lead_score").text;
+    assert_eq!(whole.lines().count(), 30);
+    let (mut paged, mut after, mut pages) = (String::new(), String::new(), 0);
+    loop {
+        let reply = ask(&format!("fields=lead_score&limit=7{after}"));
+        assert_eq!(reply.header("throng-count"), Some("30"));
+        paged.push_str(&reply.text);
+        pages += 1;
+        // Whoever comes in between is not of the instant of the first page.
+        server.ok("PUT", &format!("/v1/contacts/new-{pages}"), json!({"lead_score": 90}));
+        let Some(next) = reply.header("throng-next") else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!((pages, paged.as_str()), (5, whole.as_str()));
+    let csv = ask(&format!("format=csv&fields=lead_score{after}")).text;
+    assert_eq!(csv.lines().count(), 1 + 2, "from a cursor on to the end");
+    // Each on a connection of its own: what is refused before its body is read may end one.
+    let alone = |query: &str| {
+        let json = [("content-type", "application/json")];
+        let path = format!("/v1/audience?{query}");
+        call(&agent(), &server.url, "POST", &path, &json, body.to_string().into_bytes()).unwrap()
+    };
+    assert_eq!(alone("limit=0").status, 422);
+    let roaring = alone("format=roaring");
+    assert_eq!((roaring.status, &roaring.json()["type"]), (422, &json!("urn:throng:problem:bad_format")));
+}
+
+#[cfg(feature = "columnar")]
+#[test]
+fn an_audience_as_columns_says_where_each_landed() {
+    use arrow_array::{Array, cast::AsArray};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    let (_folder, server) = server();
+    import(&server, (0..9).map(|n| format!("{{\"key\":\"k{n}\",\"lead_score\":{n}}}\n")).collect());
+    let split = json!({"by": "x", "parts": [{"name": "A", "percent": 50}]});
+    let body = json!({"include": [{"rule": "lead_score > 4", "name": "high"}, {"rule": "everyone", "name": "rest"}], "split": split});
+    let ask =
+        |format: &str| server.call("POST", &format!("/v1/audience?format={format}&fields=lead_score"), body.clone());
+    let told = lines(&ask("ndjson"));
+    let arrow = ask("arrow");
+    assert_eq!(arrow.header("content-type"), Some("application/vnd.apache.arrow.stream"));
+    let arrow = arrow_ipc::reader::StreamReader::try_new(std::io::Cursor::new(arrow.bytes), None).unwrap();
+    let parquet = bytes::Bytes::from(ask("parquet").bytes);
+    let parquet = ParquetRecordBatchReaderBuilder::try_new(parquet).unwrap().build().unwrap();
+    for batches in [arrow.map(Result::unwrap).collect::<Vec<_>>(), parquet.map(Result::unwrap).collect()] {
+        let names: Vec<String> = batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names, ["key", "segment", "part", "lead_score"]);
+        let mut rows = vec![];
+        for batch in &batches {
+            let text = |column: usize, row: usize| {
+                let column = batch.column(column).as_string::<i32>();
+                column.is_valid(row).then(|| column.value(row).to_owned())
+            };
+            rows.extend((0..batch.num_rows()).map(|row| {
+                json!({
+                    "key": text(0, row), "segment": text(1, row), "part": text(2, row),
+                    "lead_score": batch.column(3).as_primitive::<arrow_array::types::Float64Type>().value(row) as u64,
+                })
+            }));
+        }
+        assert_eq!(rows, told);
+    }
 }

@@ -49,6 +49,43 @@ fn filled() -> tempfile::TempDir {
     folder
 }
 
+/// What a command says into a pipe of which nobody reads more than a little.
+fn cut_short(folder: &Path, command: &str) -> Output {
+    let line = format!("set -o pipefail; \"$0\" {command} | head -c 10");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &line, env!("CARGO_BIN_EXE_throng")]).current_dir(folder).output().expect("bash runs")
+}
+
+#[test]
+fn a_pipe_that_is_closed_ends_a_command_quietly() {
+    let folder = filled();
+    for command in ["completions bash", "completions zsh", "man", "serve --help"] {
+        for _ in 0..5 {
+            let output = cut_short(folder.path(), command);
+            let told = text(&output.stderr);
+            assert!(told.is_empty() && output.stdout.len() == 10, "{command}: {told}");
+        }
+    }
+}
+
+#[test]
+fn logs_that_nobody_looks_at_have_no_colours() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Server::start(&folder.path().join("data"), &[]).stop());
+    fs::write(folder.path().join("data/webhooks"), "no webhooks").unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_throng"));
+    server.args(["serve", "--data", "data", "--listen", "127.0.0.1:0"]).env("THRONG_LOG", "debug");
+    let mut child = server.current_dir(folder.path()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("the page is at") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut told).unwrap() > 0, "{told}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told.contains("ERROR the webhooks cannot be read") && !told.contains('\u{1b}'), "{told}");
+}
+
 #[test]
 fn import_query_segment_on_a_folder() {
     let folder = filled();

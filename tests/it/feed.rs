@@ -80,13 +80,13 @@ fn every_change_is_told_in_order() {
     let wanted = [
         "Hot bulk +0 -0 rule",
         "New, hot bulk +0 -0 rule",
-        "Hot ann entered write",
-        "New, hot ann entered write",
-        "New, hot ann left time",
-        "Hot ann left rule",
-        "Hot ann entered write",
+        "Hot - entered write",
+        "New, hot - entered write",
+        "New, hot - left time",
+        "Hot - left rule",
+        "Hot - entered write",
         "Renamed bulk +1 -0 manual",
-        "Renamed ann left manual",
+        "Renamed - left manual",
         "Hot ann left erase",
     ];
     assert_eq!(shorts(told), wanted);
@@ -131,18 +131,41 @@ fn a_filter_leaves_out_and_goes_on() {
 }
 
 #[test]
-fn erased_contacts_are_told_by_key_and_forgotten_with_it() {
+fn who_was_erased_is_named_by_the_last_entry_alone() {
     let (folder, mut server) = filled();
+    server.ok("PATCH", "/v1/contacts/ann", json!({"lead_score": 1}));
+    server.ok("PUT", "/v1/contacts/ann", json!({"lead_score": 70}));
+    let before = changes(&server, "after=2");
+    let id = before[0]["contact_id"].clone();
+    assert!(id.is_u64() && before.iter().all(|change| change["contact_id"] == id && change.get("erased").is_none()));
     server.ok("DELETE", "/v1/contacts/ann", Value::Null);
-    assert_eq!(changes(&server, "after=4")[0]["contact"], "ann");
-    assert_eq!(changes(&server, "after=4").len(), 2);
+    // Someone else under the same key is not the one who was erased.
+    server.ok("PUT", "/v1/contacts/ann", json!({"lead_score": 90}));
+    let told = changes(&server, "after=2");
+    // Entered twice, left and entered again, then left by the erasure; two more of the new one.
+    let is_last = |change: &Value| change["cause"] == "erase";
+    let (old, new) = told.split_at(told.iter().rposition(is_last).unwrap() + 1);
+    assert_eq!((old.iter().filter(|change| is_last(change)).count(), new.len()), (2, 2), "{told:?}");
+    for change in old {
+        let wanted = if is_last(change) { json!("ann") } else { Value::Null };
+        assert_eq!((&change["contact"], &change["contact_id"], &change["erased"]), (&wanted, &id, &json!(true)));
+    }
+    for change in new {
+        assert_eq!((&change["contact"], change.get("erased")), (&json!("ann"), None));
+        assert_ne!(change["contact_id"], id);
+    }
+    let mut stream = Events::open(&server, "/v1/feed?after=2", None);
+    let streamed: Vec<Value> = (0..told.len()).map(|_| stream.next().unwrap().data).collect();
+    assert_eq!(streamed, told, "a stream tells the same");
+    drop(stream);
     server.ok("POST", "/v1/snapshot", Value::Null);
     assert!(server.stop());
     let server = Server::start(&folder.path().join("data"), &CLOCK);
     let told = changes(&server, "");
-    assert_eq!(told.len(), 6);
-    assert!(told.iter().skip(2).all(|change| change["contact"].is_null()), "{told:?}");
-    assert!(told[5].as_object().unwrap().contains_key("contact"));
+    assert_eq!(told.len(), 12);
+    let gone = |change: &&Value| change["erased"] == true && change["contact_id"] == id && change["contact"].is_null();
+    assert_eq!(told.iter().skip(2).filter(gone).count(), 8, "{told:?}");
+    assert!(told[9].as_object().unwrap().contains_key("contact"));
 }
 
 #[test]
@@ -288,7 +311,10 @@ fn large_changes_have_their_exact_lists() {
     assert_eq!(list(1), (of(&[0, 1]), vec![]));
     assert_eq!(list(2), (of(&[2, 3]), of(&[0])));
     server.ok("DELETE", "/v1/contacts/k00001", Value::Null);
-    assert_eq!(list(1).0.len(), 10_002, "whoever was erased was there");
+    let lines = server.call("GET", "/v1/feed/1/changes", Value::Null).text;
+    assert_eq!(lines.lines().count(), 10_002, "whoever was erased was there");
+    let gone: Vec<&str> = lines.lines().filter(|line| line.contains("erased")).collect();
+    assert_eq!(gone, [r#"{"contact":null,"contact_id":1,"erased":true,"kind":"entered"}"#]);
 }
 
 #[test]

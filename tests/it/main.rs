@@ -7,6 +7,7 @@
 //! - `canary`: no planted word in logs, audit log or metrics; the audit log; rates, over a socket.
 //! - `cli`: the command line, as typed.
 //! - `definitions`: segment definitions of other systems: what they become, and what is refused.
+//! - `edges`: bodies of another shape, heads that are too large, names that are left out.
 //! - `erasure`: no byte of an erased contact stays in the data folder.
 //! - `exports`: members as every format, and lists of ids back in, over a socket.
 //! - `facts`: the index against the naive database, and its images.
@@ -38,6 +39,7 @@
 //! - `rules`: the rule language, by data files.
 //! - `slow`: hundreds of clients that hold on, while a good one goes on.
 //! - `sqlite`: two hundred thousand random rules, asked of the product and of SQLite.
+//! - `starting`: what a server says while it opens its folder.
 //! - `time`: ages, windows, periods and days by hand, at the last millisecond inside and the first outside.
 //! - `tls`: secure connections, renewed certificates, and where settings come from.
 //! - `tracking`: what SDKs send, over a socket, as it was recorded.
@@ -55,6 +57,7 @@ mod beside;
 mod canary;
 mod cli;
 mod definitions;
+mod edges;
 mod erasure;
 mod exports;
 mod facts;
@@ -86,6 +89,7 @@ mod report;
 mod rules;
 mod slow;
 mod sqlite;
+mod starting;
 mod support;
 mod time;
 mod tls;

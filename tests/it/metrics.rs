@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::server::Server;
+use throng::http::calls;
+
+use crate::support::server::{Server, agent, call};
 
 fn server() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
@@ -74,11 +76,13 @@ fn figures_follow_what_is_done() {
     assert!(gained("throng_feed_entries_total") >= 1.0 && gained("throng_log_written_bytes_total") > 0.0);
     let calls = |route: &str, method: &str, status: u16| {
         let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
-        gained(&format!("throng_http_request_duration_seconds_count{{{labels}}}"))
+        gained(&format!("throng_http_requests_total{{{labels}}}"))
     };
     assert_eq!(calls("/v1/contacts/{key}", "PUT", 201), 5.0);
     assert_eq!(calls("/v1/contacts/{key}", "GET", 404), 1.0);
     assert_eq!(calls("none", "GET", 404), 1.0);
+    let labels = "route=\"/v1/contacts/{key}\",method=\"GET\"";
+    assert_eq!(gained(&format!("throng_http_request_duration_seconds_count{{{labels}}}")), 1.0);
     for (series, count) in after.iter().filter(|(series, _)| series.contains("le=\"+Inf\"")) {
         let of = series.replace("_bucket{", "_count{").replace(",le=\"+Inf\"", "").replace("{le=\"+Inf\"}", "");
         assert_eq!(after.get(&of).or_else(|| after.get(&of.replace("_count{}", "_count"))), Some(count), "{series}");
@@ -88,6 +92,32 @@ fn figures_follow_what_is_done() {
     assert!(after.len() < 2_000, "{} series", after.len());
     let text = server.call("GET", "/metrics", Value::Null).text.to_lowercase();
     assert!(!text.contains("planted"), "no label holds what a caller brought along");
+}
+
+#[test]
+fn however_many_calls_are_made_there_are_only_so_many_series() {
+    let (_folder, server) = server();
+    let calls: Vec<(String, String)> = calls::chapters()
+        .into_iter()
+        .flat_map(|chapter| chapter.calls)
+        .map(|call| {
+            let part = |part: &str| if part.starts_with('{') { "1".to_owned() } else { part.to_owned() };
+            (call.method.to_string(), call.path.split('/').map(part).collect::<Vec<_>>().join("/"))
+        })
+        .collect();
+    // A stream that never ends is not waited for; each call comes to several statuses.
+    for (method, path) in calls.iter().filter(|(_, path)| path != "/metrics") {
+        for (path, media, body) in
+            [(path.clone(), "", ""), (path.clone(), "application/json", "{}"), (format!("{path}?x=1"), "a/b", "x")]
+        {
+            let headers = [("content-type", media)];
+            let headers = if media.is_empty() { &headers[..0] } else { &headers[..] };
+            // Each on a connection of its own: a body that nobody wants ends one.
+            call(&agent(), &server.url, method, &path, headers, body.as_bytes().to_vec());
+        }
+    }
+    let series = scrape(&server).len();
+    assert!(calls.len() > 75 && (1_000..2_500).contains(&series), "{series} series of {} calls", calls.len());
 }
 
 #[test]

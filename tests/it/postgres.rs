@@ -277,6 +277,7 @@ fn marks_of_other_imports_and_databases_are_refused() {
     assert_eq!(run(other, &[]).0, 0);
     let (code, _, err) = run(other, &["--data", "another", "--state", "throng-data/imports/crm"]);
     assert!(code == 2 && err.contains("not in this database"), "{err}");
+    assert!(!at.join("another").exists(), "what is refused leaves no folder behind");
     assert_eq!(run(other, &["--data", "another", "--state", "throng-data/imports/crm", "--restart"]).0, 0);
     let (code, _, err) = run(other, &[]);
     assert!(code == 2 && err.contains("not in this database"), "{err}");

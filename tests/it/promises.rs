@@ -63,15 +63,18 @@ fn status(server: &Server) -> Value {
     server.ok("GET", "/v1/status", Value::Null)
 }
 
-/// The members that the feed gives, folded from its beginning. Who was erased long ago has no key any more.
+/// The members that the feed gives, folded from its beginning. Who was erased is known by number alone.
 fn folded(server: &Server) -> BTreeMap<String, Keys> {
-    let mut sets: BTreeMap<String, Keys> = BTreeMap::new();
+    let mut sets: BTreeMap<String, BTreeMap<u64, Option<String>>> = BTreeMap::new();
     let page = server.ok("GET", "/v1/feed?limit=100000", Value::Null);
     for change in page["changes"].as_array().unwrap() {
         let set = sets.entry(change["segment"].as_str().unwrap().to_owned()).or_default();
         let mut take = |change: &Value| {
-            let Some(contact) = change["contact"].as_str().map(str::to_owned) else { return };
-            let is_news = if change["kind"] == "entered" { set.insert(contact) } else { set.remove(&contact) };
+            let (id, key) = (change["contact_id"].as_u64().unwrap(), change["contact"].as_str().map(str::to_owned));
+            let is_news = match change["kind"] == "entered" {
+                true => set.insert(id, key).is_none(),
+                false => set.remove(&id).is_some(),
+            };
             assert!(is_news, "told twice: {change}");
         };
         match change["changes"].as_str() {
@@ -82,7 +85,8 @@ fn folded(server: &Server) -> BTreeMap<String, Keys> {
             None => take(change),
         }
     }
-    sets
+    let named = |set: BTreeMap<u64, Option<String>>| set.into_values().map(|key| key.expect("it is there")).collect();
+    sets.into_iter().map(|(segment, set)| (segment, named(set))).collect()
 }
 
 /// When a write is answered, the members, the counts, the look-ups and the feed have it: nothing is left to be built.

@@ -149,11 +149,14 @@ fn who_was_anonymous_becomes_known() {
     let told: Vec<(String, String, String)> = changes.as_array().unwrap()[2..]
         .iter()
         .map(|change| {
-            let text = |member: &str| change[member].as_str().unwrap().to_owned();
+            let text = |member: &str| change[member].as_str().unwrap_or("-").to_owned();
+            assert_eq!(change["erased"] == true, text("contact") != "u", "{change}");
             (text("contact"), text("segment"), text("kind"))
         })
         .collect();
-    for (contact, kind) in [("anon:a", "left"), ("u", "entered")] {
+    let before: Vec<_> = told.iter().filter(|told| told.0 == "-").map(|told| told.2.as_str()).collect();
+    assert_eq!(before, ["entered"; 2], "what was told of the first one before names nobody any more");
+    for (contact, kind) in [("-", "entered"), ("anon:a", "left"), ("u", "entered")] {
         for segment in ["buyers", "listed"] {
             let wanted = (contact.to_owned(), segment.to_owned(), kind.to_owned());
             assert_eq!(told.iter().filter(|told| **told == wanted).count(), 1, "{told:?}");
@@ -176,6 +179,54 @@ fn who_was_anonymous_becomes_known() {
     assert_eq!(server.count("everyone"), 1);
     assert_eq!(server.call("DELETE", "/v1/events/m-1", Value::Null).status, 204);
     assert_eq!(server.count("did bought"), 0);
+}
+
+#[test]
+fn a_message_that_comes_again_undoes_nothing() {
+    let (folder, mut server) = server(&[]);
+    let identify =
+        |id: &str, plan: &str| json!({"type": "identify", "userId": "u", "messageId": id, "traits": {"plan": plan}});
+    let counts = |reply: &Reply| {
+        let count = |name: &str| reply.header(name).unwrap().parse::<u64>().unwrap();
+        ["throng-accepted", "throng-duplicates", "throng-rejected"].map(count)
+    };
+    let send = |server: &Server, path: &str, body: Value| counts(&server.call("POST", path, body));
+    assert_eq!(send(&server, "/v1/identify", identify("m-1", "free")), [1, 0, 0]);
+    assert_eq!(send(&server, "/v1/identify", identify("m-2", "pro")), [1, 0, 0]);
+    assert_eq!(send(&server, "/v1/identify", identify("m-1", "free")), [0, 1, 0]);
+    assert_eq!(contact(&server, "u")["plan"], "pro", "a late retry");
+    // In one batch, too, with other calls; one that is refused may come again in a better shape.
+    let group = json!({"type": "group", "userId": "u", "groupId": "g", "messageId": "m-1"});
+    let wrong = json!({"type": "identify", "userId": "u", "messageId": "m-3", "traits": {"lead_score": "high"}});
+    let batch = json!([identify("m-2", "free"), group, group, identify("m-4", "max"), identify("m-4", "min"), wrong]);
+    assert_eq!(send(&server, "/v1/batch", json!({"batch": batch})), [2, 3, 1]);
+    assert_eq!((&contact(&server, "u")["plan"], &contact(&server, "u")["groups"]), (&json!("max"), &json!(["g"])));
+    assert_eq!(send(&server, "/v1/identify", identify("m-3", "max")), [1, 0, 0]);
+    let alias = json!({"previousId": "old", "userId": "u", "messageId": "m-5"});
+    assert_eq!(send(&server, "/v1/alias", alias.clone()), [1, 0, 0]);
+    server.ok("PUT", "/v1/contacts/old", json!({}));
+    // What the group of long ago was left of is not entered again by a retry, over restarts with and without a snapshot.
+    server.ok("PATCH", "/v1/contacts/u", json!({"groups": null}));
+    for round in 0..3 {
+        assert_eq!(send(&server, "/v1/group", group.clone()), [0, 1, 0], "round {round}");
+        assert_eq!(send(&server, "/v1/a", alias.clone()), [0, 1, 0], "round {round}");
+        assert!(is_there(&server, "old") && contact(&server, "u").get("groups").is_none());
+        match round {
+            0 => server.kill(),
+            _ => {
+                server.ok("POST", "/v1/snapshot", Value::Null);
+                assert!(server.stop());
+            }
+        }
+        server = Server::start(&folder.path().join("data"), &["--clock", CLOCK]);
+    }
+    // Without an id a call counts each time, and the day after an id is forgotten.
+    assert_eq!(send(&server, "/v1/identify", json!({"userId": "u"})), [1, 0, 0]);
+    assert_eq!(send(&server, "/v1/identify", json!({"userId": "u", "messageId": null})), [1, 0, 0]);
+    server.ok("POST", "/v1/clock", json!({"now": "2026-05-03T00:00:00Z"}));
+    assert_eq!(send(&server, "/v1/group", group), [1, 0, 0]);
+    let long = server.ok("POST", "/v1/identify?verbose=true", identify(&"x".repeat(600), "pro"));
+    assert_eq!((&long["rejected"], &long["errors"][0]["pointer"]), (&json!(1), &json!("/messageId")));
 }
 
 #[test]
@@ -311,6 +362,23 @@ fn errors_speak_to_sdks() {
         }
         assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     }
+    // So do those that are made at the door, and by the framework.
+    let speaks = |reply: &Reply, status: u16| {
+        let told = reply.json();
+        let is_there = ["error", "code", "message"].map(|member| told[member].is_string());
+        assert_eq!((reply.status, is_there), (status, [true; 3]), "{told}");
+    };
+    let plain = [("content-type", "text/plain")];
+    speaks(&server.call("PUT", "/v1/track", Value::Null), 405);
+    speaks(&server.call("GET", "/v1/batch/", Value::Null), 405);
+    speaks(&server.with_headers("POST", "/v1/t", &[plain[0], ("host", "evil.example")], b"{}".to_vec()), 403);
+    speaks(&server.with_headers("POST", "/v1/t", &[plain[0], ("x-forwarded-for", "10.0.0.7")], b"{}".to_vec()), 403);
+    let (_slow, slow) = self::server(&["--rate-limit", "1/h"]);
+    let calls = [0, 1].map(|_| slow.call("POST", "/v1/track", json!({"userId": "u", "event": "x"})));
+    speaks(&calls[1], 429);
+    assert!(calls[1].header("retry-after").is_some());
+    // What is no call of theirs stays as it is.
+    assert!(server.call("GET", "/v1/nothing", Value::Null).json().get("message").is_none());
     let large = server.send("POST", "/v1/batch", "text/plain", vec![b' '; (16 << 20) + 1]);
     assert_eq!((large.status, large.json()["code"].as_str()), (413, Some("body_too_large")));
     let broken = server.with_headers("POST", "/v1/t", &[("content-encoding", "gzip")], b"no gzip".to_vec());

@@ -90,6 +90,10 @@ impl Source {
         let zone = place.folder.time_zone.clone().unwrap_or_else(Zone::utc);
         let start = self.since.clone().map_or(Start::First, Start::Named);
         let asked = Ask { sql: ask.sql.clone(), columns: Vec::new(), marker: ask.marker.clone() };
+        if self.state.is_some() {
+            // A mark that is kept elsewhere is of another database: told before there is a folder.
+            self.book(address, &asked, place, &Position { database: String::new(), lsn: 0 })?;
+        }
         let mut nexts = self.begin(session, ask, &start, zone.clone())?.into_iter();
         let first = match nexts.next() {
             Some(Next::Broken(failure)) => return Err(failure),

@@ -7,7 +7,7 @@ use crate::{
         access::Needs,
         audience,
         call::{Call, Chapter, JSON},
-        calls::members::lines,
+        calls::members::tables,
         shape::{any, asks, by_name, flag, instant, list, list_of, named, nullable, object, text, text_of, whole},
     },
     model::limits,
@@ -68,12 +68,14 @@ fn post() -> Call {
     let call = Call::post(Needs::Read, "audience", "/v1/audience", audience::post, "The audience of a send, streamed")
         .says(
             "`include` is in priority order: each contact lands once, in the first that holds it. Who is under a \
-             suppression of the channel is withheld whatever the rules say. `split` deals by bucket, `sample` draws.",
+             suppression of the channel is withheld whatever the rules say. `split` deals by bucket, `sample` draws. Without `limit` it is everyone; pages are of one instant, so \
+             send the same body for each.",
         )
         .query("summary", flag(), "Only the figures, as JSON.")
         .takes(JSON, body, example);
-    lines(call)
+    tables(call)
         .gives(200, "", JSON, summary, answer)
         .tells("Throng-Summary", text(), "The figures, if they fit a header.")
-        .fails(&[404])
+        .tells("Throng-Next", text(), "On a page: the `after` of the next one.")
+        .fails(&[404, 410])
 }

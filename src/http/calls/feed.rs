@@ -17,7 +17,7 @@ pub fn chapter() -> Chapter {
 fn follow() -> Call {
     let shape = object([("changes", list(named("Change"))), ("next", whole())], []);
     let answer = json!({
-        "changes": [{"seq": 1, "at": "2026-05-01T00:00:00Z", "contact": "u-1", "segment": "VIP customers",
+        "changes": [{"seq": 1, "at": "2026-05-01T00:00:00Z", "contact": "u-1", "contact_id": 0, "segment": "VIP customers",
                      "kind": "entered", "cause": "write", "lsn": 12, "version": 1}],
         "next": 1,
     });
@@ -58,7 +58,13 @@ fn lists() -> Call {
         "The exact lists of a large change, streamed",
     )
     .part("seq", position(), "The number of the entry.", "1")
-    .gives(200, "The contacts, a line each.", NDJSON, text(), json!("{\"contact\":\"u-1\",\"kind\":\"entered\"}\n"))
+    .gives(
+        200,
+        "The contacts, a line each.",
+        NDJSON,
+        text(),
+        json!("{\"contact\":\"u-1\",\"contact_id\":0,\"kind\":\"entered\"}\n"),
+    )
     .tells("Throng-Entered", whole(), "How many entered.")
     .tells("Throng-Left", whole(), "How many left.")
     .fails(&[400, 404, 410])

@@ -24,28 +24,38 @@ pub fn chapter() -> Chapter {
     }
 }
 
-/// What a stream of contacts as lines takes.
-pub(super) fn lines(call: Call) -> Call {
-    formats(call, &["ndjson", "csv"])
-}
-
 /// What a stream of contacts takes that is also exported as files.
 pub(super) fn exports(call: Call) -> Call {
     let words: &[&str] = match cfg!(feature = "columnar") {
         true => &["ndjson", "csv", "arrow", "parquet", "roaring"],
         false => &["ndjson", "csv", "roaring"],
     };
-    let mut call = formats(call, words);
-    for media in if cfg!(feature = "columnar") { &[ARROW, PARQUET][..] } else { &[] } {
-        call = call.gives(200, "", media, anything(), Value::Null);
-    }
-    call.gives(200, "", roaring_list::MEDIA, anything(), Value::Null)
+    columns(formats(call, words))
+        .gives(200, "", roaring_list::MEDIA, anything(), Value::Null)
         .tells("Throng-Database", text(), "The identity of the database, in which alone ids mean something.")
         .tells(
             "Throng-Roaring-Bytes",
             whole(),
             "Of a Roaring list: how long the bitmap is; the keys of its ids follow.",
         )
+}
+
+/// What a stream of contacts takes of which more is said than the key.
+pub(super) fn tables(call: Call) -> Call {
+    let words: &[&str] =
+        if cfg!(feature = "columnar") { &["ndjson", "csv", "arrow", "parquet"] } else { &["ndjson", "csv"] };
+    columns(formats(call, words)).query("after", cursor(), "The `Throng-Next` of the page before.").query(
+        "limit",
+        whole_of(1, limits::PAGE_MAX as u64),
+        "Contacts of a page.",
+    )
+}
+
+fn columns(mut call: Call) -> Call {
+    for media in if cfg!(feature = "columnar") { &[ARROW, PARQUET][..] } else { &[] } {
+        call = call.gives(200, "", media, anything(), Value::Null);
+    }
+    call
 }
 
 fn formats(call: Call, words: &[&str]) -> Call {
@@ -81,10 +91,14 @@ pub(super) fn edits(call: Call) -> Call {
     creates(call)
         .says(
             "On a list `add` and `remove`; on a rule pins: `include` and `exclude` beat the rule, `clear` returns a \
-             contact to it. A list of keys may be sent as text, one a line, as CSV, or as a Roaring list of this \
-             database, with `mode`.",
+             contact to it. A list of keys may be sent as text, one a line, as CSV (the column that the first row \
+             heads `key`, else the first), or as a Roaring list of this database, with `mode`.",
         )
-        .query("mode", mode, "What is done with a list sent as text or CSV; `add`, if it is missing.")
+        .query(
+            "mode",
+            mode,
+            "What is done with a list sent as text, CSV or Roaring; `add`, if it is missing. Beside JSON it is 400.",
+        )
         .query("database", text(), "Whose ids a bitmap alone has: the `Throng-Database` of its export.")
         .writes()
         .takes(JSON, body, json!({"add": ["u-1"], "remove": ["u-2"]}))

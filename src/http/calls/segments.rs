@@ -273,8 +273,10 @@ fn freeze() -> Call {
         what_if::freeze,
         "A static copy of whom it holds now",
     ))
+    .says("Without a body it gets a name that is free: the segment's with the day, `VIP customers (frozen 2026-05-01)`, and a number where that is taken.")
     .writes()
     .takes(JSON, body, json!({"name": "VIP in May"}))
+    .or_nothing()
     .gives(201, "The copy is saved.", JSON, told("Segment"), answer)
     .fails(&[409])
 }

@@ -225,7 +225,13 @@ fn deliveries() -> Call {
             ("outcome", word(&OUTCOMES)),
             ("status", nullable(whole())),
         ],
-        [("segment", text()), ("kind", word(&KINDS)), ("contact", nullable(text())), ("erased", flag())],
+        [
+            ("segment", text()),
+            ("kind", word(&KINDS)),
+            ("contact", nullable(text())),
+            ("contact_id", whole()),
+            ("erased", flag()),
+        ],
     );
     let shape = object(
         [
@@ -241,7 +247,7 @@ fn deliveries() -> Call {
         "deliveries": [{"id": id, "seq": 1, "at": AT, "try": 5, "outcome": "status", "status": 422, "took_ms": 9,
                         "next_try": null}],
         "dead_letters": [{"id": id, "seq": 1, "tries": 5, "first_try": AT, "last_try": AT, "outcome": "status",
-                          "status": 422, "segment": "VIP customers", "kind": "entered", "contact": "u-1"}],
+                          "status": 422, "segment": "VIP customers", "kind": "entered", "contact": "u-1", "contact_id": 1}],
         "dead_letters_dropped": 0, "lsn": 15,
     });
     let path = "/v1/webhooks/{id}/deliveries";
@@ -286,6 +292,6 @@ fn cancel() -> Call {
         webhook_replay::cancel_replay,
         "Do not tell again what waits",
     ))
-    .answers(webhook([]), example(json!({})))
+    .gives_nothing("Nothing waits to be told again.")
     .fails(&[507])
 }

@@ -61,6 +61,33 @@ impl Http2 {
         self.send(1, 0b101, stream, &block)
     }
 
+    /// Asks for a path with a header of so many bytes.
+    pub fn get_filled(&mut self, stream: u32, path: &str, bytes: usize) -> io::Result<()> {
+        let mut block = vec![0x82, 0x86];
+        for (name, value) in [(4, path), (1, "localhost")] {
+            block.extend([name, u8::try_from(value.len()).expect("a short path")]);
+            block.extend(value.as_bytes());
+        }
+        // A literal header with a name of its own; the length of its value goes on in sevens of bits (RFC 7541, 5.1).
+        block.extend(b"\x00\x08x-filler\x7f");
+        let mut rest = bytes - 127;
+        while rest > 127 {
+            block.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        block.push(rest as u8);
+        block.extend(vec![b'x'; bytes]);
+        let parts: Vec<&[u8]> = block.chunks(16_000).collect();
+        for (place, part) in parts.iter().enumerate() {
+            let is_last = if place + 1 == parts.len() { 0b100 } else { 0 };
+            match place {
+                0 => self.send(1, 1 | is_last, stream, part)?,
+                _ => self.send(9, is_last, stream, part)?,
+            }
+        }
+        Ok(())
+    }
+
     /// The next frame, if the server did not close; settings and pings are answered on the way.
     pub fn frame(&mut self) -> Option<Frame> {
         loop {

@@ -59,6 +59,7 @@ impl Naive {
             Request::EditMembers(edit) => self.edit_members(edit),
             Request::Tick(_) => Ok(Applied::Updated),
             Request::Schema(patch) => self.reshape(patch),
+            Request::Message(_) => panic!("messages have tests of their own"),
             Request::Suppression(_) => panic!("suppressions have tests of their own"),
             Request::Found(_) => panic!("a history is founded once"),
         }
