@@ -108,6 +108,10 @@ pub struct Phrase<'a> {
 /// The phrase of an event, if the schema has one.
 pub fn phrase<'a>(test: &'a EventTest, schema: Option<&'a Schema>, negative: bool) -> Option<Phrase<'a>> {
     let kind = schema?.event(test.event.as_str())?;
+    // "No conversation at least 2 times" is not how anyone says it.
+    if negative && !test.counts.is_empty() {
+        return None;
+    }
     let words = if negative { kind.negative.first() } else { kind.phrases.first() };
     let label = match test.filter.as_slice() {
         [Where::Test(only)] if Some(&only.property) == kind.label.as_ref() && only.missing.is_none() => {

@@ -189,8 +189,8 @@ function nodeParts(row, list, at, word, world, changed, redraw) {
   const node = list[at];
   const away = make("button", { type: "button", class: "remove", "aria-label": "Take this part away", onclick: () => { list.splice(at, 1); redraw("window"); changed(); } }, "×");
   if (!node.join) return make("div", { class: "where" }, word, ...leafParts(row, list, at, world, changed, redraw), away);
-  const join = choice("How these parts are joined", JOINS, `${node.negated ? "!" : ""}${node.join}`, (said) => { Object.assign(node, { negated: said.startsWith("!"), join: said.replace("!", "") }); changed(); });
-  const parts = node.parts.map((_, place) => nodeParts(row, node.parts, place, place ? "," : "", world, changed, redraw));
+  const join = choice("How these parts are joined", JOINS, `${node.negated ? "!" : ""}${node.join}`, (said) => { Object.assign(node, { negated: said.startsWith("!"), join: said.replace("!", "") }); redraw("group"); changed(); }, { "data-role": "group" });
+  const parts = node.parts.map((_, place) => nodeParts(row, node.parts, place, place ? node.join : "", world, changed, redraw));
   return make("div", { class: "where of", role: "group", "aria-label": "Group of parts" }, word, join, ...addButtons(row, node.parts, "part", world, changed, redraw), away, ...parts);
 }
 
