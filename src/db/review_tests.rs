@@ -85,7 +85,8 @@ fn what_belongs_together_is_told_once_and_a_frozen_copy_is_no_duplicate() {
         ("Nearly half", "lead_score > 50"),
         ("Nearly that", "lead_score > 51"),
     ];
-    let written = db.write((0..100).map(contact).chain(rules.into_iter().map(segment)).collect()).unwrap();
+    let requests: Vec<Request> = (0..100).map(contact).chain(rules.into_iter().map(segment)).collect();
+    let written = db.write(requests).unwrap();
     assert!(written.results.iter().all(|result| *result == Ok(Applied::Created)), "{:?}", written.results);
     let source = SegmentSource::Frozen("Half of them".into());
     let frozen = Request::CreateSegment(SegmentCreate { name: "Half of then".into(), description: None, source });

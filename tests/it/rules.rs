@@ -161,7 +161,7 @@ fn lines_say_events_as_the_schema_does() {
             "lead_score > 5\nAND (had conversation or no tag \"x\")",
         ),
         ("Has tag \"a\" OR Has tag \"b\"", "has tag \"a\"\nOR has tag \"b\""),
-        ("NOT (Has tag \"a\" AND Has no open ticket)", "not (has tag \"a\" and open_ticket != true)"),
+        ("NOT (Has tag \"a\" AND Has no open ticket)", "not (has tag \"a\" and not (open_ticket = true))"),
     ] {
         let rule = rule::parse(source, &schema).unwrap();
         let lines = rule::lines(&rule, &schema);

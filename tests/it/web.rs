@@ -14,7 +14,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-pub(crate) fn filled() -> (tempfile::TempDir, Server) {
+pub fn filled() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &["--clock", "2026-05-01T00:00:00Z"]);
     for (key, score, country) in [("u-1", 80, "US"), ("u-2", 12, "DE"), (NASTY, 95, "<b>US</b>")] {
@@ -35,7 +35,7 @@ pub(crate) fn filled() -> (tempfile::TempDir, Server) {
     (folder, server)
 }
 
-pub(crate) fn page(server: &Server, path: &str) -> Reply {
+pub fn page(server: &Server, path: &str) -> Reply {
     let reply = server.call("GET", path, Value::Null);
     assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
     assert!(reply.text.contains("name=\"viewport\" content=\"width=device-width, initial-scale=1\""), "{path}");
