@@ -25,6 +25,12 @@ const OVERLAPPING_MAX: usize = 5;
 /// Segments that are named, at most.
 const NAMED_MAX: usize = 5;
 
+/// Whether what two segments hold can be told of as of two rules, or of two lists: a list of those whom a rule once held
+/// is a picture of a moment, and meant to be like it.
+fn is_one_kind(a: &Segment, b: &Segment) -> bool {
+    matches!((&a.body, &b.body), (Body::Dynamic(_), Body::Dynamic(_)) | (Body::Static(_), Body::Static(_)))
+}
+
 /// How segments stand to others, by segment, the weightiest first.
 #[derive(Clone, Debug, Default)]
 struct Beside<'a> {
@@ -51,7 +57,7 @@ pub fn beside(grounds: &Grounds<'_>, asked: &[&Segment], others: &[&Segment], mo
         let rows = sweep(step, |place| {
             let ((_, one), mut looks) = (some[compared + place], 0);
             let before = some[..compared + place].iter().map(|(_, other)| other);
-            let related = before.chain(&others).filter_map(|other| {
+            let related = before.chain(&others).filter(|other| is_one_kind(one, other)).filter_map(|other| {
                 let found = relation(grounds.live.members(one.id), grounds.live.members(other.id), &mut looks)?;
                 let older_first = is_asked.contains(&other.id) && one.id < other.id;
                 Some(if older_first { (*other, one, found) } else { (one, *other, found) })
@@ -105,8 +111,70 @@ fn advised(
             }
         }
     }
+    once_each(asked, &mut standing);
     let told = asked.iter().flat_map(|one| standing.get(&one.id).map(|beside| told(one, beside)));
     told.flatten().collect()
+}
+
+/// Leaves one piece of advice of a kind to those that belong together, however many there are: the newest of those that
+/// are the same or nearly so tells of them all, and of those that overlap much the one that does so with the most.
+fn once_each<'a>(asked: &[&'a Segment], standing: &mut BTreeMap<SegmentId, Beside<'a>>) {
+    let known: BTreeSet<SegmentId> = asked.iter().map(|segment| segment.id).collect();
+    let edges = |of: fn(&Beside<'a>) -> Vec<SegmentId>, standing: &BTreeMap<SegmentId, Beside<'a>>| {
+        let mut edges: BTreeMap<SegmentId, BTreeSet<SegmentId>> = BTreeMap::new();
+        for (one, beside) in standing {
+            for other in of(beside).into_iter().filter(|other| known.contains(other)) {
+                edges.entry(*one).or_default().insert(other);
+                edges.entry(other).or_default().insert(*one);
+            }
+        }
+        edges
+    };
+    let ids = |segments: &[&Segment]| segments.iter().map(|segment| segment.id).collect::<Vec<_>>();
+    // What is the same is so for all of them: the newest knows every other.
+    let same: BTreeSet<SegmentId> = standing.values().flat_map(|beside| ids(&beside.same)).collect();
+    for (one, beside) in standing.iter_mut() {
+        if same.contains(one) {
+            beside.same.clear();
+        }
+    }
+    for cluster in clusters(&edges(|beside| beside.near.iter().map(|(other, _)| other.id).collect(), standing)) {
+        let Some(newest) = cluster.last().copied() else { continue };
+        let mut near: BTreeMap<SegmentId, (&'a Segment, Relation)> = BTreeMap::new();
+        for one in &cluster {
+            let Some(beside) = standing.get_mut(one) else { continue };
+            for (other, found) in std::mem::take(&mut beside.near) {
+                near.insert(other.id, (other, found));
+            }
+        }
+        standing.entry(newest).or_default().near = near.into_values().collect();
+    }
+    for cluster in clusters(&edges(|beside| beside.much.iter().map(|other| other.id).collect(), standing)) {
+        let most = cluster.iter().max_by_key(|id| standing.get(id).map_or(0, |beside| beside.much.len())).copied();
+        for one in cluster.iter().filter(|one| Some(**one) != most) {
+            if let Some(beside) = standing.get_mut(one) {
+                beside.much.clear();
+            }
+        }
+    }
+}
+
+/// Those that belong together by a row of pairs, each group in order.
+fn clusters(edges: &BTreeMap<SegmentId, BTreeSet<SegmentId>>) -> Vec<BTreeSet<SegmentId>> {
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for start in edges.keys() {
+        let (mut cluster, mut open) = (BTreeSet::new(), vec![*start]);
+        while let Some(id) = open.pop() {
+            if seen.insert(id) {
+                cluster.insert(id);
+                open.extend(edges.get(&id).into_iter().flatten().copied());
+            }
+        }
+        if !cluster.is_empty() {
+            found.push(cluster);
+        }
+    }
+    found
 }
 
 fn names(segments: &[&Segment]) -> String {
@@ -135,7 +203,13 @@ fn told(one: &Segment, beside: &Beside<'_>) -> Vec<Finding> {
     if !beside.near.is_empty() {
         let others: Vec<&Segment> = beside.near.iter().map(|(other, _)| *other).collect();
         let least = beside.near.iter().map(|(_, found)| 100.0 * found.jaccard().unwrap_or(0.0)).fold(100.0, f64::min);
-        let detail = format!("{least:.1} % of those in it or in {} are in both", names(&others));
+        let detail = match others.as_slice() {
+            [other] => format!("{least:.1} % of those in it or in \"{}\" are in both", other.name),
+            _ => format!(
+                "it and {} are nearly the same: each shares {least:.1} % or more with another of them",
+                names(&others)
+            ),
+        };
         let suggestion = "see whether the difference is meant; if not, keep one";
         findings.add("near_duplicate", Severity::Hint, detail, suggestion).related = ids(&others);
     }

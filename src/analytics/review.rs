@@ -120,6 +120,14 @@ impl Findings {
     }
 }
 
+/// An instant to the minute, in the database's zone.
+fn moment(grounds: &Grounds<'_>, at: Timestamp) -> String {
+    let zone = grounds.schema.zone();
+    let local = Timestamp(at.0.saturating_add(zone.offset_ms(at))).to_string();
+    let minute = local.get(..16).map_or_else(|| local.clone(), |minute| minute.replace('T', " "));
+    format!("{minute} ({})", zone.name())
+}
+
 /// Advice about a segment alone, the weightiest first.
 pub fn review(grounds: &Grounds<'_>, segment: &Segment) -> Vec<Finding> {
     let mut findings = Findings::new(segment.id);
@@ -228,7 +236,7 @@ fn data(grounds: &Grounds<'_>, rule: &Rule, findings: &mut Findings) -> Vec<Stri
                 return told("event_without_data", detail, "send the event, or take the condition out");
             };
             if !is_reached(log, span) {
-                let newest = log.last().max().map_or_else(String::new, |at| Timestamp(at as i64).to_string());
+                let newest = log.last().max().map_or_else(String::new, |at| moment(grounds, Timestamp(at as i64)));
                 let detail = format!(
                     "no event \"{}\" lies in the window of \"{text}\"; the newest one is of {newest}",
                     kind.name

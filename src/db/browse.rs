@@ -36,8 +36,9 @@ pub struct Dependent {
 pub type ValueCount = (String, u64);
 
 impl View {
-    /// The newest events of a contact, newest first, and how many there are; `None` when the key is unknown.
-    pub fn events_of(&self, key: &str, limit: usize) -> Option<(Vec<EventRecord>, u64)> {
+    /// The newest events of a contact but for the first `skipped`, newest first, and how many there are; `None` when
+    /// the key is unknown.
+    pub fn events_of(&self, key: &str, skipped: usize, limit: usize) -> Option<(Vec<EventRecord>, u64)> {
         let contact = self.id(key)?;
         let index = &self.state().index;
         let (mut found, mut count) = (Vec::new(), 0);
@@ -45,13 +46,12 @@ impl View {
             let Some(events) = index.event(kind.id) else { continue };
             let group = events.group(contact);
             count += group.len() as u64;
-            for i in group.len().saturating_sub(limit)..group.len() {
+            for i in group.len().saturating_sub(skipped.saturating_add(limit))..group.len() {
                 found.push((group.time(i), kind, i));
             }
         }
         found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)).then_with(|| b.2.cmp(&a.2)));
-        found.truncate(limit);
-        let told = found.into_iter().map(|(at, kind, i)| {
+        let told = found.into_iter().skip(skipped).take(limit).map(|(at, kind, i)| {
             let properties = kind.properties.iter().enumerate().filter(|(_, property)| !property.dropped);
             let value = |(place, property): (usize, &crate::model::schema::EventProperty)| {
                 let events = index.event(kind.id)?;
@@ -67,6 +67,16 @@ impl View {
     /// such property, or its values are numbers or instants.
     pub fn values(&self, property: &str, needle: &str, limit: usize) -> Option<Vec<ValueCount>> {
         self.state().index.distinct(self.schema().property(property)?.id, needle, limit)
+    }
+
+    /// The domains of the emails in a property, or in the first one of emails for an empty name, as [`View::values`]
+    /// tells values.
+    pub fn email_domains(&self, property: &str, needle: &str, limit: usize) -> Option<Vec<ValueCount>> {
+        let declared = match property {
+            "" => self.schema().properties().find(|property| property.ty == ValueType::Email)?,
+            name => self.schema().property(name)?,
+        };
+        self.state().index.distinct_domains(declared.id, needle, limit)
     }
 
     /// The values that events of a kind have in one of its properties and that have `needle` in them, those of the

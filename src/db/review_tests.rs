@@ -65,3 +65,43 @@ fn a_named_segment_is_compared_with_all_others() {
     let same = found.advice.iter().find(|advice| advice.code == "duplicate").unwrap();
     assert!(same.related.iter().any(|name| **name == *"Segment 2"), "{same:?}");
 }
+
+#[test]
+fn what_belongs_together_is_told_once_and_a_frozen_copy_is_no_duplicate() {
+    let db = Database::open(Options::default().at(Timestamp(1_777_593_600_000))).unwrap();
+    let contact = |n: i64| {
+        let values = vec![(Name::new("lead_score").unwrap(), Input::Number(Number::from_int(n)))];
+        let key = ContactKey::new(&format!("c{n}")).unwrap();
+        Request::Contact(ContactWrite { key, mode: WriteMode::Merge, values })
+    };
+    let segment = |(name, rule): (&str, &str)| {
+        let source = SegmentSource::Rule(RuleSource::Text(rule.into()));
+        Request::CreateSegment(SegmentCreate { name: name.into(), description: None, source })
+    };
+    let rules = [
+        ("Half of them", "lead_score >= 50"),
+        ("The same half", "lead_score > 49"),
+        ("That half again", "not (lead_score < 50)"),
+        ("Nearly half", "lead_score > 50"),
+        ("Nearly that", "lead_score > 51"),
+    ];
+    let requests: Vec<Request> = (0..100).map(contact).chain(rules.into_iter().map(segment)).collect();
+    let written = db.write(requests).unwrap();
+    assert!(written.results.iter().all(|result| *result == Ok(Applied::Created)), "{:?}", written.results);
+    let source = SegmentSource::Frozen("Half of them".into());
+    let frozen = Request::CreateSegment(SegmentCreate { name: "Half of then".into(), description: None, source });
+    assert_eq!(db.write(vec![frozen]).unwrap().results, [Ok(Applied::Created)]);
+    let found = db.view().review(&[]).unwrap();
+    let of = |code: &str| -> Vec<(String, Vec<String>)> {
+        let of_code = found.advice.iter().filter(|advice| advice.code == code);
+        let related = |advice: &Advice| advice.related.iter().map(|name| name.to_string()).collect();
+        of_code.map(|advice| (advice.segment.to_string(), related(advice))).collect()
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(of("duplicate"), [("That half again".to_owned(), names(&["Half of them", "The same half"]))]);
+    let near = of("near_duplicate");
+    assert_eq!(
+        near,
+        [("Nearly that".to_owned(), names(&["Half of them", "The same half", "That half again", "Nearly half"]))]
+    );
+}

@@ -34,6 +34,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Whoever watches the server asks there. It is answered however often, for one who is refused takes the server for sick.
 pub const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Whether whoever calls could make a call that wants this.
+pub fn may(app: &App, headers: &HeaderMap, needs: Needs) -> bool {
+    let granted = || shown(headers).and_then(|key| app.keys.grant(&key));
+    !app.keys.is_keyed() || granted().is_some_and(|grant| needs.suits(&grant))
+}
+
 /// The id of the key that let a call pass.
 pub fn by(headers: &HeaderMap) -> Option<Box<str>> {
     headers.get(BY).and_then(|id| id.to_str().ok()).map(Into::into)

@@ -20,6 +20,7 @@ use crate::{
     },
     model::{
         request::RuleSource,
+        schema::Schema,
         time::{Day, Timestamp},
     },
     rule::{self, ast::Rule},
@@ -182,19 +183,14 @@ pub fn outline_json(node: &Outline) -> Value {
     told
 }
 
-/// The canonical text, a line for each part of the outermost group.
-pub fn in_lines(rule: &Rule) -> String {
-    let (word, parts) = match rule {
-        Rule::And(parts) => ("AND", parts),
-        Rule::Or(parts) => ("OR", parts),
-        Rule::Xor(parts) => ("XOR", parts),
-        _ => return rule::print(rule),
-    };
-    let line = |part: &Rule| match part {
-        Rule::And(_) | Rule::Or(_) | Rule::Xor(_) => format!("({})", rule::print(part)),
-        _ => rule::print(part),
-    };
-    parts.iter().map(line).collect::<Vec<_>>().join(&format!("\n{word} "))
+/// A rule as its schema says it, a line for each part of the outermost group.
+pub fn in_lines(rule: &Rule, schema: &Schema) -> String {
+    rule::lines(rule, schema)
+}
+
+/// The same of a canonical text; the text itself, if it cannot be read any more.
+pub fn text_in_lines(text: &str, schema: &Schema) -> String {
+    rule::parse(text, schema).map_or_else(|_| text.to_owned(), |rule| rule::lines(&rule, schema))
 }
 
 /// A rule in both its canonical forms.

@@ -282,7 +282,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
 
 /// A webhook that is told of a segment, as those may know who may only read: its address is not for them.
 pub struct Consumer {
-    /// What it is for, or its id.
+    /// What it is for, or where it goes.
     pub name: String,
     /// Whether it is told of every segment.
     pub is_of_all: bool,
@@ -290,13 +290,24 @@ pub struct Consumer {
     pub status: &'static str,
 }
 
-/// The webhooks that are told of a segment, in order of creation; none while they cannot be read.
-pub fn consumers(app: &App, view: &View, segment: &str) -> Result<Vec<Consumer>, Problem> {
+/// Where an address leads, without the path: there may be a secret in it.
+fn host(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    format!("{scheme}://{}{}", &rest[..end], if rest[end..].len() > 1 { "/…" } else { "" })
+}
+
+/// The webhooks that are told of a segment, in order of creation; none while they cannot be read. Where one without a
+/// description goes is told to those who may change it.
+pub fn consumers(app: &App, view: &View, segment: &str, tells_where: bool) -> Result<Vec<Consumer>, Problem> {
     let consumer = |endpoint: &Endpoint| {
         let followed = Followed::restored(endpoint.segments.clone());
         let is_of_all = followed.names().is_empty();
         let is_told = is_of_all || followed.shown(view).iter().any(|name| **name == *segment);
-        let name = endpoint.description.clone().unwrap_or_else(|| endpoint.id.clone());
+        let name = endpoint.description.clone().unwrap_or_else(|| match tells_where {
+            true => host(&endpoint.url),
+            false => "without a description".to_owned(),
+        });
         is_told.then(|| Consumer { name, is_of_all, status: endpoint.status.word() })
     };
     Ok(app.webhooks.list()?.iter().filter_map(|slot| consumer(&slot.endpoint())).collect())

@@ -2,7 +2,10 @@
 
 use crate::{
     index::{Index, matching::TextMatch, property::PropertyIndex, rows::Rows},
-    model::id::{EventKindId, PropertyId},
+    model::{
+        fold::fold,
+        id::{EventKindId, PropertyId},
+    },
 };
 
 /// Texts that a needle without a trigram is sought in: it would be sought in all of them, one by one.
@@ -41,6 +44,16 @@ impl Index {
             }
             PropertyIndex::Ordered(..) => return None,
         };
+        most(&mut found, limit);
+        Some(found)
+    }
+
+    /// The domains of a property of emails that have `needle` in them, as [`Index::distinct`] tells values.
+    pub fn distinct_domains(&self, property: PropertyId, needle: &str, limit: usize) -> Option<Vec<(String, u64)>> {
+        let PropertyIndex::Text(_, index) = self.property(property)? else { return None };
+        let needle = fold(needle.trim_start_matches('@'));
+        let seen = index.domains()?.iter().filter(|(domain, _)| domain.contains(&*needle));
+        let mut found: Vec<(String, u64)> = seen.map(|(domain, count)| (domain.to_owned(), count)).collect();
         most(&mut found, limit);
         Some(found)
     }

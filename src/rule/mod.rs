@@ -45,6 +45,14 @@ pub fn print(rule: &Rule) -> String {
     print::rule(rule)
 }
 
+/// Writes a rule as people of this schema say it, with its phrases for events and a line for each part of the outermost
+/// group; `parse(lines(rule)) == rule` as long as the schema has those phrases.
+pub fn lines(rule: &Rule, schema: &Schema) -> String {
+    let text = print::lines(rule, schema);
+    // A phrase may go on with what follows it, and mean another thing.
+    if parse(&text, schema).as_ref() == Ok(rule) { text } else { print::plain_lines(rule) }
+}
+
 /// Says a rule in words: a predicate, or what joins the parts of a group.
 pub fn words(rule: &Rule) -> String {
     words::words(rule)

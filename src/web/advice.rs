@@ -7,7 +7,7 @@ use crate::{
     db::review::Advice,
     http::{app::App, body, path::Params, problem::Problem},
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         tell,
     },
 };
@@ -54,7 +54,7 @@ struct AdvicePage {
 }
 
 /// `GET /ui/advice?weight=`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["weight"])?;
     let chosen = params.text("weight").and_then(|word| WEIGHTS.iter().find(|(known, _)| *known == word));
     let chosen = chosen.map(|(word, _)| *word);
@@ -79,7 +79,7 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
             advice,
         });
         answer::page(&AdvicePage {
-            frame: Frame::of(&view),
+            frame: Frame::of(&view, visitor),
             weights,
             is_all: chosen.is_none(),
             told: told.collect(),

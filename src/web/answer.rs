@@ -2,15 +2,19 @@
 
 use askama::Template;
 use axum::{
-    extract::Request,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Request},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 
 use crate::{
     db::view::View,
-    http::problem::{BASIC, Problem},
+    http::{
+        access::{self, Needs},
+        app::App,
+        problem::{BASIC, Problem},
+    },
     web::tell,
 };
 
@@ -29,6 +33,24 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// Who looks at a page: with a key that only reads, it offers nothing that writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// Whether the API would let them write.
+    pub may_write: bool,
+    /// Whether it would let them operate the server.
+    pub may_operate: bool,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Problem> {
+        let may = |needs| access::may(app, &parts.headers, needs);
+        Ok(Visitor { may_write: may(Needs::Write), may_operate: may(Needs::Admin) })
+    }
+}
+
 /// What stands around every page.
 pub struct Frame {
     /// How many contacts there are.
@@ -37,15 +59,18 @@ pub struct Frame {
     pub now: String,
     /// The database's time zone.
     pub zone: String,
+    /// Whether who looks may write.
+    pub may_write: bool,
 }
 
 impl Frame {
     /// The frame of a page of a view.
-    pub fn of(view: &View) -> Frame {
+    pub fn of(view: &View, visitor: Visitor) -> Frame {
         Frame {
             contacts: tell::grouped(view.everyone().count()),
             now: tell::instant(view.now(), view.schema().zone()),
             zone: view.schema().zone().name().to_owned(),
+            may_write: visitor.may_write,
         }
     }
 }

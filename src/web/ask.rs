@@ -42,7 +42,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         let (outline, answer, tested) = view.outline(&rule, None)?;
         let everyone = view.everyone().count();
         let mut told = forms(&rule);
-        told["lines"] = in_lines(&rule).into();
+        told["lines"] = in_lines(&rule, view.schema()).into();
         told["nodes"] = outline_json(&outline);
         told["count"] = outline.count.into();
         told["everyone"] = everyone.into();
@@ -101,15 +101,17 @@ pub async fn counts(State(app): State<App>, headers: HeaderMap, body: Body) -> R
     Ok(answer_json(StatusCode::OK, &told))
 }
 
-/// `GET /ui/ask/values?property=&event=&q=`: values to complete with, those of the most contacts (or events) first;
-/// none for numbers and instants.
+/// `GET /ui/ask/values?property=&event=&domain=&q=`: values to complete with, those of the most contacts (or events) first;
+/// none for numbers and instants. `domain` asks for the domains of a property of emails (of the first one, if none is named).
 pub async fn values(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let params = Params::read(&uri, &["property", "event", "q"])?;
+    let params = Params::read(&uri, &["property", "event", "domain", "q"])?;
     let text = |name: &str| params.text(name).unwrap_or_default().to_owned();
     let (property, event, needle) = (text("property"), text("event"), text("q"));
+    let is_domain = params.text("domain").is_some();
     body::blocking(move || {
         let view = app.db.view();
         let found = match event.as_str() {
+            "" if is_domain => view.email_domains(&property, needle.trim(), VALUES),
             "" => view.values(&property, needle.trim(), VALUES),
             event => view.event_values(event, &property, needle.trim(), VALUES),
         };

@@ -22,6 +22,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("rows.js", SCRIPT, include_str!("assets/rows.js")),
     ("patterns.js", SCRIPT, include_str!("assets/patterns.js")),
     ("where.js", SCRIPT, include_str!("assets/where.js")),
+    ("combo.js", SCRIPT, include_str!("assets/combo.js")),
+    ("history.js", SCRIPT, include_str!("assets/history.js")),
     ("fields.js", SCRIPT, include_str!("assets/fields.js")),
     ("figures.js", SCRIPT, include_str!("assets/figures.js")),
     ("overlap.js", SCRIPT, include_str!("assets/overlap.js")),

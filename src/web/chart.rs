@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::{db::past::DayRecord, web::tell::grouped};
+use crate::{
+    db::{past::DayRecord, record::SegmentInfo, view::View},
+    model::time::Day,
+    web::tell::grouped,
+};
 
 /// Width and height of a growth chart, in its own units; the page stretches it.
 const GROWTH: (f64, f64) = (560.0, 220.0);
@@ -11,37 +15,68 @@ const SIZE_HEIGHT: f64 = 140.0;
 const SPARK: (f64, f64) = (120.0, 28.0);
 /// Days that a small line shows, about: no more than it is wide.
 const SPARK_DAYS: usize = 120;
+/// A bar that is so many times as tall as nine of ten others is cut off, so that the others are seen.
+const OUTLIER: u64 = 4;
+/// Bars that are cut off and told with their number; more would stand in each other's way.
+const TOLD_MAX: usize = 3;
 
-/// A line of sizes in the height of a line of text.
-pub fn spark(days: &[DayRecord]) -> String {
+/// What a growth chart tells of a segment beside its days.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// The day on which it was made, and those who were in it from the start entered.
+    pub made: Option<Day>,
+    /// Where a version of the rule began: the day, which part of it was over, and the version.
+    pub versions: Vec<(Day, f64, u32)>,
+}
+
+impl Course {
+    /// The course of a segment.
+    pub fn of(view: &View, segment: &SegmentInfo) -> Course {
+        let zone = view.schema().zone();
+        let known = view.versions(&segment.name).unwrap_or_default();
+        let begun = known.iter().skip_while(|version| version.version == 1).map(|version| {
+            let day = zone.day_of(version.at);
+            let (start, end) = (zone.start_of(day), zone.start_of(day.plus_days(1)));
+            let part = (version.at.0 - start.0) as f64 / (end.0 - start.0).max(1) as f64;
+            (day, part.clamp(0.0, 1.0), version.version)
+        });
+        Course { made: Some(zone.day_of(segment.created)), versions: begun.collect() }
+    }
+}
+
+/// A line of sizes in the height of a line of text, over the `span` days that end with `today`.
+pub fn spark(days: &[DayRecord], today: Day, span: i64) -> String {
     let (width, height) = SPARK;
     let Some((first, last)) = days.first().zip(days.last()) else { return String::new() };
     let told = format!("{} on {}, {} on {}", grouped(first.size), first.day, grouped(last.size), last.day);
     let least = days.iter().map(|day| day.size).min().unwrap_or(0);
     let most = days.iter().map(|day| day.size).max().unwrap_or(0);
-    let span = (most - least).max(1) as f64;
-    let mut line = String::new();
-    let step = days.len().div_ceil(SPARK_DAYS);
-    let shown = days.iter().enumerate().filter(|(place, _)| place % step == 0 || place + 1 == days.len());
-    for (place, day) in shown {
-        let x = 2.0 + (width - 4.0) * place as f64 / (days.len() - 1).max(1) as f64;
-        let y =
-            if most == least { height / 2.0 } else { height - 3.0 - (height - 6.0) * (day.size - least) as f64 / span };
-        // Writing to memory cannot fail.
-        let _ = write!(line, "{x:.1},{y:.1} ");
-        if days.len() == 1 {
-            let _ = write!(line, "{:.1},{y:.1} ", width - 2.0);
-        }
-    }
-    format!(
+    let reach = (most - least).max(1) as f64;
+    let x = |day: Day| {
+        let place = (span - 1 - i64::from(today.0 - day.0)).clamp(0, span - 1);
+        3.0 + (width - 6.0) * place as f64 / (span - 1).max(1) as f64
+    };
+    let y = |size: u64| match most == least {
+        true => height / 2.0,
+        false => height - 3.0 - (height - 6.0) * (size - least) as f64 / reach,
+    };
+    let mut svg = format!(
         "<svg class=\"spark\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"{told}\"><polyline points=\"{}\"/></svg>",
-        line.trim_end()
-    )
+         aria-label=\"{told}\">"
+    );
+    if days.len() > 1 {
+        let step = days.len().div_ceil(SPARK_DAYS);
+        let shown = days.iter().enumerate().filter(|(place, _)| place % step == 0 || place + 1 == days.len());
+        let points: Vec<String> = shown.map(|(_, day)| format!("{:.1},{:.1}", x(day.day), y(day.size))).collect();
+        let _ = write!(svg, "<polyline points=\"{}\"/>", points.join(" "));
+    }
+    // Writing to memory cannot fail.
+    let _ = write!(svg, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"2\"/></svg>", x(last.day), y(last.size));
+    svg
 }
 
 /// Size, entries and exits by day, with marks where the rule changed.
-pub fn growth(days: &[DayRecord]) -> String {
+pub fn growth(days: &[DayRecord], course: &Course) -> String {
     let (width, height) = GROWTH;
     let Some((first, last)) = days.first().zip(days.last()) else { return String::new() };
     let (entered, left) = days.iter().fold((0, 0), |sum, day| (sum.0 + day.entered, sum.1 + day.left));
@@ -72,8 +107,8 @@ pub fn growth(days: &[DayRecord]) -> String {
         );
     }
     area(&mut svg, days, &x, &y, y(0));
-    bars(&mut svg, days, &x, step);
-    marks(&mut svg, days, &x, step);
+    bars(&mut svg, days, course.made, &x, step);
+    marks(&mut svg, days, course, from, step);
     for (place, anchor) in [(0, "start"), (days.len() - 1, "end")] {
         let at = if place == 0 { from } else { to };
         let _ = write!(
@@ -110,23 +145,53 @@ fn area(svg: &mut String, days: &[DayRecord], x: &dyn Fn(usize) -> f64, y: &dyn 
     }
 }
 
-/// Who entered above a line, who left below it.
-fn bars(svg: &mut String, days: &[DayRecord], x: &dyn Fn(usize) -> f64, step: f64) {
-    let (zero, reach) = (SIZE_HEIGHT + 30.0, 26.0);
-    let most = days.iter().map(|day| day.entered.max(day.left)).max().unwrap_or(0).max(1) as f64;
+/// How many a bar of full height stands for. Those who were in from the start are no measure for the days after, nor is
+/// one day on which very many came or went at once.
+fn full_height(days: &[DayRecord], made: Option<Day>) -> u64 {
+    let plain = days.iter().filter(|day| Some(day.day) != made).flat_map(|day| [day.entered, day.left]);
+    let mut seen: Vec<u64> = plain.filter(|n| *n > 0).collect();
+    seen.sort_unstable();
+    let Some(most) = seen.last().copied() else {
+        return days.iter().map(|day| day.entered.max(day.left)).max().unwrap_or(0).max(1);
+    };
+    let usual = seen[(seen.len() - 1) * 9 / 10];
+    if most > usual.saturating_mul(OUTLIER) { usual + usual / 2 } else { most }
+}
+
+/// Who entered above a line, who left below it; what is cut off has a break in it.
+fn bars(svg: &mut String, days: &[DayRecord], made: Option<Day>, x: &dyn Fn(usize) -> f64, step: f64) {
+    let (zero, reach) = (SIZE_HEIGHT + 32.0, 24.0);
+    let full = full_height(days, made);
     let wide = (step * 0.7).clamp(0.6, 24.0);
+    let mut told = 0;
     for (place, day) in days.iter().enumerate() {
         let left_edge = x(place) - wide / 2.0;
-        for (class, n) in [("entered", day.entered), ("left", day.left)] {
-            if n > 0 {
-                let tall = (reach * n as f64 / most).max(1.0);
-                let top = if class == "entered" { zero - tall } else { zero };
+        for (class, n) in [("entered", day.entered), ("left", day.left)].into_iter().filter(|(_, n)| *n > 0) {
+            let is_cut = n > full;
+            let tall = (reach * n.min(full) as f64 / full as f64).max(1.0);
+            let top = if class == "entered" { zero - tall } else { zero };
+            let _ = write!(
+                svg,
+                "<rect class=\"{class}\" x=\"{left_edge:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\">\
+                 <title>{}: {} {class}</title></rect>",
+                day.day,
+                grouped(n)
+            );
+            if !is_cut {
+                continue;
+            }
+            let at = if class == "entered" { zero - 0.7 * reach } else { zero + 0.7 * reach };
+            let (low, high) = (left_edge - 1.5, left_edge + wide + 1.5);
+            let _ = write!(svg, "<path class=\"break\" d=\"M{low:.1} {:.1}L{high:.1} {:.1}\"/>", at + 2.0, at - 2.0);
+            if told < TOLD_MAX {
+                told += 1;
+                let (beside, anchor) = if place * 2 < days.len() { (high + 2.0, "start") } else { (low - 2.0, "end") };
+                let line = if class == "entered" { zero - reach + 7.0 } else { zero + reach };
+                let first = if Some(day.day) == made && class == "entered" { " at first" } else { "" };
                 let _ = write!(
                     svg,
-                    "<rect class=\"{class}\" x=\"{left_edge:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\">\
-                     <title>{}: {} {class}</title></rect>",
-                    day.day,
-                    grouped(n)
+                    "<text class=\"axis\" x=\"{beside:.1}\" y=\"{line:.1}\" text-anchor=\"{anchor}\">{}{first}</text>",
+                    short(n)
                 );
             }
         }
@@ -135,18 +200,22 @@ fn bars(svg: &mut String, days: &[DayRecord], x: &dyn Fn(usize) -> f64, step: f6
     let _ = write!(svg, "<line class=\"zero\" x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{zero}\" y2=\"{zero}\"/>");
 }
 
-/// A dashed line where a version of the rule began.
-fn marks(svg: &mut String, days: &[DayRecord], x: &dyn Fn(usize) -> f64, step: f64) {
-    for (place, pair) in days.windows(2).enumerate().filter(|(_, pair)| pair[0].version != pair[1].version) {
-        let at = x(place + 1) - step / 2.0;
-        let _ = write!(
-            svg,
-            "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"8\" y2=\"{:.1}\"/>\
-             <text class=\"axis\" x=\"{:.1}\" y=\"10\">v{}</text>",
-            SIZE_HEIGHT + 56.0,
-            at + 3.0,
-            pair[1].version
-        );
+/// A dashed line where a version of the rule began; versions of one day have one label.
+fn marks(svg: &mut String, days: &[DayRecord], course: &Course, from: f64, step: f64) {
+    let place = |day: Day| days.binary_search_by_key(&day, |record| record.day).ok();
+    let seen: Vec<(usize, f64, u32)> =
+        course.versions.iter().filter_map(|(day, part, version)| Some((place(*day)?, *part, *version))).collect();
+    for group in seen.chunk_by(|a, b| a.0 == b.0) {
+        for (place, part, _) in group {
+            let at = from + step * (*place as f64 + part);
+            let foot = SIZE_HEIGHT + 56.0;
+            let _ = write!(svg, "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"8\" y2=\"{foot:.1}\"/>");
+        }
+        let (Some((place, part, first)), Some((_, _, last))) = (group.first(), group.last()) else { continue };
+        let label = if first == last { format!("v{first}") } else { format!("v{first}–{last}") };
+        let at = from + step * (*place as f64 + part);
+        let (at, anchor) = if at > GROWTH.0 - 60.0 { (at - 3.0, "end") } else { (at + 3.0, "start") };
+        let _ = write!(svg, "<text class=\"axis\" x=\"{at:.1}\" y=\"10\" text-anchor=\"{anchor}\">{label}</text>");
     }
 }
 
@@ -186,19 +255,65 @@ mod tests {
     #[test]
     fn a_chart_says_in_words_what_it_shows() {
         let days = [day(0, 10, 10, 0, 1), day(1, 25_000, 24_990, 0, 1), day(2, 24_000, 0, 1_000, 2)];
-        let svg = growth(&days);
+        let svg = growth(&days, &course(0, &[(2, 0.5, 2)]));
         assert!(svg.contains("from 2026-05-01 to 2026-05-03: 10 at first, 24,000 at the end; 25,000 entered"), "{svg}");
         assert!(svg.contains(">v2<") && !svg.contains(">v1<"), "one mark, where the rule changed");
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
-        assert!(spark(&days).contains("10 on 2026-05-01, 24,000 on 2026-05-03"));
+        assert!(spark(&days, days[2].day, 90).contains("10 on 2026-05-01, 24,000 on 2026-05-03"));
+    }
+
+    fn course(made: i64, versions: &[(i64, f64, u32)]) -> Course {
+        let at = |n: i64| day(n, 0, 0, 0, 1).day;
+        Course {
+            made: Some(at(made)),
+            versions: versions.iter().map(|(n, part, version)| (at(*n), *part, *version)).collect(),
+        }
     }
 
     #[test]
     fn nothing_and_one_day_are_drawn_too() {
-        assert_eq!((growth(&[]), spark(&[])), (String::new(), String::new()));
-        for svg in [growth(&[day(0, 0, 0, 0, 1)]), spark(&[day(0, 7, 7, 0, 1)])] {
+        let today = Day::parse("2026-05-01").unwrap();
+        assert_eq!((growth(&[], &Course::default()), spark(&[], today, 90)), (String::new(), String::new()));
+        for svg in [growth(&[day(0, 0, 0, 0, 1)], &Course::default()), spark(&[day(0, 7, 7, 0, 1)], today, 90)] {
             assert!(!svg.contains("NaN") && svg.contains("2026-05-01"), "{svg}");
         }
+        let one = spark(&[day(0, 7, 7, 0, 1)], today, 90);
+        assert!(one.contains("<circle") && !one.contains("polyline"), "one day is a dot: {one}");
+    }
+
+    #[test]
+    fn a_small_line_has_an_axis_of_its_days() {
+        let days: Vec<DayRecord> = (0..3).map(|n| day(n, 10 + n as u64, 0, 0, 1)).collect();
+        let svg = spark(&days, days[2].day, 90);
+        assert!(
+            svg.contains("points=\"114.4,25.0 115.7,14.0 117.0,3.0\""),
+            "three of ninety days, at the right: {svg}"
+        );
+        let stale = spark(&days, days[2].day.plus_days(87), 90);
+        assert!(stale.contains("points=\"3.0,25.0"), "what ended long ago lies at the left: {stale}");
+    }
+
+    #[test]
+    fn the_first_fill_and_outliers_do_not_flatten_the_days() {
+        let mut days: Vec<DayRecord> = (0..30).map(|n| day(n, 90_000, 10, 10, 1)).collect();
+        days[0].entered = 90_000;
+        let svg = growth(&days, &course(0, &[]));
+        assert!(svg.contains("height=\"24.0\"><title>2026-05-02: 10 entered"), "ten are a full bar: {svg}");
+        assert!(svg.contains(">90k at first<") && svg.matches("class=\"break\"").count() == 1, "{svg}");
+        days[20].left = 5_000;
+        let svg = growth(&days, &course(0, &[]));
+        assert!(svg.contains("height=\"16.0\"><title>2026-05-02: 10 entered") && svg.contains(">5,000<"), "{svg}");
+        // Alone, the first fill is what there is to see.
+        let svg = growth(&[day(0, 9, 9, 0, 1)], &course(0, &[]));
+        assert!(svg.contains("height=\"24.0\"") && !svg.contains("break"), "{svg}");
+    }
+
+    #[test]
+    fn every_version_has_a_mark() {
+        let days: Vec<DayRecord> = (0..10).map(|n| day(n, 100, 0, 0, 1)).collect();
+        let svg = growth(&days, &course(0, &[(0, 0.5, 2), (4, 0.1, 3), (4, 0.6, 4), (4, 0.9, 5), (40, 0.0, 6)]));
+        assert_eq!(svg.matches("class=\"mark\"").count(), 4, "the first day and each of one day: {svg}");
+        assert!(svg.contains(">v2<") && svg.contains(">v3–5<") && !svg.contains("v6"), "{svg}");
     }
 
     #[test]

@@ -15,12 +15,12 @@ use crate::{
     },
     model::{calendar::Zone, name::Name, request::RuleSource, value::Value},
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         tell,
     },
 };
 
-/// Events of a timeline.
+/// Events of a page of a timeline.
 const EVENTS: usize = 100;
 /// Segments that are shown of many; the others are found by a search.
 const SEGMENTS: usize = 100;
@@ -62,7 +62,12 @@ struct ContactPage {
     title: String,
     properties: Vec<(String, String)>,
     events: Vec<Deed>,
+    /// Which of how many are shown, unless it is all.
+    span: Option<String>,
     event_count: String,
+    /// How many events the pages of the newer and the older ones skip.
+    newer: Option<usize>,
+    older: Option<usize>,
     segments: Memberships,
     search: String,
 }
@@ -85,15 +90,17 @@ struct ContactsPage {
     is_all: bool,
 }
 
-/// `GET /ui/contacts/{key}`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+/// `GET /ui/contacts/{key}?q=&skip=`
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let key = part(&uri, 2)?;
-    let search = Params::read(&uri, &["q"])?.text("q").unwrap_or_default().trim().to_owned();
+    let params = Params::read(&uri, &["q", "skip"])?;
+    let search = params.text("q").unwrap_or_default().trim().to_owned();
+    let skipped = params.parsed::<usize>("skip")?.unwrap_or(0);
     body::blocking(move || {
         let view = app.db.view();
         let unknown = || Problem::not_found(format!("There is no contact \"{key}\"."));
         let record = view.contact(&key).ok_or_else(unknown)?;
-        let (events, count) = view.events_of(&key, EVENTS).ok_or_else(unknown)?;
+        let (events, count) = view.events_of(&key, skipped, EVENTS).ok_or_else(unknown)?;
         let segments = memberships(&view, &view.segments_of(&key).ok_or_else(unknown)?, &search);
         let zone = view.schema().zone();
         let title = match record.values.iter().find(|(name, _)| name.as_str() == "name") {
@@ -101,11 +108,14 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
             _ => key.clone(),
         };
         answer::page(&ContactPage {
-            frame: Frame::of(&view),
+            frame: Frame::of(&view, visitor),
             path: tell::encoded(&key),
             title,
             properties: properties(&view, &record),
             events: events.iter().map(|event| deed(event, &view, zone)).collect(),
+            span: span(skipped, events.len(), count),
+            newer: (skipped > 0).then(|| skipped.saturating_sub(EVENTS)),
+            older: Some(skipped + events.len()).filter(|end| !events.is_empty() && (*end as u64) < count),
             event_count: tell::grouped(count),
             segments,
             search,
@@ -113,6 +123,17 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
         })
     })
     .await
+}
+
+/// `101 to 200 of 260`, `100 of 260`; nothing where all are shown.
+fn span(skipped: usize, shown: usize, count: u64) -> Option<String> {
+    let (first, last) = (skipped as u64 + 1, (skipped + shown) as u64);
+    match (skipped, shown) {
+        (0, _) if last >= count => None,
+        (0, _) => Some(format!("{} of {}", tell::grouped(last), tell::grouped(count))),
+        (_, 0) => Some(format!("none of {} from here on", tell::grouped(count))),
+        _ => Some(format!("{} to {} of {}", tell::grouped(first), tell::grouped(last), tell::grouped(count))),
+    }
 }
 
 /// The segments of a name with the search in it, those that hold the contact first.
@@ -149,7 +170,7 @@ fn deed(event: &EventRecord, view: &View, zone: &Zone) -> Deed {
 }
 
 /// `GET /ui/contacts?q=`: by key, or by a part of the name, email or company.
-pub async fn find(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn find(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let search = Params::read(&uri, &["q"])?.text("q").unwrap_or_default().trim().to_owned();
     body::blocking(move || {
         let view = app.db.view();
@@ -179,7 +200,7 @@ pub async fn find(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
         });
         let found: Vec<Found> = found.collect();
         answer::page(&ContactsPage {
-            frame: Frame::of(&view),
+            frame: Frame::of(&view, visitor),
             heads: searched.iter().map(|name| tell::label(name.as_str())).collect(),
             is_all: found.len() as u64 == count,
             count: tell::grouped(count),

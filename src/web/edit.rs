@@ -11,10 +11,11 @@ use crate::{
         body,
         path::{Params, part},
         problem::Problem,
+        query::text_in_lines,
         wire,
     },
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         segment::unknown,
         tell,
     },
@@ -35,14 +36,14 @@ struct EditPage {
 }
 
 /// `GET /ui/new?rule=&name=`
-pub async fn new(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn new(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["rule", "name"])?;
     let text = |name: &str| params.text(name).unwrap_or_default().to_owned();
     let (name, rule) = (text("name"), text("rule"));
     body::blocking(move || {
         let view = app.db.view();
         let start = start(&view, None).to_string();
-        let frame = Frame::of(&view);
+        let frame = Frame::of(&view, visitor);
         let (path, description) = (String::new(), String::new());
         answer::page(&EditPage { frame, is_new: true, is_dynamic: true, name, path, description, rule, start })
     })
@@ -50,20 +51,20 @@ pub async fn new(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
 }
 
 /// `GET /ui/segments/{name}/edit`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     Params::read(&uri, &[])?;
     body::blocking(move || {
         let view = app.db.view();
         let segment = view.segment(&name).ok_or_else(|| unknown(&name))?;
         answer::page(&EditPage {
-            frame: Frame::of(&view),
+            frame: Frame::of(&view, visitor),
             is_new: false,
             is_dynamic: segment.rule.is_some(),
             name: segment.name.to_string(),
             path: tell::encoded(&segment.name),
             description: segment.description.as_deref().unwrap_or_default().to_owned(),
-            rule: segment.rule.as_ref().map(|forms| forms.text.to_string()).unwrap_or_default(),
+            rule: segment.rule.as_ref().map(|forms| text_in_lines(&forms.text, view.schema())).unwrap_or_default(),
             start: start(&view, Some(&segment)).to_string(),
         })
     })

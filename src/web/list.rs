@@ -9,7 +9,7 @@ use crate::{
     db::{record::SegmentInfo, view::View},
     http::{app::App, body, path::Params, problem::Problem},
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         ask::NAMES_MAX,
         chart, tell,
     },
@@ -56,7 +56,7 @@ struct ListPage {
 }
 
 /// `GET /ui/`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["q", "sort", "page"])?;
     let page = params.parsed::<usize>("page")?.unwrap_or(1);
     let search = params.text("q").unwrap_or_default().trim().to_owned();
@@ -87,7 +87,7 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
         let address = |page: usize| format!("?page={page}&sort={sort}&q={}", tell::encoded(&search));
         let headings = SORTS.iter().map(|(word, text)| Heading { word, text, is_chosen: *word == sort });
         answer::page(&ListPage {
-            frame: Frame::of(&view),
+            frame: Frame::of(&view, visitor),
             headings: headings.collect(),
             before: address(page - 1),
             after: address(page + 1),
@@ -105,7 +105,8 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
 fn row(view: &View, segment: &SegmentInfo, everyone: u64) -> Result<Row, Problem> {
     let count = view.member_count(&segment.name)?;
     let zone = view.schema().zone();
-    let from = zone.day_of(view.now()).plus_days(1 - SPARK_DAYS);
+    let today = zone.day_of(view.now());
+    let from = today.plus_days(1 - SPARK_DAYS);
     Ok(Row {
         name: segment.name.to_string(),
         path: tell::path(&segment.name),
@@ -114,7 +115,7 @@ fn row(view: &View, segment: &SegmentInfo, everyone: u64) -> Result<Row, Problem
         count,
         told_count: tell::grouped(count),
         share: tell::share(count, everyone),
-        spark: chart::spark(&view.history(&segment.name, Some(from), None)?),
+        spark: chart::spark(&view.history(&segment.name, Some(from), None)?, today, SPARK_DAYS),
         updated: tell::instant(segment.updated, zone),
     })
 }

@@ -8,7 +8,7 @@ use crate::{
     http::{app::App, body, path::Params, problem::Problem},
     model::limits,
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         tell,
     },
 };
@@ -33,7 +33,7 @@ struct OverlapPage {
 }
 
 /// `GET /ui/overlap?segment=&segment=`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read_many(&uri, &["segment"], &["segment"])?;
     let asked: Vec<String> = params.texts("segment").map(|name| name.trim().to_owned()).collect();
     body::blocking(move || {
@@ -55,7 +55,7 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
         let names = view.segments().into_iter().map(|segment| segment.name.to_string());
         let names = names.filter(|name| !known.contains(name)).take(NAMES).collect();
         let asked = json!(known).to_string();
-        answer::page(&OverlapPage { frame: Frame::of(&view), chosen, unknown, names, asked })
+        answer::page(&OverlapPage { frame: Frame::of(&view, visitor), chosen, unknown, names, asked })
     })
     .await
 }

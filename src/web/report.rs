@@ -28,6 +28,7 @@ use crate::{
         figures::{length, names},
         path::Params,
         problem::Problem,
+        query::text_in_lines,
     },
     model::{
         calendar::{Length, Unit},
@@ -229,7 +230,7 @@ fn report(view: &View, wanted: &Wanted) -> Result<Report, Problem> {
             kind: kind(segment),
             count: tell::grouped(*count),
             share: tell::share(*count, everyone),
-            spark: chart::spark(&days),
+            spark: chart::spark(&days, zone.day_of(view.now()), i64::from(wanted.days)),
             updated: tell::instant(segment.updated, zone),
         });
         if has_part {
@@ -292,12 +293,12 @@ fn part(
         version: segment.version,
         created: tell::instant(segment.created, zone),
         updated: tell::instant(segment.updated, zone),
-        chart: chart::growth(days),
+        chart: chart::growth(days, &chart::Course::of(view, segment)),
         days: days.iter().rev().filter(|day| day.entered > 0 || day.left > 0).copied().collect(),
         entered: tell::grouped(entered),
         left: tell::grouped(left),
         lines: definition::lines(view, name)?,
-        rule: segment.rule.as_ref().map(|forms| forms.text.to_string()).unwrap_or_default(),
+        rule: segment.rule.as_ref().map(|forms| text_in_lines(&forms.text, view.schema())).unwrap_or_default(),
         engaged: tell::grouped(engaged),
         engaged_share: tell::share(engaged, count),
         conversion: view.conversion(name, asked)?.map(|found| conversion(&found, asked.within, zone)),

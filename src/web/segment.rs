@@ -17,11 +17,12 @@ use crate::{
         paging::Cursor,
         path::{Params, part},
         problem::Problem,
+        query::text_in_lines,
         webhooks::{Consumer, consumers},
     },
     model::{calendar::Zone, name::Name},
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         chart,
         definition::{self, Line},
         tell,
@@ -137,7 +138,7 @@ impl Start {
 }
 
 /// `GET /ui/segments/{name}`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     // A form sends a box once for each choice.
     let params = Params::read_many(&uri, &["field", "fields", "after", "from", "days"], &["field"])?;
@@ -154,7 +155,7 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
     body::blocking(move || {
         let view = app.view(start.cursor());
         let segment = view.segment(&name).ok_or_else(|| unknown(&name))?;
-        answer::page(&segment_page(&app, &view, &segment, &asked, &start, days)?)
+        answer::page(&segment_page(&app, &view, visitor, &segment, &asked, &start, days)?)
     })
     .await
 }
@@ -167,6 +168,7 @@ pub fn unknown(name: &str) -> Problem {
 fn segment_page(
     app: &App,
     view: &View,
+    visitor: Visitor,
     segment: &SegmentInfo,
     asked: &[String],
     start: &Start,
@@ -186,7 +188,7 @@ fn segment_page(
     let events = view.schema().events().map(|kind| (kind.name.to_string(), tell::label(kind.name.as_str())));
     let dependents = view.dependents(name)?;
     Ok(SegmentPage {
-        frame: Frame::of(view),
+        frame: Frame::of(view, visitor),
         name: name.to_owned(),
         path: tell::encoded(name),
         description: segment.description.as_deref().unwrap_or_default().to_owned(),
@@ -194,7 +196,7 @@ fn segment_page(
         version: segment.version,
         created: tell::instant(segment.created, zone),
         updated: tell::instant(segment.updated, zone),
-        rule: segment.rule.as_ref().map(|forms| forms.text.to_string()).unwrap_or_default(),
+        rule: segment.rule.as_ref().map(|forms| text_in_lines(&forms.text, view.schema())).unwrap_or_default(),
         lines: definition::lines(view, name)?,
         count,
         told_count: tell::grouped(count),
@@ -210,12 +212,12 @@ fn segment_page(
         }),
         is_later: start.place().is_some(),
         ranges: RANGES.iter().map(|days| Range { days: *days, is_chosen: *days == range }).collect(),
-        chart: chart::growth(&days),
+        chart: chart::growth(&days, &chart::Course::of(view, segment)),
         days: days.into_iter().rev().take(90).collect(),
         changes: view.newest_changes(name, CHANGES)?.iter().map(|change| told(change, zone)).collect(),
         seq: view.feed_bounds().newest,
         dependents: dependents.iter().map(named).collect(),
-        consumers: consumers(app, view, name).ok(),
+        consumers: consumers(app, view, name, visitor.may_operate).ok(),
     })
 }
 

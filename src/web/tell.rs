@@ -2,11 +2,13 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::http::wire;
-use crate::model::{
-    calendar::Zone,
-    time::Timestamp,
-    value::{Value, ValueType},
+use crate::{
+    http::wire,
+    model::{
+        calendar::Zone,
+        time::Timestamp,
+        value::{Value, ValueType},
+    },
 };
 
 /// What stands in a path as it is.

@@ -14,7 +14,7 @@ use crate::{
         problem::Problem,
     },
     web::{
-        answer::{self, Frame},
+        answer::{self, Frame, Visitor},
         segment::unknown,
         tell,
     },
@@ -50,7 +50,7 @@ const VERSIONS: usize = 20;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// `GET /ui/segments/{name}/versions`
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let name = part(&uri, 2)?;
     let below = Params::read(&uri, &["before"])?.parsed::<u32>("before")?.unwrap_or(u32::MAX);
     body::blocking(move || {
@@ -73,7 +73,7 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, Problem> 
         versions.reverse();
         let older = (start > 0).then(|| known[start].version);
         let (is_later, name) = (end < known.len(), segment.name.to_string());
-        let (frame, path) = (Frame::of(&view), tell::encoded(&name));
+        let (frame, path) = (Frame::of(&view, visitor), tell::encoded(&name));
         answer::page(&VersionsPage { frame, path, name, versions, older, is_later })
     })
     .await

@@ -95,6 +95,7 @@ mod time;
 mod tls;
 mod tracking;
 mod web;
+mod web_reading;
 mod webhooks;
 mod webhooks_kill;
 mod webhooks_trouble;

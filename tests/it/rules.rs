@@ -68,6 +68,7 @@ fn good(source: &str, schema: &Schema) -> String {
     let (text, json) = (rule::print(&rule), rule::to_json(&rule).to_string());
     assert_eq!(rule::parse(&text, schema).as_ref(), Ok(&rule), "{source} was written as {text}");
     assert_eq!(rule::from_json(&json, schema).as_ref(), Ok(&rule), "{source} was written as {json}");
+    assert_eq!(rule::parse(&rule::lines(&rule, schema), schema).as_ref(), Ok(&rule), "{source} in lines");
     assert_eq!(rule::check(&rule, schema), Ok(()), "{source}");
     format!("{text}\n{json}\n")
 }
@@ -140,5 +141,31 @@ Has tag \"VIP\"                            Submitted form";
     for source in rules.into_iter().chain(blocks) {
         let rule = rule::parse(source, &schema).unwrap_or_else(|error| panic!("{}", error.render(source)));
         assert_eq!(rule::parse(&rule::print(&rule), &schema).as_ref(), Ok(&rule), "{source}");
+    }
+}
+
+#[test]
+fn lines_say_events_as_the_schema_does() {
+    let schema = Schema::starter(Zone::utc());
+    for (source, said) in [
+        ("did not conversation in last 60 days", "no conversation in last 60 days"),
+        ("No conversation", "no conversation"),
+        ("did conversation at least 2 times", "had conversation at least 2 times"),
+        ("did not conversation at least 2 times", "did not conversation at least 2 times"),
+        (
+            "did email_opened where campaign = \"Spring\" in last 30 days",
+            "opened email campaign \"Spring\" in last 30 days",
+        ),
+        (
+            "Lead Score > 5 AND (did conversation OR No tag \"x\")",
+            "lead_score > 5\nAND (had conversation or no tag \"x\")",
+        ),
+        ("Has tag \"a\" OR Has tag \"b\"", "has tag \"a\"\nOR has tag \"b\""),
+        ("NOT (Has tag \"a\" AND Has no open ticket)", "not (has tag \"a\" and not (open_ticket = true))"),
+    ] {
+        let rule = rule::parse(source, &schema).unwrap();
+        let lines = rule::lines(&rule, &schema);
+        assert_eq!(lines, said, "{source}");
+        assert_eq!(rule::parse(&lines, &schema).as_ref(), Ok(&rule), "{source}");
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt::Write;
 
 use crate::{
-    model::{calendar::Length, schema::Function},
+    model::{
+        calendar::Length,
+        schema::{Function, Schema},
+    },
     rule::{
         ast::{
-            AggregateBound, AggregateTest, Comparison, Counts, EdgeTest, End, EventTest, RegularTest, SequenceTest,
-            Where, Window,
+            AggregateBound, AggregateTest, Comparison, Counts, EdgeTest, End, EventTest, Operand, RegularTest,
+            SequenceTest, Test, Where, Window,
         },
         print::{guarded, joined, moment, name, operand, plain, property_test, sign, ticked},
     },
@@ -94,8 +97,48 @@ fn counts(out: &mut String, bounds: &Counts, noun: &str) {
     }
 }
 
-/// `did …`
-pub fn event(out: &mut String, test: &EventTest) {
+/// How a schema says that an event happened, or that it did not: the phrase, and the name of its label if that is all
+/// that is asked of it.
+#[derive(Clone, Copy)]
+pub struct Phrase<'a> {
+    words: &'a str,
+    label: Option<&'a Operand>,
+}
+
+/// The phrase of an event, if the schema has one.
+pub fn phrase<'a>(test: &'a EventTest, schema: Option<&'a Schema>, negative: bool) -> Option<Phrase<'a>> {
+    let kind = schema?.event(test.event.as_str())?;
+    // "No conversation at least 2 times" is not how anyone says it.
+    if negative && !test.counts.is_empty() {
+        return None;
+    }
+    let words = if negative { kind.negative.first() } else { kind.phrases.first() };
+    let label = match test.filter.as_slice() {
+        [Where::Test(only)] if Some(&only.property) == kind.label.as_ref() && only.missing.is_none() => {
+            match &only.test {
+                Test::Compare(Comparison::Eq, value @ Operand::Text(_)) => Some(value),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    Some(Phrase { words: words?, label })
+}
+
+/// `did …`, or as the schema says it
+pub fn event(out: &mut String, test: &EventTest, phrase: Option<Phrase<'_>>) {
+    if let Some(phrase) = phrase {
+        out.push_str(phrase.words);
+        match phrase.label {
+            Some(label) => {
+                out.push(' ');
+                operand(out, label);
+            }
+            None => filter(out, "where", &test.filter),
+        }
+        counts(out, &test.counts, "time");
+        return window(out, test.window.as_ref());
+    }
     out.push_str("did ");
     let risky = matches!(test.window, Some(Window::InPeriod(_))) || test.counts.contains_key(&Comparison::Ne);
     if risky {

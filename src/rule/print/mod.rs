@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use crate::{
-    model::{calendar::Length, currency::Currency, name::Name},
+    model::{calendar::Length, currency::Currency, name::Name, schema::Schema},
     rule::{
         ast::{BucketRange, Comparison, Moment, Operand, PropertyTest, Quantity, Rule, Test, TextOp},
         parse::start::SAMPLE_BUCKETS,
@@ -79,7 +79,30 @@ const WORDS: [&str; 56] = [
 /// Writes a rule.
 pub fn rule(rule: &Rule) -> String {
     let mut text = String::new();
-    write_rule(&mut text, rule, Strength::Loosest);
+    write_rule(&mut text, rule, None, Strength::Loosest);
+    text
+}
+
+/// Writes a rule as its schema says it, with a line for each part of the outermost group.
+pub fn lines(rule: &Rule, schema: &Schema) -> String {
+    in_lines(rule, Some(schema))
+}
+
+/// The same as any schema says it.
+pub fn plain_lines(rule: &Rule) -> String {
+    in_lines(rule, None)
+}
+
+fn in_lines(rule: &Rule, schema: Option<&Schema>) -> String {
+    let (joint, parts) = match rule {
+        Rule::And(parts) => ("\nAND ", parts.as_slice()),
+        Rule::Or(parts) => ("\nOR ", parts.as_slice()),
+        Rule::Xor(parts) => ("\nXOR ", parts.as_slice()),
+        _ => ("", std::slice::from_ref(rule)),
+    };
+    let around = if joint.is_empty() { Strength::Loosest } else { Strength::Item };
+    let mut text = String::new();
+    joined(&mut text, parts, joint, |out, rule| write_rule(out, rule, schema, around));
     text
 }
 
@@ -91,14 +114,14 @@ enum Strength {
     Item,
 }
 
-fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
+fn write_rule(out: &mut String, rule: &Rule, schema: Option<&Schema>, around: Strength) {
     match rule {
         Rule::All => out.push_str("everyone"),
         Rule::None => out.push_str("no one"),
-        Rule::And(list) => compound(out, list, " and ", around),
-        Rule::Or(list) => compound(out, list, " or ", around),
-        Rule::Xor(list) => compound(out, list, " xor ", around),
-        Rule::Not(inner) => negation(out, inner),
+        Rule::And(list) => compound(out, list, " and ", schema, around),
+        Rule::Or(list) => compound(out, list, " or ", schema, around),
+        Rule::Xor(list) => compound(out, list, " xor ", schema, around),
+        Rule::Not(inner) => negation(out, inner, schema),
         Rule::Of { quantity, n, rules } => {
             let word = match quantity {
                 Quantity::AtLeast => "at least",
@@ -106,7 +129,7 @@ fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
                 Quantity::Exactly => "exactly",
             };
             let _ = write!(out, "{word} {n} of ");
-            parenthesized(out, rules, |out, rule| write_rule(out, rule, Strength::Loosest));
+            parenthesized(out, rules, |out, rule| write_rule(out, rule, schema, Strength::Loosest));
         }
         Rule::Property(test) => property_test(out, test),
         Rule::Tag(tag) => {
@@ -122,7 +145,7 @@ fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
             parenthesized(out, tags, |out, tag| quoted(out, tag));
         }
         Rule::EmailDomain { property, domains } => email_domain(out, property.as_ref(), domains),
-        Rule::Event(test) => event::event(out, test),
+        Rule::Event(test) => event::event(out, test, event::phrase(test, schema, false)),
         Rule::Days(test) => event::days(out, test),
         Rule::Aggregate(test) => event::aggregate(out, test),
         Rule::Edge(test) => event::edge(out, test),
@@ -136,11 +159,11 @@ fn write_rule(out: &mut String, rule: &Rule, around: Strength) {
     }
 }
 
-fn compound(out: &mut String, list: &[Rule], joint: &str, around: Strength) {
+fn compound(out: &mut String, list: &[Rule], joint: &str, schema: Option<&Schema>, around: Strength) {
     if around > Strength::Loosest {
         out.push('(');
     }
-    joined(out, list, joint, |out, rule| write_rule(out, rule, Strength::Item));
+    joined(out, list, joint, |out, rule| write_rule(out, rule, schema, Strength::Item));
     if around > Strength::Loosest {
         out.push(')');
     }
@@ -162,7 +185,12 @@ fn parenthesized<T>(out: &mut String, items: &[T], write: impl FnMut(&mut String
     out.push(')');
 }
 
-fn negation(out: &mut String, inner: &Rule) {
+fn negation(out: &mut String, inner: &Rule, schema: Option<&Schema>) {
+    if let Rule::Event(test) = inner
+        && let Some(phrase) = event::phrase(test, schema, true)
+    {
+        return event::event(out, test, Some(phrase));
+    }
     match inner {
         Rule::Tag(tag) => {
             out.push_str("no tag ");
@@ -170,17 +198,17 @@ fn negation(out: &mut String, inner: &Rule) {
         }
         Rule::Event(_) | Rule::Days(_) | Rule::Sequence(_) | Rule::Regularly(_) => {
             let at = out.len();
-            write_rule(out, inner, Strength::Item);
+            write_rule(out, inner, None, Strength::Item);
             out.insert_str(at + "did".len(), " not");
         }
         Rule::Segment(_) => {
             out.push_str("not ");
-            write_rule(out, inner, Strength::Item);
+            write_rule(out, inner, schema, Strength::Item);
         }
         // In parentheses always, lest `not …` is taken for an event's phrase.
         _ => {
             out.push_str("not (");
-            write_rule(out, inner, Strength::Loosest);
+            write_rule(out, inner, schema, Strength::Loosest);
             out.push(')');
         }
     }

@@ -114,8 +114,8 @@ export class Builder {
     };
     const bound = make("input", { type: "number", min: 0, step: 1, "aria-label": "How many of these", value: node.n, oninput: (event) => { node.n = Number(event.target.value) || 0; this.touch(); } });
     bound.hidden = !COUNTED.includes(node.op);
-    const add = make("button", { type: "button", class: "add-row", onclick: () => { node.parts.push(newRow(this.world)); redraw(); this.touch(); node.parts.at(-1).place.querySelector("select").focus(); } }, "+ Condition");
-    const addGroup = make("button", { type: "button", class: "add-group", onclick: () => { node.parts.push(group(node.op === "and" ? "or" : "and", [newRow(this.world)])); redraw(); this.touch(); } }, "+ Group");
+    const add = make("button", { type: "button", class: "add-row", onclick: () => { node.parts.push(newRow(this.world)); redraw(); this.touch(); node.parts.at(-1).place.querySelector("[data-role=subject]").focus(); } }, "+ Condition");
+    const addGroup = make("button", { type: "button", class: "add-group", onclick: () => { node.parts.push(group(node.op === "and" ? "or" : "and", [newRow(this.world)])); redraw(); this.touch(); inner.lastElementChild.querySelector("[data-role=subject]").focus(); } }, "+ Group");
     place.append(
       make("div", { class: "group-head" },
         choice("Holds or not", [["is", "Contact matches"], ["not", "Contact does not match"]], node.negated ? "not" : "is", (word) => { node.negated = word === "not"; this.touch(); }),

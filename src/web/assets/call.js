@@ -187,5 +187,21 @@ export function reveal() {
   document.querySelectorAll(".scripted").forEach((element) => { element.hidden = false; });
 }
 
-/** Instants of the API as the pages tell them, in UTC. */
-export const instant = (text) => text.slice(0, 16).replace("T", " ");
+/** The database's zone: whatever tells a time tells it there. */
+const zone = document.querySelector("[data-zone]")?.dataset.zone ?? "UTC";
+const clock = (() => {
+  const parts = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  try { return [new Intl.DateTimeFormat("en-US", { ...parts, timeZone: zone }), zone]; } catch { /* a zone that this browser does not know */ }
+  return [new Intl.DateTimeFormat("en-US", { ...parts, timeZone: "UTC" }), "UTC"];
+})();
+
+/** An instant of the API as the pages tell it: `2026-05-01 10:30`, in the database's zone. */
+export function instant(text) {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return text;
+  const { year, month, day, hour, minute } = Object.fromEntries(clock[0].formatToParts(at).map(({ type, value }) => [type, value]));
+  return `${year.padStart(4, "0")}-${month}-${day} ${hour}:${minute}`;
+}
+
+/** The same with its zone, for a sentence. */
+export const moment = (text) => `${instant(text)} ${clock[1] === "UTC" ? "UTC" : `(${clock[1]})`}`;

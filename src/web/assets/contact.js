@@ -1,5 +1,5 @@
 // One contact: opening a segment asks why it holds the contact, or why not.
-import { call, digits, instant, make, reveal } from "./call.js";
+import { call, digits, make, moment, reveal } from "./call.js";
 import { paint } from "./highlight.js";
 
 const path = document.getElementById("contact").dataset.path;
@@ -47,14 +47,14 @@ for (const details of document.querySelectorAll("details.why")) {
 
 function because(why) {
   const told = [];
-  if (why.since) told.push(make("p", {}, `In it since ${instant(why.since)} UTC.`));
+  if (why.since) told.push(make("p", {}, `In it since ${moment(why.since)}.`));
   if (why.pinned) told.push(make("p", {}, why.pinned === "in" ? "Pinned in by hand, whatever the rule says." : "Pinned out by hand, whatever the rule says."));
   const lines = [];
   flatten(why.why, 0, lines);
   told.push(make("ul", { class: "tree" }, lines));
   for (const change of [why.next_change]) {
-    if (change) told.push(make("p", {}, make("strong", {}, "Next change by time: "), `${change.member ? "enters" : "leaves"} at ${instant(change.at)} UTC, if nothing else is written.`));
-    else told.push(make("p", { class: "dim" }, why.next_change_after ? `Time alone changes nothing before ${instant(why.next_change_after)} UTC.` : "Time alone will not change it."));
+    if (change) told.push(make("p", {}, make("strong", {}, "Next change by time: "), `${change.member ? "enters" : "leaves"} at ${moment(change.at)}, if nothing else is written.`));
+    else told.push(make("p", { class: "dim" }, why.next_change_after ? `Time alone changes nothing before ${moment(why.next_change_after)}.` : "Time alone will not change it."));
   }
   if (why.smallest_change) {
     const must = make("code", { class: "rule" });
@@ -85,6 +85,6 @@ function flatten(node, depth, lines) {
 function shown(value) {
   if (Array.isArray(value)) return value.map(shown).join(", ");
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return `${instant(value)} UTC`;
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return moment(value);
   return digits(value);
 }

@@ -1,7 +1,8 @@
 // The editor: the rule as conditions and as text, each following the other, and what the rule means while it is made.
 import { Refused, call, contactLink, debounced, grouped, latest, make } from "./call.js";
 import { Builder } from "./builder.js";
-import { paint } from "./highlight.js";
+import { hasComment, paint } from "./highlight.js";
+import { History } from "./history.js";
 
 const form = document.getElementById("editor");
 const start = JSON.parse(form.dataset.start);
@@ -17,11 +18,47 @@ let isTooLong = false;
 let isSaved = false;
 /** Ends the question under way once it is about something else than what stands there. */
 let asking = null;
+/** What the rule was, step by step, whichever side made it. */
+const history = new History();
+/** The text as the program wrote it last: until one types on, the browser has nothing to undo. */
+let written = null;
+/** A text that conditions took the place of. */
+let lost = "";
 
 function show(from, to) {
   // A line end at the very end takes up a line only if something follows it.
   paint(at("overlay"), `${field.value}\u200b`, from, to);
   at("overlay").scrollTop = field.scrollTop;
+  at("comment-note").hidden = !hasComment(field.value);
+}
+
+/** Puts a text into the field, as a step that can be undone. */
+function write(text) {
+  field.value = text;
+  written = text;
+  show();
+}
+
+/** Keeps a text that is about to be written over. */
+function keep(text) {
+  lost = text;
+  at("lost").hidden = false;
+}
+
+/** Goes to another step of the past. */
+function turn(text) {
+  if (text === null) return;
+  write(text);
+  ask("text");
+}
+
+function undo() {
+  if (waiting === "builder") return;
+  turn(history.back(field.value));
+}
+
+function redo() {
+  if (waiting !== "builder") turn(history.forth());
 }
 
 function ask(side) {
@@ -44,7 +81,7 @@ const preview = latest(async () => {
   const [edit, side] = [edits, waiting ?? "text"];
   const rule = side === "text" ? field.value : builder.json();
   if (rule === null || (side === "text" && rule.trim() === "")) {
-    if (side === "text") builder.clear(); else { builder.count(null); field.value = ""; show(); }
+    if (side === "text") builder.clear(); else { builder.count(null); overwrite(""); }
     told(null);
     return;
   }
@@ -55,9 +92,11 @@ const preview = latest(async () => {
   } catch (error) {
     if (edit !== edits) return;
     if (!(error instanceof Refused)) throw error;
-    hold(null);
+    // The conditions of before are no match for a text that is being mended: a click there would take its place.
+    hold(side === "text" ? "text" : null);
     wrong(error, side);
     nothing();
+    if (side === "text") { history.add(field.value, true); stepped(); }
     return;
   }
   if (edit !== edits) return;
@@ -65,11 +104,29 @@ const preview = latest(async () => {
     isTooLong = !JSON.rawJSON && /\d[\d._]{15,}/.test(answer.text);
     if (isTooLong) builder.clear(); else builder.load(answer.nodes);
   } else {
-    field.value = answer.lines;
+    overwrite(answer.lines);
     builder.count(answer.nodes);
   }
-  told(answer);
+  told(answer, side);
 });
+
+/** Writes what the conditions say; a text with something in it that they cannot say is kept. */
+function overwrite(text) {
+  if (hasComment(field.value)) keep(field.value);
+  write(text);
+}
+
+/** Has the conditions of before lead again; the text that is given up for them can be brought back. */
+function takeBefore() {
+  keep(field.value);
+  ask("builder");
+}
+
+function stepped() {
+  at("undo").disabled = !history.hasPast();
+  at("redo").disabled = !history.hasFuture();
+}
+
 const soon = debounced(150, preview);
 
 /** Says a thing to those who hear the page, once one pauses. */
@@ -84,6 +141,8 @@ function place(text, bytes) {
 function wrong(error, side) {
   const problem = at("rule-problem");
   problem.replaceChildren();
+  at("mend").hidden = !error || side !== "text";
+  at("mend-why").textContent = error?.problem?.rule ? "The text has a mistake, so the conditions wait: mend the text, or" : "The text was not read, so the conditions wait: type on, or";
   if (error) say(error.message.split("\n")[0]);
   field.removeAttribute("aria-invalid");
   const rule = error?.problem?.rule;
@@ -104,8 +163,8 @@ function wrong(error, side) {
   if (rule.expected?.length) box.append(make("p", {}, `Expected: ${rule.expected.join(", ")}.`));
   if (rule.suggestion) {
     const take = () => {
-      field.value = rule.length > 0 ? text.slice(0, from) + rule.suggestion + text.slice(place(text, rule.offset + rule.length)) : text;
-      show();
+      const mended = rule.length > 0 ? text.slice(0, from) + rule.suggestion + text.slice(place(text, rule.offset + rule.length)) : text;
+      write(mended);
       field.focus();
       ask("text");
     };
@@ -118,13 +177,16 @@ function wrong(error, side) {
 
 function nothing() {
   at("preview").classList.remove("stale");
-  at("count").textContent = "–";
+  for (const id of ["count", "strip-count"]) at(id).textContent = "–";
+  at("strip-share").textContent = "contacts";
   for (const id of ["share", "trial", "sample", "took"]) at(id).replaceChildren();
 }
 
 /** Shows what the newest edit means; nothing for no rule. */
-function told(answer) {
+function told(answer, side = waiting) {
   waiting = null;
+  history.add(field.value, side === "text");
+  stepped();
   if (!answer) isTooLong = false;
   hold(null);
   wrong(null);
@@ -134,7 +196,8 @@ function told(answer) {
   note.textContent = "This rule has a number with more digits than this browser keeps: it is edited as text.";
   if (!answer) { nothing(); say(""); return; }
   at("preview").classList.remove("stale");
-  at("count").textContent = grouped(answer.count);
+  for (const id of ["count", "strip-count"]) at(id).textContent = grouped(answer.count);
+  at("strip-share").textContent = `contacts · ${answer.share}`;
   at("share").textContent = `contacts · ${answer.share} of ${grouped(answer.everyone)}`;
   at("took").textContent = `Counted exactly in ${(answer.took_us / 1000).toFixed(1)} ms.`;
   say(`${grouped(answer.count)} contacts, ${answer.share} of all`);
@@ -232,7 +295,22 @@ function isDirty() {
 
 if (field) {
   builder = new Builder(at("builder"), start, () => { if (!at("builder").inert) ask("builder"); });
-  field.addEventListener("input", () => { show(); ask("text"); });
+  field.addEventListener("input", () => { if (field.value !== written) written = null; show(); ask("text"); });
+  field.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || written === null) return;
+    // The browser forgets what a program has written over: that is undone here.
+    event.preventDefault();
+    if (event.shiftKey) redo(); else undo();
+  });
+  at("undo").addEventListener("click", undo);
+  at("redo").addEventListener("click", redo);
+  at("take-before").addEventListener("click", takeBefore);
+  at("bring-back").addEventListener("click", () => {
+    at("lost").hidden = true;
+    write(lost);
+    field.focus();
+    ask("text");
+  });
   field.addEventListener("scroll", () => { at("overlay").scrollTop = field.scrollTop; });
   // The overlay scrolls with the text and has its width.
   new ResizeObserver(() => { at("overlay").scrollTop = field.scrollTop; }).observe(field);

@@ -16,11 +16,12 @@ const ORDER = [
 const TIME = [
   ["within", "in the last", "length"], ["age_lt", "less than … ago", "length"], ["age_le", "at most … ago", "length"],
   ["age_gt", "more than … ago", "length"], ["age_ge", "at least … ago", "length"],
-  ["on", "on", "date"], ["before", "before", "date"], ["after", "after", "date"], ["between", "between", "dates"],
+  ["on", "on", "day"], ["before", "before", "date"], ["after", "after", "date"], ["between", "between", "dates"],
   ["period", "is", "period"], ["anniversary", "anniversary in the next", "days"],
   ["next", "in the next", "length"], ["ahead_lt", "less than … ahead", "length"], ["ahead_le", "at most … ahead", "length"],
   ["ahead_gt", "more than … ahead", "length"], ["ahead_ge", "at least … ahead", "length"],
   ["eq", "=", "date"], ["ne", "≠", "date"], ["lt", "<", "date"], ["le", "≤", "date"], ["gt", ">", "date"], ["ge", "≥", "date"],
+  ["in", "is any of", "datelist"], ["not_in", "is none of", "datelist"],
 ];
 const SET = [
   ["eq", "has", "text"], ["ne", "does not have", "text"], ["in", "has any of", "texts"], ["has_all", "has all of", "texts"],
@@ -31,7 +32,7 @@ const PRESENCE = [["is_set", "has a value", "none"], ["is_not_set", "has no valu
 /** The operators of a type: `[op of the JSON form, label, kind of value]`. */
 export function operators(type) {
   switch (type) {
-    case "boolean": return [["eq", "is", "flag"], ["ne", "is not", "flag"], ...PRESENCE];
+    case "boolean": return [["eq", "is", "flag"], ["ne", "is not", "flag"], ["in", "is any of", "flags"], ["not_in", "is none of", "flags"], ...PRESENCE];
     case "number": case "money": return [...ORDER, ...PRESENCE];
     case "timestamp": case "date": return [...TIME, ...PRESENCE];
     case "set": return [...SET, ...PRESENCE];
@@ -53,31 +54,10 @@ export function numeral(text) {
   return trimmed.replace(/\D/g, "").length <= 15 ? plain : null;
 }
 
-/** A box to choose from `[value, label]`. */
+/** A box to choose from a few `[value, label]`. */
 export function choice(label, options, chosen, changed, attributes = {}) {
   const option = ([value, text]) => make("option", { value, selected: value === chosen }, text);
-  const box = make("select", { "aria-label": label, onchange: (event) => changed(event.target.value), ...attributes });
-  fill(box, options.length, () => options.map(option), () => options.filter(([value]) => value === chosen).map(option));
-  return box;
-}
-
-/** Options of a box that are made at once; of more, only the chosen one before the box is entered. */
-const OPTIONS_MAX = 200;
-
-/** Fills a box that has so many options. */
-export function fill(box, count, all, chosen) {
-  if (count <= OPTIONS_MAX) { box.append(...all()); return; }
-  box.append(...chosen());
-  let isFilled = false;
-  const enter = () => {
-    if (isFilled) return;
-    isFilled = true;
-    const { value } = box;
-    box.replaceChildren(...all());
-    box.value = value;
-  };
-  box.addEventListener("pointerdown", enter);
-  box.addEventListener("focus", enter);
+  return make("select", { "aria-label": label, onchange: (event) => changed(event.target.value), ...attributes }, options.map(option));
 }
 
 let lists = 0;
@@ -108,6 +88,16 @@ export const offers = (property, event) => async (typed) => {
   return (await call("GET", `/ui/ask/values?${query}`)).values;
 };
 
+/** What was typed as several values: `US, DE` is two unless it is one of those that are offered; quotes hold one together. */
+function several(text, combo) {
+  const isOffered = [...combo.querySelectorAll("option")].some((option) => option.value === text.trim());
+  if (isOffered) return [text];
+  return (text.match(/"[^"]*"|[^,]+/g) ?? []).map((part) => part.trim().replace(/^"(.*)"$/, "$1"));
+}
+
+/** What completes the domains of emails. */
+export const domainOffers = (property) => async (typed) => (await call("GET", `/ui/ask/values?${new URLSearchParams({ property, domain: "yes", q: typed })}`)).values;
+
 /** Several values, each a chip that can be taken away. */
 function chips(label, values, changed, offer, read) {
   const kept = [...(values ?? [])];
@@ -117,9 +107,10 @@ function chips(label, values, changed, offer, read) {
       make("button", { type: "button", "aria-label": `Take away ${digits(value)}`, onclick: () => { kept.splice(at, 1); changed([...kept]); draw(true); } }, "×")));
     let typed = "";
     const add = (text) => {
-      const value = read(text);
-      if (value === null || kept.some((known) => digits(known) === digits(value))) return;
-      kept.push(value);
+      const found = several(text, combo).map(read).filter((value) => value !== null);
+      const fresh = found.filter((value, at) => ![...kept, ...found.slice(0, at)].some((known) => digits(known) === digits(value)));
+      if (!fresh.length) return;
+      kept.push(...fresh);
       changed([...kept]);
       draw(true);
     };
@@ -143,11 +134,64 @@ function numberField(label, value, changed) {
   return make("input", { type: "text", inputmode: "decimal", class: "figure", size: 8, "aria-label": label, value: shown, oninput: (event) => changed(numeral(event.target.value)) });
 }
 
-function dateField(label, value, changed) {
-  if (value && value.instant) {
-    return make("input", { type: "text", "aria-label": label, value: value.instant, oninput: (event) => changed(event.target.value ? { instant: event.target.value } : null) });
-  }
-  return make("input", { type: "date", "aria-label": label, value: value?.date ?? "", oninput: (event) => changed(event.target.value ? { date: event.target.value } : null) });
+const MOMENT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)Z$/;
+
+/** A field for an instant, told in UTC. */
+function momentField(label, value, changed) {
+  const text = value?.instant ?? "";
+  // What the browser's own field cannot hold stays as it is written.
+  if (text && !MOMENT.test(text)) return make("input", { type: "text", "aria-label": label, value: text, oninput: ({ target }) => changed(target.value ? { instant: target.value } : null) });
+  return make("input", { type: "datetime-local", step: "any", "aria-label": `${label}, UTC`, value: text.replace(MOMENT, "$1"), oninput: ({ target }) => changed(target.value ? { instant: `${target.value}${/T\d\d:\d\d$/.test(target.value) ? ":00" : ""}Z` } : null) });
+}
+
+const dayField = (label, value, changed) => make("input", { type: "date", "aria-label": label, value: value?.date ?? "", oninput: ({ target }) => changed(target.value ? { date: target.value } : null) });
+
+/** Days, or instants where the property has them: both ends of a span are of one kind. */
+function dateFields(labels, values, changed, isDayOnly) {
+  const kept = labels.map((_, at) => values[at] ?? null);
+  const place = make("span", { class: "dates" });
+  const draw = (isMoment) => {
+    const field = isMoment ? momentField : dayField;
+    const fields = labels.flatMap((label, at) => [at ? "and" : null, field(label, kept[at], (value) => { kept[at] = value; changed([...kept]); })]);
+    const turn = (word) => {
+      const turned = (value) => (word === "moment" ? { instant: `${value.date}T00:00:00Z` } : { date: value.instant.slice(0, 10) });
+      kept.forEach((value, at) => { kept[at] = value && turned(value); });
+      draw(word === "moment");
+      changed([...kept]);
+      place.querySelector("select").focus();
+    };
+    const kind = isDayOnly ? null : choice(`${labels[0]}: day or moment`, [["day", "day"], ["moment", "moment, UTC"]], isMoment ? "moment" : "day", turn, { class: "small" });
+    place.replaceChildren(...[...fields, kind].filter((part) => part !== null));
+  };
+  draw(kept.some((value) => value?.instant));
+  return place;
+}
+
+/** Several dates, each a chip. */
+function dateChips(label, values, changed, isDayOnly) {
+  const kept = [...(values ?? [])];
+  const told = (value) => value.date ?? value.instant.replace("T", " ");
+  const place = make("span", { class: "chips", role: "group", "aria-label": label });
+  const draw = () => {
+    const away = (at) => () => { kept.splice(at, 1); changed([...kept]); draw(); };
+    let next = null;
+    const add = () => { if (next && !kept.some((known) => told(known) === told(next))) { kept.push(next); changed([...kept]); draw(); place.querySelector("input").focus(); } };
+    place.replaceChildren(...kept.map((value, at) => make("span", { class: "value-chip" }, told(value), make("button", { type: "button", "aria-label": `Take away ${told(value)}`, onclick: away(at) }, "×"))),
+      dateFields([`${label}: add`], [], ([value]) => { next = value; }, isDayOnly), make("button", { type: "button", onclick: add }, "Add"));
+    place.querySelector("input").addEventListener("keydown", (event) => { if (event.key === "Enter") add(); });
+  };
+  draw();
+  return place;
+}
+
+/** Yes, no, or both. */
+function flagBoxes(label, values, changed) {
+  const kept = [...(values ?? [])];
+  const box = (value, text) => make("label", { class: "flag" }, make("input", { type: "checkbox", checked: kept.includes(value), onchange: ({ target }) => {
+    if (target.checked) kept.push(value); else kept.splice(kept.indexOf(value), 1);
+    changed([...kept]);
+  } }), text);
+  return make("span", { class: "chips", role: "group", "aria-label": label }, box(true, "yes"), box(false, "no"));
 }
 
 /** A length of time: how many of which unit. */
@@ -160,25 +204,30 @@ export function lengthField(label, value, changed, units = UNITS) {
 }
 
 /** The field of a kind of value. `changed` gets the value of the JSON form, or null while there is none. */
-export function valueField(kind, label, value, changed, offer) {
+export function valueField(kind, label, value, changed, offer, { currency, isDayOnly } = {}) {
   const text = (typed) => (typed.trim() === "" ? null : typed.trim());
-  const two = (field) => {
-    const kept = Array.isArray(value) ? [...value] : [null, null];
-    const tell = (at) => (part) => { kept[at] = part; changed(kept.includes(null) ? null : [...kept]); };
-    return [field(`${label}: from`, kept[0], tell(0)), "and", field(`${label}: to`, kept[1], tell(1))];
-  };
+  const some = (kept) => changed(kept.length ? kept : null);
+  const unit = currency ? make("span", { class: "unit dim" }, currency) : null;
   switch (kind) {
     case "none": return [];
     case "text": return [textField(label, value, (typed) => changed(text(typed)), offer)];
-    case "texts": return [chips(label, value, (kept) => changed(kept.length ? kept : null), offer, text)];
-    case "numbers": return [chips(label, value, (kept) => changed(kept.length ? kept : null), null, numeral)];
-    case "number": return [numberField(label, value, changed)];
-    case "range": return two(numberField);
-    case "date": return [dateField(label, value, changed)];
-    case "dates": return two(dateField);
+    case "texts": return [chips(label, value, some, offer, text)];
+    case "numbers": return [unit, chips(label, value, some, null, numeral)];
+    case "number": return [unit, numberField(label, value, changed)];
+    case "range": {
+      const kept = Array.isArray(value) ? [...value] : [null, null];
+      const tell = (at) => (part) => { kept[at] = part; changed(kept.includes(null) ? null : [...kept]); };
+      return [unit, numberField(`${label}: from`, kept[0], tell(0)), "and", numberField(`${label}: to`, kept[1], tell(1))];
+    }
+    case "date": return [dateFields([label], [value], ([one]) => changed(one), isDayOnly)];
+    // Whole days by their name, never an instant.
+    case "day": return [dateFields([label], [value], ([one]) => changed(one), true)];
+    case "dates": return [dateFields([`${label}: from`, `${label}: to`], value ?? [], (both) => changed(both.includes(null) ? null : both), isDayOnly)];
+    case "datelist": return [dateChips(label, value, some, isDayOnly)];
     case "length": return lengthField(label, value, changed);
     case "days": return lengthField(label, value, changed, ["days"]);
     case "flag": return [choice(label, [["true", "yes"], ["false", "no"]], String(value ?? true), (word) => changed(word === "true"))];
+    case "flags": return [flagBoxes(label, value, some)];
     case "period": return [choice(label, PERIODS.map((word) => [word, word.replace("_", " ")]), value ?? "today", changed)];
     default: throw new Error(`no field for ${kind}`);
   }
@@ -195,23 +244,43 @@ export function firstValue(kind) {
   }
 }
 
+/** Kinds of one value, with those of several and of a span of them. */
+const KIN = [["text", "texts", ""], ["number", "numbers", "range"], ["date", "datelist", "dates"], ["day", "datelist", "dates"], ["flag", "flags", ""]];
+
+/** A value as one of another kind: what was put in stays where it fits. */
+export function carried(from, to, value) {
+  if (from === to) return value;
+  const kin = KIN.find((kinds) => kinds.includes(from) && kinds.includes(to));
+  if (!kin || value === null || value === undefined) {
+    return value && from === "length" && to === "days" && value.unit === "days" ? value : firstValue(to);
+  }
+  const values = Array.isArray(value) ? value : [value];
+  if (to === kin[1]) return values;
+  if (to === kin[0]) return values[0];
+  return values.length > 1 ? values.slice(0, 2) : firstValue(to);
+}
+
 /** Whether a value of the JSON form is of the kind that an operator's field shows. */
 export function fits(kind, value) {
   const isNumber = (part) => typeof part === "number" || (part && "rawJSON" in Object(part)) || (typeof part === "string" && numeral(part) !== null);
   const isDate = (part) => Boolean(part && (part.date || part.instant));
   const isLength = (part) => Boolean(part && typeof part.n === "number" && UNITS.includes(part.unit));
+  const all = (test) => Array.isArray(value) && value.every(test);
   switch (kind) {
     case "none": return value === undefined;
     case "text": return typeof value === "string";
-    case "texts": return Array.isArray(value) && value.every((part) => typeof part === "string");
-    case "numbers": return Array.isArray(value) && value.every(isNumber);
+    case "texts": return all((part) => typeof part === "string");
+    case "numbers": return all(isNumber);
     case "number": return isNumber(value);
-    case "range": return Array.isArray(value) && value.length === 2 && value.every(isNumber);
+    case "range": return all(isNumber) && value.length === 2;
     case "date": return isDate(value);
-    case "dates": return Array.isArray(value) && value.length === 2 && value.every(isDate);
+    case "day": return isDate(value) && Boolean(value.date);
+    case "dates": return all(isDate) && value.length === 2;
+    case "datelist": return all(isDate);
     case "length": return isLength(value);
     case "days": return isLength(value) && value.unit === "days";
     case "flag": return typeof value === "boolean";
+    case "flags": return all((part) => typeof part === "boolean");
     case "period": return PERIODS.includes(value);
     default: return false;
   }

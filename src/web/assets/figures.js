@@ -1,5 +1,5 @@
 // Figures of a segment, asked for when they are first seen: what its members do, how it is made up, advice.
-import { Refused, call, digits, grouped, latest, make } from "./call.js";
+import { Refused, call, digits, grouped, latest, make, moment } from "./call.js";
 import { bar } from "./svg.js";
 
 /** A share in percent; a dash where there is nothing to share. */
@@ -39,19 +39,27 @@ function card(id, boxes, ask, draw) {
 
 export function figures(path) {
   const to = (call, query) => `/v1/segments/${path}/${call}?${new URLSearchParams(query)}`;
-  card("doings", ["window", "goal", "within"], () => {
-    const query = { window: at("window").value };
-    if (at("goal").value) Object.assign(query, { goal: at("goal").value, within: at("within").value });
+  card("doings", ["window", "engaging", "goal", "within", "from", "to"], () => {
+    const query = [["window", at("window").value]];
+    for (const box of at("engaging").querySelectorAll("input:checked")) query.push(["engagement", box.value]);
+    if (at("goal").value) query.push(["goal", at("goal").value], ["within", at("within").value]);
+    for (const end of ["from", "to"]) if (at(end).value) query.push([end, at(end).value]);
     return to("analytics", query);
   }, doings);
   card("made-up", ["by"], () => to("breakdown", { by: at("by").value, limit: 12 }), madeUp);
   card("advice", [], () => to("review", {}), advice);
 }
 
+/** What counts as doing something, in words. */
+function something() {
+  const chosen = [...at("engaging").querySelectorAll("input:checked")].map((box) => box.parentElement.textContent.trim().toLowerCase());
+  return chosen.length ? chosen.join(" or ") : "something";
+}
+
 function doings({ engagement, conversion }) {
   const events = engagement.events.map(({ event, engaged, rate }) => make("tr", {}, make("td", {}, event.replaceAll("_", " ")), number(grouped(engaged)), number(percent(rate))));
   const told = [
-    make("p", {}, make("strong", {}, percent(engagement.rate)), ` of the members did something in the last ${engagement.window}: ${grouped(engagement.engaged)} of ${grouped(engagement.members)}. Of everyone ${percent(engagement.everyone.rate)} did; that is ${times(engagement.lift)}.`),
+    make("p", {}, make("strong", {}, percent(engagement.rate)), ` of the members did ${something()} in the last ${engagement.window}: ${grouped(engagement.engaged)} of ${grouped(engagement.members)}. Of everyone ${percent(engagement.everyone.rate)} did; that is ${times(engagement.lift)}.`),
   ];
   if (events.length) told.push(table(["Event", "Members", "Share"], events));
   if (conversion) told.push(...converted(conversion));
@@ -62,7 +70,7 @@ function doings({ engagement, conversion }) {
 function converted({ goal, within, entered, rate, rate_so_far: soFar, converted: done, closed, open, complete, known_since: since, unlisted }) {
   const did = ` did ${goal.replaceAll("_", " ")} within ${within} after they entered: ${grouped(closed.converted)} of the ${grouped(closed.entered)} whose time is over.`;
   // A rate of a part of the entries is never shown as if it were of all.
-  const from = since ? `entered since ${since.slice(0, 16).replace("T", " ")} UTC` : "are known to have entered";
+  const from = since ? `entered since ${moment(since)}` : "are known to have entered";
   const told = [
     make("h3", {}, "Conversion"),
     complete ? make("p", {}, make("strong", {}, percent(rate)), did)
@@ -94,6 +102,6 @@ function advice({ findings }) {
 const number = (text) => make("td", { class: "number" }, text);
 
 function table(heads, rows) {
-  const head = make("tr", {}, heads.map((text, place) => (text ? make("th", { scope: "col", class: place ? "number" : null }, text) : make("td", {}))));
+  const head = make("tr", {}, heads.map((text, place) => (text ? make("th", { scope: "col", class: place ? "number" : null }, text) : make("td", { class: "bar-cell" }))));
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": heads[0] }, make("table", { class: "compact" }, make("thead", {}, head), make("tbody", {}, rows)));
 }

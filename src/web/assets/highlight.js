@@ -20,6 +20,9 @@ export function pieces(text) {
   return found;
 }
 
+/** Whether a rule has something in it that is only for its readers. */
+export const hasComment = (text) => text.includes("#") && pieces(text).some(([kind]) => kind === "c");
+
 /** Writes a rule into an element, coloured; characters `from` to `to` are marked as wrong. */
 export function paint(element, text, from = -1, to = -1) {
   const nodes = [];

@@ -23,7 +23,7 @@ async function compare(names) {
   const cell = (a, b) => {
     if (a === b) return make("td", { class: "number dim" }, grouped(a.count));
     const pair = between(a.name, b.name);
-    return make("td", { class: "number" }, make("button", { type: "button", class: "cell", "aria-label": `${a.name} and ${b.name}: ${grouped(pair.both)} in both`, onclick: () => drawn(pair) }, grouped(pair.both), make("small", { class: "dim" }, ` ${percent(pair.jaccard)}`)));
+    return make("td", { class: "number" }, make("button", { type: "button", class: "cell", "aria-label": `${a.name} and ${b.name}: ${grouped(pair.both)} in both`, onclick: () => drawn(pair) }, grouped(pair.both), make("small", { class: "dim" }, percent(pair.jaccard))));
   };
   const head = make("tr", {}, make("td", {}), told.segments.map(({ name }) => make("th", { scope: "col", class: "number" }, name)));
   const rows = told.segments.map((a) => make("tr", {}, make("th", { scope: "row" }, a.name), told.segments.map((b) => cell(a, b))));

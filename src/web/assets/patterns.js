@@ -1,7 +1,8 @@
 // Rows about how events lie in time: the first or last one, on how many days, how regularly, one after the other.
 import { make } from "./call.js";
+import { combo } from "./combo.js";
 import { UNITS, choice, fits, lengthField } from "./fields.js";
-import { TIMES, label, only, plainTests, whereParts, windowParts, withTests, withWindow } from "./where.js";
+import { boundsJson, boundsOf, boundsParts, isOnce, label, only, plainTests, whereParts, whole, windowParts, withTests, withWindow } from "./where.js";
 
 /** The kinds of rows, with their names among what a condition may be about. */
 export const patternNames = [["edge", "First or last event"], ["sequence", "Events one after the other"], ["days", "Event on so many days"], ["regularly", "Event in so many weeks, months …"]];
@@ -13,9 +14,9 @@ export function freshPattern(type, world) {
   const plain = { event: world.events[0], where: [] };
   const open = { window: "", span: null };
   return {
-    edge: () => ({ type, end: "first", having: [], ...plain, ...open }),
-    days: () => ({ type, negated: false, times: ["ge", 2], ...plain, ...open }),
-    regularly: () => ({ type, negated: false, times: ["ge", 1], every: { n: 1, unit: "weeks" }, periods: 4, least: 3, ...plain }),
+    edge: () => ({ type, negated: false, end: "first", having: [], ...plain, ...open }),
+    days: () => ({ type, negated: false, times: [["ge", 2]], ...plain, ...open }),
+    regularly: () => ({ type, negated: false, times: [["ge", 1]], every: { n: 1, unit: "weeks" }, periods: 4, least: 3, ...plain }),
     sequence: () => ({ type, negated: false, steps: [{ ...plain, where: [] }, { event: world.events[1] ?? world.events[0], where: [] }], within: null, isBound: false, ...open }),
   }[type]();
 }
@@ -26,19 +27,19 @@ export function patternOf(json, negated, world) {
   const open = { window: window ? window[0] : "", span: window ? window[1] : null };
   const known = (event) => world.events.includes(event);
   const end = "first" in json ? "first" : "last" in json ? "last" : null;
-  if (end !== null && !negated && known(json[end]) && only(json, [end, "where", "having", "window"])) {
+  if (end !== null && known(json[end]) && only(json, [end, "where", "having", "window"])) {
     const [where, having] = [json.where, json.having].map((tests) => plainTests(json[end], tests, world));
-    return where && having ? { type: "edge", end, event: json[end], where, having, ...open } : null;
+    return where && having ? { type: "edge", negated, end, event: json[end], where, having, ...open } : null;
   }
   if (json.days && known(json.days.event)) {
     const { event, where: tests, window: span, ...bounds } = json.days;
-    const [where, times, within] = [plainTests(event, tests, world), Object.entries(bounds), Object.entries(span ?? {})[0]];
-    return where && times.length === 1 ? { type: "days", negated, event, where, times: times[0], window: within ? within[0] : "", span: within ? within[1] : null } : null;
+    const [where, times, within] = [plainTests(event, tests, world), boundsOf(bounds), Object.entries(span ?? {})[0]];
+    return where ? { type: "days", negated, event, where, times, window: within ? within[0] : "", span: within ? within[1] : null } : null;
   }
   if (json.regularly && known(json.regularly.event)) {
     const { event, where: tests, count, every, periods, at_least: least } = json.regularly;
-    const [where, times] = [plainTests(event, tests, world), Object.entries(count ?? { ge: 1 })];
-    return where && times.length === 1 && fits("length", every) ? { type: "regularly", negated, event, where, times: times[0], every, periods, least } : null;
+    const [where, times] = [plainTests(event, tests, world), boundsOf(count)];
+    return where && fits("length", every) ? { type: "regularly", negated, event, where, times, every, periods, least } : null;
   }
   if (json.sequence && only(json, ["sequence", "within", "window"]) && json.sequence.every(({ event }) => known(event))) {
     const steps = json.sequence.map(({ event, where }) => ({ event, where: plainTests(event, where, world) }));
@@ -50,21 +51,21 @@ export function patternOf(json, negated, world) {
 
 /** The JSON form of a row; null while something of it is missing. */
 export function patternJson(row, world) {
-  const [op, n] = row.times ?? ["ge", 1];
-  if (!Number.isInteger(n)) return null;
+  const times = boundsJson(row.times ?? [["ge", 1]]);
+  if (!times) return null;
   switch (row.type) {
     case "edge": {
       const made = withWindow(row, { [row.end]: row.event }, world);
       return made && withTests(row, made, world, "having");
     }
     case "days": {
-      const made = withWindow(row, { event: row.event, [op]: n }, world);
+      const made = withWindow(row, { event: row.event, ...times }, world);
       return made && { days: made };
     }
     case "regularly": {
       const made = withTests(row, { event: row.event, every: row.every, periods: row.periods, at_least: row.least }, world);
       if (!made || !row.every || !(row.periods > 0) || row.least === null) return null;
-      if (op !== "ge" || n !== 1) made.count = { [op]: n };
+      if (!isOnce(row.times)) made.count = times;
       return { regularly: made };
     }
     case "sequence": {
@@ -80,16 +81,16 @@ export function patternJson(row, world) {
 
 /** The fields of a row. */
 export function patternParts(row, world, changed, redraw) {
-  const event = (of, role = "event") => choice("Event", world.events.map((name) => [name, label(name)]), of.event, (name) => { Object.assign(of, { event: name, where: [], ...(of.having ? { having: [] } : {}) }); redraw(role); changed(); }, { "data-role": role });
+  const event = (of, role = "event") => combo("Event", [["Events", world.events.map((name) => [name, label(name)])]], of.event, (name) => { Object.assign(of, { event: name, where: [], ...(of.having ? { having: [] } : {}) }); redraw(role); changed(); }, { "data-role": role });
   const did = () => choice("Did or did not", [["did", "happened"], ["not", "did not happen"]], row.negated ? "not" : "did", (word) => { row.negated = word === "not"; changed(); });
-  const whole = (name, value, set, least = 0) => make("input", { type: "number", min: least, step: 1, "aria-label": name, value: value ?? "", oninput: ({ target }) => { set(/^\d+$/.test(target.value) ? Number(target.value) : null); changed(); } });
-  const bound = (name) => [choice(`${name}: bound`, TIMES, row.times[0], (op) => { row.times = [op, row.times[1]]; changed(); }), whole(name, row.times[1], (n) => { row.times = [row.times[0], n]; })];
+  const number = (name, key, least = 0) => whole(name, row[key], (n) => { row[key] = n; }, changed, least);
+  const times = (name, noun) => boundsParts(name, noun, row, changed, redraw);
   switch (row.type) {
     case "edge": return [
       choice("First or last", [["first", "the first"], ["last", "the last"]], row.end, (word) => { row.end = word; changed(); }), event(row),
-      ...windowParts(row, changed, redraw), ...whereParts(row, world, changed, redraw), ...whereParts(row, world, changed, redraw, "having")];
-    case "days": return [event(row), did(), "on", ...bound("How many days"), "days", ...windowParts(row, changed, redraw), ...whereParts(row, world, changed, redraw)];
-    case "regularly": return [event(row), did(), ...bound("How often in each"), "times in at least", whole("In how many of them", row.least, (n) => { row.least = n; }), "of the last", whole("How many spans", row.periods, (n) => { row.periods = n; }, 1), "spans of",
+      ...windowParts(row, changed), ...whereParts(row, world, changed, redraw), ...whereParts(row, world, changed, redraw, "having")];
+    case "days": return [event(row), did(), "on", ...times("How many days", "days"), ...windowParts(row, changed), ...whereParts(row, world, changed, redraw)];
+    case "regularly": return [event(row), did(), ...times("How often in each", "times"), "in at least", number("In how many of them", "least"), "of the last", number("How many spans", "periods", 1), "spans of",
       ...lengthField("Length of a span", row.every, (every) => { row.every = every; changed(); }), ...whereParts(row, world, changed, redraw)];
     case "sequence": return sequenceParts(row, world, changed, redraw, event, did);
     default: throw new Error(`no such row: ${row.type}`);
@@ -109,5 +110,5 @@ function sequenceParts(row, world, changed, redraw, event, did) {
     changed();
   }, { "data-role": "within" });
   const length = row.isBound ? lengthField("How soon", row.within, (within) => { row.within = within; changed(); }, EXACT) : [];
-  return [did(), gap, ...length, ...windowParts(row, changed, redraw), make("button", { type: "button", onclick: more }, "+ then"), ...lines];
+  return [did(), gap, ...length, ...windowParts(row, changed), make("button", { type: "button", onclick: more }, "+ then"), ...lines];
 }

@@ -1,18 +1,24 @@
 // The rows of the builder: each a predicate. What a row cannot show with fields is shown as text, so nothing is lost.
 import { Refused, call, debounced, latest, make } from "./call.js";
-import { choice, fill, fits, offers, operators, textField, valueField } from "./fields.js";
+import { combo } from "./combo.js";
+import { carried, choice, domainOffers, fits, offers, operators, textField, valueField } from "./fields.js";
 import { patternOf, patternJson, patternNames, patternParts, freshPattern } from "./patterns.js";
-import { TIMES, eventOf, label, only, testOf, testParts, whereParts, windowParts, withOp, withWindow } from "./where.js";
+import { boundsJson, boundsOf, boundsParts, eventOf, isOnce, isShown, label, only, testOf, testParts, whereParts, whole, windowParts, withOp, withWindow } from "./where.js";
 
 const FUNCTIONS = [["sum", "sum of"], ["count", "number of"], ["avg", "average of"], ["min", "least of"], ["max", "greatest of"], ["distinct", "distinct values of"]];
-const SIGNS = [["gt", ">"], ["ge", "≥"], ["lt", "<"], ["le", "≤"], ["eq", "="], ["ne", "≠"]];
+const SIGNS = [["gt", ">"], ["ge", "≥"], ["lt", "<"], ["le", "≤"], ["eq", "="], ["ne", "≠"], ["between", "between"]];
+/** Rows that say by themselves that something did not happen or is not so. */
+const SAY_NOT = ["event", "days", "regularly", "sequence", "segment", "domain"];
 /** What rows need to know of the database. */
 export class World {
   constructor({ schema, order, events, segments }) {
     Object.assign(this, { schema, order, events, segments });
+    this.emails = order.filter((name) => this.type(name) === "email");
   }
   type(property) { return this.schema.properties[property]?.type; }
-  eventProperties(event) { return Object.entries(this.schema.events[event]?.properties ?? {}).map(([name, { type }]) => ({ name, type })); }
+  eventProperties(event) { return Object.entries(this.schema.events[event]?.properties ?? {}).map(([name, about]) => ({ name, ...about })); }
+  eventProperty(event, name) { return this.schema.events[event]?.properties?.[name]; }
+  about(property) { return { currency: property?.currency, isDayOnly: property?.type === "date" }; }
 }
 
 /** A row that shows a predicate of the JSON form; `text` is its canonical text. */
@@ -22,63 +28,80 @@ export function rowOf(json, text, negated, world) {
 }
 
 function shapes(json, negated, world) {
-  if (json.all || json.none) return negated ? null : { type: "all", none: Boolean(json.none) };
+  if (json.all || json.none) return { type: "all", none: Boolean(json.none), negated };
   if ("tag" in json) return { type: "property", property: "tags", op: negated ? "ne" : "eq", value: json.tag };
   if ("any_tag" in json) return { type: "property", property: "tags", op: negated ? "not_in" : "in", value: json.any_tag };
+  if ("all_tags" in json) return { type: "property", negated, property: "tags", op: "has_all", value: json.all_tags };
   if ("segment" in json) return world.segments.includes(json.segment) ? { type: "segment", segment: json.segment, negated } : null;
   if ("event" in json && only(json, ["event", "where", "count", "window"])) {
     const event = eventOf(json, world);
-    const counts = Object.entries(json.count ?? { ge: 1 });
-    if (!event || counts.length !== 1) return null;
-    return { type: "event", negated, ...event, times: counts[0] };
+    return event && { type: "event", negated, ...event, times: boundsOf(json.count) };
   }
-  if ("email_domain" in json && !json.property) return { type: "domain", negated, value: [json.email_domain].flat() };
+  if ("email_domain" in json) return { type: "domain", negated, property: json.property ?? "", value: [json.email_domain].flat() };
+  if ("bucket" in json) return bucketOf(json, negated);
+  if ("aggregate" in json && "value" in json) return aggregateOf(json, negated, world);
   const pattern = patternOf(json, negated, world);
-  if (pattern || negated) return pattern;
-  if ("all_tags" in json) return { type: "property", property: "tags", op: "has_all", value: json.all_tags };
-  if ("bucket" in json && json.of === 10000 && "lt" in json) return { type: "bucket", name: json.bucket, percent: json.lt / 100 };
-  if ("aggregate" in json && "value" in json && json.op !== "between") {
-    const event = eventOf(json, world);
-    if (!event || !fits("number", json.value)) return null;
-    return { type: "aggregate", ...event, function: json.aggregate, of: json.of ?? "", op: json.op, value: json.value };
-  }
-  if ("property" in json && only(json, ["property", "op", "value"])) {
-    const kind = operators(world.type(json.property)).find(([op]) => op === json.op)?.[2];
-    return kind && fits(kind, json.value) ? { type: "property", property: json.property, op: json.op, value: json.value } : null;
-  }
+  if (pattern) return pattern;
+  if ("property" in json && isShown(json, world.type(json.property))) return { type: "property", negated, ...json };
   return null;
+}
+
+function bucketOf({ bucket: name, of, lt, between }, negated) {
+  const isPercent = of === 10000 && lt !== undefined;
+  const how = isPercent ? "percent" : between ? "between" : "lt";
+  return { type: "bucket", negated, name, how, of, percent: isPercent ? lt / 100 : 10, lt: lt ?? null, from: between?.[0] ?? null, to: between?.[1] ?? null };
+}
+
+function aggregateOf(json, negated, world) {
+  const event = eventOf(json, world);
+  const row = event && { type: "aggregate", negated, ...event, function: json.aggregate, of: json.of ?? "", op: json.op, value: json.value };
+  return row && fits(figureKind(row, world), json.value) ? row : null;
+}
+
+/** The kind of value that a figure over events is compared with. */
+function figureKind(row, world) {
+  const type = ["count", "distinct"].includes(row.function) ? "number" : world.eventProperty(row.event, row.of)?.type;
+  const isDate = ["timestamp", "date"].includes(type);
+  return row.op === "between" ? (isDate ? "dates" : "range") : isDate ? "date" : "number";
 }
 
 /** The JSON form of a row; null while something of it is missing. */
 export function jsonOf(row, world) {
+  const made = positive(row, world);
+  return made !== null && row.negated ? { not: made } : made;
+}
+
+function positive(row, world) {
   switch (row.type) {
     case "all": return row.none ? { none: true } : { all: true };
     case "text": return row.json ?? null;
-    case "segment": return row.segment ? maybeNot({ segment: row.segment }, row.negated) : null;
-    case "domain": return row.value?.length ? maybeNot({ email_domain: row.value.length === 1 ? row.value[0] : row.value }, row.negated) : null;
-    case "bucket": return row.name && row.percent >= 0 && row.percent <= 100 ? { bucket: row.name, of: 10000, lt: Math.round(row.percent * 100) } : null;
+    case "segment": return row.segment ? { segment: row.segment } : null;
+    case "domain": return row.value?.length ? { email_domain: row.value.length === 1 ? row.value[0] : row.value, ...(row.property ? { property: row.property } : {}) } : null;
+    case "bucket": return bucketJson(row);
     case "property": return testOf(row, world.type(row.property));
     case "event": {
       const event = withWindow(row, { event: row.event }, world);
-      const [op, n] = row.times;
-      if (!event || !Number.isInteger(n)) return null;
-      if (op !== "ge" || n !== 1) event.count = { [op]: n };
-      return maybeNot(event, row.negated);
+      const times = boundsJson(row.times);
+      if (!event || !times) return null;
+      return isOnce(row.times) ? event : { ...event, count: times };
     }
     case "aggregate": {
       const made = withWindow(row, { aggregate: row.function, event: row.event }, world);
       if (!made || row.value === null || row.value === undefined || (row.function !== "count" && !row.of)) return null;
-      if (row.function !== "count") made.of = row.of;
+      if (row.of) made.of = row.of;
       return { ...made, op: row.op, value: row.value };
     }
-    default: {
-      const made = patternJson(row, world);
-      return made === null ? null : maybeNot(made, row.negated);
-    }
+    default: return patternJson(row, world);
   }
 }
 
-const maybeNot = (json, negated) => (negated ? { not: json } : json);
+function bucketJson({ name, how, of, percent, lt, from, to }) {
+  if (!name) return null;
+  if (how === "percent") return percent >= 0 && percent <= 100 ? { bucket: name, of: 10000, lt: Math.round(percent * 100) } : null;
+  if (!of) return null;
+  if (how === "lt") return lt === null ? null : { bucket: name, of, lt };
+  return from === null || to === null ? null : { bucket: name, of, between: [from, to] };
+}
 
 /** A fresh row. */
 export function newRow(world) {
@@ -91,11 +114,11 @@ function subject(row, word, world) {
   const none = { where: [], window: "", span: null };
   const fresh = {
     p: () => withOp({ type: "property", property: name }, operators(world.type(name))[0]),
-    e: () => ({ type: "event", event: name, negated: false, times: ["ge", 1], ...none }),
+    e: () => ({ type: "event", event: name, negated: false, times: [["ge", 1]], ...none }),
     a: () => ({ type: "aggregate", function: "count", event: world.events[0], of: "", op: "ge", value: null, ...none }),
-    d: () => ({ type: "domain", negated: false, value: null }),
+    d: () => ({ type: "domain", negated: false, property: "", value: null }),
     s: () => ({ type: "segment", segment: world.segments[0] ?? "", negated: false }),
-    b: () => ({ type: "bucket", name: "sample", percent: 10 }),
+    b: () => ({ type: "bucket", name: "sample", how: "percent", percent: 10, of: 100, lt: 10, from: 0, to: 9 }),
     n: () => ({ type: "all", none: false }),
     t: () => ({ type: "text", text: "", json: null }),
     o: () => freshPattern(name, world),
@@ -114,15 +137,31 @@ export function draw(row, world, changed, removed) {
   const redraw = (role) => {
     const count = make("span", { class: "node-count" });
     row.counted = count;
-    const cells = make("div", { class: "cells" }, subjects(row, world, (word) => { const fresh = subject(row, word, world); Object.keys(row).forEach((key) => delete row[key]); Object.assign(row, fresh, { place }); redraw("subject"); changed(); }),
-      ...parts(row, world, changed, redraw));
+    const turn = (word) => {
+      const fresh = subject(row, word, world);
+      Object.keys(row).forEach((key) => delete row[key]);
+      Object.assign(row, fresh, { place });
+      redraw("subject");
+      changed();
+    };
+    const cells = make("div", { class: "cells" }, notPart(row, changed, redraw), subjects(row, world, turn), ...parts(row, world, changed, redraw));
+    const more = hasMore(row) ? make("button", { type: "button", class: "more", "aria-label": "More about this condition", "aria-expanded": String(Boolean(row.isOpen)), "data-role": "more", onclick: () => { row.isOpen = !row.isOpen; redraw("more"); } }, "⋯") : null;
     const away = make("button", { type: "button", class: "remove", "aria-label": "Take this condition away", onclick: removed }, "×");
-    place.replaceChildren(cells, make("div", { class: "tail" }, count, away));
+    place.replaceChildren(cells, make("div", { class: "tail" }, count, more, away));
     tellCount(row);
-    if (role) place.querySelector(`[data-role="${role}"]`)?.focus();
+    if (role) (place.querySelector(`[data-role="${role}"]`) ?? place.querySelector("[data-role=subject]")).focus();
   };
   redraw();
   return place;
+}
+
+const hasMore = (row) => !SAY_NOT.includes(row.type) || (row.type === "event" && row.negated) || row.type === "domain";
+
+/** Turns a condition into its complement; shown where it is one, or where one asked for more. */
+function notPart(row, changed, redraw) {
+  if (SAY_NOT.includes(row.type) || (!row.negated && !row.isOpen)) return null;
+  const turn = () => { row.negated = !row.negated; redraw("not"); changed(); };
+  return make("button", { type: "button", class: "negate", "aria-pressed": String(Boolean(row.negated)), title: "everyone else: also those without a value", "data-role": "not", onclick: turn }, "not");
 }
 
 /** Shows a row's count, and whether it is complete. */
@@ -132,53 +171,73 @@ export function tellCount(row) {
 }
 
 function subjects(row, world, changed) {
-  const group = (text, options) => make("optgroup", { label: text }, options.map(([value, name]) => make("option", { value, selected: value === chosen }, name)));
-  const chosen = subjectWord(row);
   const others = [["d:", "Email domain"], ["a:", "Figure over events"], world.segments.length ? ["s:", "Segment"] : null, ["b:", "Random sample"], ...(world.events.length ? patternNames.map(([type, name]) => [`o:${type}`, name]) : []), ["n:", "Everyone or no one"], ["t:", "As text"]];
   const groups = [
     ["Properties", world.order.map((name) => [`p:${name}`, label(name)])],
     ["Events", world.events.map((name) => [`e:${name}`, label(name)])],
     ["Other", others.filter(Boolean)],
   ];
-  const box = make("select", { "aria-label": "What the condition is about", "data-role": "subject", onchange: (event) => changed(event.target.value) });
-  const part = (keep) => groups.map(([text, options]) => group(text, options.filter(keep))).filter((made) => made.children.length);
-  fill(box, world.order.length + world.events.length, () => part(() => true), () => part(([value]) => value === chosen));
-  return box;
+  return combo("What the condition is about", groups, subjectWord(row), changed, { "data-role": "subject" });
 }
 
 function parts(row, world, changed, redraw) {
   const set = (key) => (value) => { row[key] = value; changed(); };
+  const not = (name, is, isNot) => choice(name, [["is", is], ["not", isNot]], row.negated ? "not" : "is", (word) => { row.negated = word === "not"; redraw("negation"); changed(); }, { "data-role": "negation" });
   switch (row.type) {
-    case "property": return testParts(row, world.type(row.property), offers(row.property), changed, () => redraw("operator"));
+    case "property": return testParts(row, world.type(row.property), offers(row.property), changed, world.about(world.schema.properties[row.property]));
     case "event": return [
-      choice("Did or did not", [["did", "happened"], ["not", "did not happen"]], row.negated ? "not" : "did", (word) => { row.negated = word === "not"; changed(); }),
-      choice("How often: bound", TIMES, row.times[0], (op) => { row.times = [op, row.times[1]]; changed(); }),
-      make("input", { type: "number", min: 0, step: 1, "aria-label": "How often", value: row.times[1], oninput: (event) => { row.times = [row.times[0], /^\d+$/.test(event.target.value) ? Number(event.target.value) : null]; changed(); } }),
-      "times", ...windowParts(row, changed, redraw), ...whereParts(row, world, changed, redraw)];
-    case "aggregate": return [
-      choice("Figure", FUNCTIONS, row.function, (word) => { row.function = word; redraw("figure"); changed(); }, { "data-role": "figure" }),
-      choice("Event", world.events.map((name) => [name, label(name)]), row.event, (name) => { Object.assign(row, { event: name, of: "", where: [] }); redraw("event"); changed(); }, { "data-role": "event" }),
-      ...(row.function === "count" ? [] : [choice("Of which property", [["", "choose …"], ...figured(row, world).map(({ name }) => [name, label(name)])], row.of, set("of"))]),
-      choice("Comparison", SIGNS, row.op, set("op")),
-      ...valueField("number", "Value", row.value, set("value")), ...windowParts(row, changed, redraw), ...whereParts(row, world, changed, redraw)];
+      not("Did or did not", "happened", "did not happen"),
+      // "Did not happen" says it all; a bound is for who wants another.
+      ...(row.negated && isOnce(row.times) && !row.isOpen ? [] : boundsParts("How often", "times", row, changed, redraw)),
+      ...windowParts(row, changed), ...whereParts(row, world, changed, redraw)];
+    case "aggregate": return aggregateParts(row, world, changed, redraw);
     case "domain": return [
-      choice("Is or is not", [["is", "is any of"], ["not", "is none of"]], row.negated ? "not" : "is", (word) => { row.negated = word === "not"; changed(); }),
-      ...valueField("texts", "Domains", row.value, set("value"))];
+      ...(world.emails.length > 1 || row.property ? [choice("Of which property", [["", "of any email"], ...world.emails.map((name) => [name, `of ${label(name)}`])], row.property, set("property"))] : []),
+      not("Is or is not", "is any of", "is none of"), ...valueField("texts", "Domains", row.value, set("value"), domainOffers(row.property))];
     case "segment": return [
-      choice("In or not in", [["in", "contact is in"], ["not", "contact is not in"]], row.negated ? "not" : "in", (word) => { row.negated = word === "not"; changed(); }),
-      choice("Segment", world.segments.map((name) => [name, name]), row.segment, set("segment"))];
-    case "bucket": return [
-      make("input", { type: "number", min: 0, max: 100, step: "any", "aria-label": "Percent", value: row.percent, oninput: (event) => set("percent")(event.target.value === "" ? NaN : Number(event.target.value)) }),
-      "% of", textField("Name of the draw", row.name, (name) => set("name")(name.trim()))];
+      not("In or not in", "contact is in", "contact is not in"),
+      combo("Segment", [["Segments", world.segments.map((name) => [name, name])]], row.segment, set("segment"))];
+    case "bucket": return bucketParts(row, set, changed, redraw);
     case "all": return [choice("Everyone or no one", [["all", "everyone"], ["none", "no one"]], row.none ? "none" : "all", (word) => { row.none = word === "none"; changed(); })];
     case "text": return textParts(row, changed);
     default: return patternParts(row, world, changed, redraw);
   }
 }
 
+function aggregateParts(row, world, changed, redraw) {
+  const value = make("span", { class: "holder" });
+  const kind = () => figureKind(row, world);
+  const about = () => (["count", "distinct"].includes(row.function) ? {} : world.about(world.eventProperty(row.event, row.of)));
+  const draw = () => value.replaceChildren(...valueField(kind(), "Value", row.value, (next) => { row.value = next; changed(); }, null, about()).filter((part) => part !== null));
+  const keep = (change) => { const before = kind(); change(); row.value = carried(before, kind(), row.value); };
+  const take = (name, values) => (word) => { keep(() => Object.assign(row, values(word))); redraw(name); changed(); };
+  const known = figured(row, world);
+  draw();
+  return [
+    choice("Figure", FUNCTIONS, row.function, take("figure", (word) => ({ function: word, of: figured({ ...row, function: word }, world).some(({ name }) => name === row.of) ? row.of : "" })), { "data-role": "figure" }),
+    combo("Event", [["Events", world.events.map((name) => [name, label(name)])]], row.event, take("event", (name) => ({ event: name, of: "", where: [] })), { "data-role": "event" }),
+    ...(row.function === "count" && !row.of && !row.isOpen ? [] : [choice("Of which property", [["", row.function === "count" ? "all of them" : "choose …"], ...known.map(({ name }) => [name, label(name)])], row.of, take("of", (name) => ({ of: name })), { "data-role": "of" })]),
+    choice("Comparison", SIGNS, row.op, (op) => { keep(() => { row.op = op; }); draw(); changed(); }),
+    value, ...windowParts(row, changed), ...whereParts(row, world, changed, redraw)];
+}
+
 function figured(row, world) {
-  const properties = world.eventProperties(row.event);
-  return row.function === "distinct" ? properties : properties.filter(({ type }) => ["number", "money"].includes(type));
+  const kinds = { sum: ["number", "money"], avg: ["number", "money"], min: ["number", "money", "timestamp", "date"] };
+  kinds.max = kinds.min;
+  return world.eventProperties(row.event).filter(({ type }) => kinds[row.function]?.includes(type) ?? true);
+}
+
+function bucketParts(row, set, changed, redraw) {
+  const number = (name, key, least) => whole(name, row[key], (n) => { row[key] = n; }, changed, least);
+  const how = choice("What part of a draw", [["percent", "percent"], ["lt", "numbers below"], ["between", "numbers between"]], row.how, (word) => {
+    Object.assign(row, { how: word, of: row.how === "percent" ? 100 : row.of, lt: row.lt ?? 10, from: row.from ?? 0, to: row.to ?? 9 });
+    redraw("how");
+    changed();
+  }, { "data-role": "how" });
+  const name = textField("Name of the draw", row.name, (text) => set("name")(text.trim()));
+  if (row.how === "percent") return [make("input", { type: "number", min: 0, max: 100, step: "any", "aria-label": "Percent", value: row.percent, oninput: ({ target }) => set("percent")(target.value === "" ? NaN : Number(target.value)) }), how, "of", name];
+  const bounds = row.how === "lt" ? [number("Below", "lt")] : [number("From", "from"), "and", number("To", "to")];
+  return [how, ...bounds, "of", number("Numbers in all", "of", 1), "of", name];
 }
 
 function textParts(row, changed) {
@@ -201,4 +260,3 @@ function textParts(row, changed) {
   const field = make("input", { type: "text", class: "text-row", "aria-label": "Condition as text", spellcheck: "false", value: row.text, placeholder: "first purchase in last 14 days", oninput: (event) => { row.text = event.target.value; row.json = null; changed(); read(); } });
   return [field, hint];
 }
-

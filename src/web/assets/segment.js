@@ -2,6 +2,7 @@
 import { Refused, call, contactLink, follow, gathered, grouped, instant, make, reveal, share, show } from "./call.js";
 import { figures } from "./figures.js";
 import { paintAll } from "./highlight.js";
+import { ahead as drawAhead } from "./svg.js";
 
 paintAll();
 reveal();
@@ -50,7 +51,7 @@ function start({ name, path, seq }) {
 const CAUSES = { write: "by a write", time: "by time", rule: "by the rule", manual: "by hand", erase: "by an erasure" };
 
 function told(change) {
-  const about = make("span", { class: "dim" }, ` ${CAUSES[change.cause] ?? change.cause}, ${instant(change.at)} UTC`);
+  const about = make("span", { class: "dim" }, ` ${CAUSES[change.cause] ?? change.cause}, ${instant(change.at)}`);
   const what = change.kind === "bulk"
     ? [`${grouped(change.entered)} entered, ${grouped(change.left)} left`]
     : change.contact === null ? [`an erased contact ${change.kind}`]
@@ -69,7 +70,7 @@ async function lookAhead(place, path) {
     const rows = days.map((day) => make("tr", {}, make("td", {}, day.day),
       [day.entering, day.leaving, day.size].map((n) => make("td", { class: "number" }, grouped(n)))));
     const table = make("table", { class: "compact" }, make("thead", {}, head), make("tbody", {}, rows));
-    place.replaceChildren(line, make("details", {}, make("summary", {}, "By day"), table));
+    place.replaceChildren(line, drawAhead(days), make("details", {}, make("summary", {}, "By day"), table));
   } catch (error) {
     place.textContent = error.message;
   }
@@ -78,6 +79,8 @@ async function lookAhead(place, path) {
 /** A button that opens a dialog; its form does `work`, and stays open with what was refused. */
 function dialog(button, id, work) {
   const box = document.getElementById(id);
+  // Who may only read is not offered it.
+  if (!box) return;
   const problem = box.querySelector(".problem");
   document.getElementById(button).addEventListener("click", () => { problem.hidden = true; box.showModal(); });
   box.querySelector(".cancel").addEventListener("click", () => box.close());

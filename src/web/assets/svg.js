@@ -47,3 +47,25 @@ export function venn({ a, b, both, only_a: onlyA, only_b: onlyB }) {
     svg("circle", { class: "a", cx: x, cy: 80, r }), svg("circle", { class: "b", cx: x + apart, cy: 80, r: s }),
     name(a, sizeA, 4, "start"), svg("text", { x: 170, y: 196, "text-anchor": "middle" }, `in both: ${grouped(both)}`), name(b, sizeB, 336, "end"));
 }
+
+/** What is to come by day: the size as a line, who enters above another line and who leaves below it. */
+export function ahead(days) {
+  const [from, to] = [48, 412];
+  const step = (to - from) / days.length;
+  const x = (place) => from + step * (place + 0.5);
+  const sizes = days.map(({ size }) => size);
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+  const y = (size) => (most === least ? 36 : 62 - (52 * (size - least)) / (most - least));
+  const full = Math.max(1, ...days.map(({ entering, leaving }) => Math.max(entering, leaving)));
+  const label = (text, at, height, anchor = "end") => svg("text", { x: at, y: height, "text-anchor": anchor }, text);
+  const bars = days.flatMap(({ day, entering, leaving }, place) => [["entered", entering], ["left", leaving]].filter(([, n]) => n).map(([kind, n]) => {
+    const height = Math.max(1, (26 * n) / full);
+    return svg("rect", { class: kind, x: x(place) - step * 0.35, width: step * 0.7, y: kind === "entered" ? 104 - height : 104, height }, svg("title", {}, `${day}: ${grouped(n)} ${kind === "entered" ? "enter" : "leave"}`));
+  }));
+  const told = `Members by day from ${days[0].day} to ${days.at(-1).day}: ${grouped(sizes[0])} at first, ${grouped(sizes.at(-1))} at the end`;
+  return svg("svg", { class: "ahead", viewBox: "0 0 420 148", role: "img", "aria-label": told },
+    svg("polyline", { class: "line", points: days.map(({ size }, place) => `${x(place).toFixed(1)},${y(size).toFixed(1)}`).join(" ") }),
+    svg("line", { class: "zero", x1: from, x2: to, y1: 104, y2: 104 }), ...bars,
+    label(grouped(most), from - 4, 14), ...(most === least ? [] : [label(grouped(least), from - 4, 66)]), label(`+${grouped(full)}`, from - 4, 84), label(`−${grouped(full)}`, from - 4, 132),
+    label(days[0].day, from, 146, "start"), label(days.at(-1).day, to, 146));
+}
