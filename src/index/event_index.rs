@@ -9,9 +9,8 @@ use crate::{
     index::{
         column::Column,
         dictionary::Dictionary,
-        event_counts::CountRoom,
         event_group::EventGroup,
-        event_page::{PAGE, Page, bits},
+        event_page::{PAGE, Page},
         event_tail::{Entry, NO_ID},
         trie::Trie,
     },
@@ -171,70 +170,7 @@ impl EventIndex {
         }
     }
 
-    /// Calls `f` with the contacts of a chunk that have events and are in `of`, ascending. Each group knows which of
-    /// its events lie in `lo..=hi` where that was found for a whole page. Units: milliseconds.
-    pub fn for_each_group_of(
-        &self,
-        chunk: usize,
-        of: &Words,
-        (lo, hi): (i64, i64),
-        mut f: impl FnMut(u16, &EventGroup<'_>),
-    ) {
-        let mut inside = Vec::new();
-        for (number, page) in self.pages(chunk) {
-            let words = &of.0[number * PAGE / 64..(number + 1) * PAGE / 64];
-            let asked: u32 = words.iter().map(|word| word.count_ones()).sum();
-            let first = (number * PAGE) as u16;
-            if asked as usize > PAGE / 16 {
-                page.packed_in(lo, hi, &mut inside);
-                page.for_each(|slot, run, list| {
-                    if of.get(first + slot) {
-                        f(first + slot, &EventGroup::with_window(page, run, list, (lo, hi), &inside));
-                    }
-                });
-                continue;
-            }
-            for (place, word) in words.iter().enumerate() {
-                for bit in bits(*word) {
-                    let slot = (place * 64) as u16 + bit;
-                    let group = EventGroup::of(page, slot);
-                    if !group.is_empty() {
-                        f(first + slot, &group);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sets the bits of the contacts of a chunk with events, at least of those in `of`, of whom the number in `lo..=hi`
-    /// passes. Units: milliseconds.
-    pub fn counts_into(
-        &self,
-        chunk: usize,
-        of: &Words,
-        (lo, hi): (i64, i64),
-        passes: impl Fn(usize) -> bool,
-        out: &mut Words,
-    ) {
-        let mut room = CountRoom::default();
-        for (number, page) in self.pages(chunk) {
-            let words = number * PAGE / 64..(number + 1) * PAGE / 64;
-            let asked: u32 = of.0[words.clone()].iter().map(|word| word.count_ones()).sum();
-            if asked as usize > PAGE / 16 {
-                page.counts_into((lo, hi), &passes, &mut room, &mut out.0[words]);
-                continue;
-            }
-            for (place, word) in (0..).zip(&of.0[words.clone()]) {
-                for bit in bits(*word) {
-                    let group = EventGroup::of(page, place * 64 + bit);
-                    let is_found = !group.is_empty() && passes(group.between(lo, hi).len());
-                    out.0[words.start + usize::from(place)] |= u64::from(is_found) << bit;
-                }
-            }
-        }
-    }
-
-    fn pages(&self, chunk: usize) -> impl Iterator<Item = (usize, &Page)> {
+    pub(super) fn pages(&self, chunk: usize) -> impl Iterator<Item = (usize, &Page)> {
         let first = chunk as u32 * CHUNK_PAGES;
         self.pages.stretch(first..first + CHUNK_PAGES).map(move |(number, page)| ((number - first) as usize, page))
     }
