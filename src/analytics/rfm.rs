@@ -73,14 +73,13 @@ pub fn grid(log: &EventIndex, money: usize, (from, to): (Timestamp, Timestamp), 
         let mut asked = Words::boxed();
         of.chunk(chunk).load_into(&mut asked);
         let mut found = Figures::default();
-        log.for_each_group_of(chunk, &asked, (from.0, to.0), |_, group| {
-            let events = group.between(from.0, to.0);
-            if events.is_empty() {
-                return;
-            }
-            found.newest.push(group.time(events.end - 1).0);
-            found.often.push(events.len() as u32);
-            found.sums.push(events.filter_map(|event| group.ordered(money, event)).fold(0i128, i128::saturating_add));
+        let window = (from.0, to.0);
+        log.for_each_passing(chunk, &asked, window, None, |_, group| {
+            let events = || group.passing(window, |_| true);
+            let Some(newest) = events().next_back() else { return };
+            found.newest.push(group.time(newest).0);
+            found.often.push(events().count() as u32);
+            found.sums.push(events().filter_map(|event| group.ordered(money, event)).fold(0i128, i128::saturating_add));
         });
         found
     });

@@ -7,6 +7,7 @@
 pub mod chunk;
 mod chunk_ops;
 pub mod chunk_read;
+mod directory;
 pub mod kernels;
 mod kernels_body;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +18,7 @@ pub mod posting;
 mod posting_image;
 #[cfg(test)]
 mod posting_tests;
+mod recent;
 pub mod tally;
 pub mod words;
 #[cfg(feature = "server")]

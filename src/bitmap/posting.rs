@@ -1,58 +1,32 @@
-//! A set of contact ids. Cloning is a pointer; a write to a shared one copies its directory and the chunk it touches.
+//! A set of contact ids. Cloning is a pointer; a write to a shared one is noted beside its directory, or copies it.
 
 use std::{fmt, sync::Arc};
 
-use crate::bitmap::{CHUNK, chunk::Chunk, chunk_ops};
+use crate::bitmap::{
+    CHUNK,
+    chunk::Chunk,
+    chunk_ops,
+    directory::{Directory, EMPTY, join, split},
+    recent::{CHUNKS_MIN, Recent},
+};
 
 /// A set of contact ids, ordered.
 #[derive(Clone, Default)]
-pub struct Posting(Option<Arc<Directory>>);
+pub struct Posting(Form);
 
-/// The chunks that are not empty, by number, ascending. A set that has them all finds them without a search.
 #[derive(Clone, Default)]
-struct Directory {
-    keys: Vec<u16>,
-    chunks: Vec<Chunk>,
-    len: u64,
-}
-
-static EMPTY: Chunk = Chunk::EMPTY;
-
-impl Directory {
-    /// The place of chunk `key`, or where it would have to be.
-    fn place(&self, key: u16) -> Result<usize, usize> {
-        // Distinct ascending keys: the key at a place is never smaller than the place.
-        match self.keys.get(usize::from(key)) {
-            Some(&there) if there == key => Ok(usize::from(key)),
-            _ => match self.keys.last() {
-                Some(&last) if last < key => Err(self.keys.len()),
-                Some(&last) if last == key => Ok(self.keys.len() - 1),
-                _ => self.keys[..self.keys.len().min(usize::from(key))].binary_search(&key),
-            },
-        }
-    }
-
-    fn push(&mut self, key: u16, chunk: Chunk) {
-        if !chunk.is_empty() {
-            self.len += u64::from(chunk.len());
-            self.keys.push(key);
-            self.chunks.push(chunk);
-        }
-    }
-}
-
-fn split(id: u32) -> (u16, u16) {
-    ((id >> 16) as u16, id as u16)
-}
-
-fn join(key: u16, at: u16) -> u32 {
-    u32::from(key) << 16 | u32::from(at)
+enum Form {
+    #[default]
+    Empty,
+    Plain(Arc<Directory>),
+    /// A directory that others hold too, and where the set is another by now.
+    Recent(Arc<Recent>),
 }
 
 impl Posting {
     /// The empty set; allocates nothing.
     pub fn new() -> Posting {
-        Posting(None)
+        Posting(Form::Empty)
     }
 
     /// The ids below `n`.
@@ -68,7 +42,7 @@ impl Posting {
     }
 
     fn of(directory: Directory) -> Posting {
-        Posting(if directory.keys.is_empty() { None } else { Some(Arc::new(directory)) })
+        Posting(if directory.keys.is_empty() { Form::Empty } else { Form::Plain(Arc::new(directory)) })
     }
 
     /// The set of chunks with ascending numbers; empty ones are left out.
@@ -88,7 +62,11 @@ impl Posting {
 
     /// How many ids; known, not counted.
     pub fn len(&self) -> u64 {
-        self.0.as_ref().map_or(0, |directory| directory.len)
+        match &self.0 {
+            Form::Empty => 0,
+            Form::Plain(directory) => directory.len,
+            Form::Recent(recent) => recent.len(),
+        }
     }
 
     /// Whether there is none.
@@ -98,39 +76,69 @@ impl Posting {
 
     /// Whether `id` is in.
     pub fn contains(&self, id: u32) -> bool {
-        let (key, at) = split(id);
-        self.chunk(usize::from(key)).contains(at)
+        match &self.0 {
+            Form::Empty => false,
+            Form::Plain(directory) => directory.contains(id),
+            Form::Recent(recent) => recent.contains(id),
+        }
     }
 
     /// Sets in `out` a bit for each of the ids, which ascend, that is in, by its place in the list; `out` has none set.
     pub fn gather(&self, ids: &[u32], out: &mut [u64]) {
-        let mut place = 0;
-        for run in ids.chunk_by(|a, b| a >> 16 == b >> 16) {
-            let chunk = self.chunk(usize::from(split(run[0]).0));
-            for (at, id) in (place..).zip(run) {
-                out[at / 64] |= u64::from(chunk.contains(*id as u16)) << (at % 64);
-            }
-            place += run.len();
+        match &self.0 {
+            Form::Empty => {}
+            Form::Plain(directory) => directory.gather(ids, out),
+            Form::Recent(recent) => recent.gather(ids, out),
         }
     }
 
     /// Puts `id` in; returns whether it was not.
     pub fn insert(&mut self, id: u32) -> bool {
-        let (key, at) = split(id);
-        if self.is_shared() && self.contains(id) {
+        if self.has_readers() {
+            return !self.contains(id) && self.note(id, true);
+        }
+        self.directory_mut().insert(id)
+    }
+
+    /// Takes `id` out; returns whether it was in.
+    pub fn remove(&mut self, id: u32) -> bool {
+        if self.is_empty() {
             return false;
         }
-        let directory = self.directory_mut();
-        let new = match directory.place(key) {
-            Ok(place) => directory.chunks[place].insert(at),
-            Err(place) => {
-                directory.keys.insert(place, key);
-                directory.chunks.insert(place, Chunk::from_sorted(&[at]));
-                true
-            }
+        let was = if self.has_readers() {
+            self.contains(id) && self.note(id, false)
+        } else {
+            self.directory_mut().remove(id)
         };
-        directory.len += u64::from(new);
-        new
+        if self.is_empty() {
+            self.0 = Form::Empty;
+        }
+        was
+    }
+
+    /// Whether others hold the directory, so that a write is noted beside it.
+    fn has_readers(&self) -> bool {
+        match &self.0 {
+            Form::Empty => false,
+            Form::Plain(directory) => Arc::strong_count(directory) > 1,
+            Form::Recent(_) => true,
+        }
+    }
+
+    /// Notes a change beside the directory, or makes it in the directory where that is cheaper; returns true.
+    fn note(&mut self, id: u32, is_in: bool) -> bool {
+        match &mut self.0 {
+            Form::Plain(directory) if directory.chunks.len() >= CHUNKS_MIN => {
+                let mut recent = Recent::of(Arc::clone(directory));
+                recent.set(id, is_in);
+                self.0 = Form::Recent(Arc::new(recent));
+            }
+            Form::Recent(recent) if Arc::strong_count(recent) > 1 || recent.has_room() => {
+                Recent::make_mut(recent).set(id, is_in);
+            }
+            _ => self.directory_mut().toggle(&[id]),
+        }
+        true
     }
 
     /// Puts ids in, which ascend.
@@ -157,38 +165,32 @@ impl Posting {
         }
     }
 
-    /// Takes `id` out; returns whether it was in.
-    pub fn remove(&mut self, id: u32) -> bool {
-        let (key, at) = split(id);
-        if self.is_empty() || (self.is_shared() && !self.contains(id)) {
-            return false;
+    fn directory(&self) -> Option<&Directory> {
+        match &self.0 {
+            Form::Empty => None,
+            Form::Plain(directory) => Some(directory),
+            Form::Recent(recent) => Some(recent.whole()),
         }
-        let directory = self.directory_mut();
-        let Ok(place) = directory.place(key) else { return false };
-        let was = directory.chunks[place].remove(at);
-        directory.len -= u64::from(was);
-        if directory.chunks[place].is_empty() {
-            directory.keys.remove(place);
-            directory.chunks.remove(place);
-        }
-        if directory.len == 0 {
-            self.0 = None;
-        }
-        was
-    }
-
-    fn is_shared(&self) -> bool {
-        self.0.as_ref().is_some_and(|directory| Arc::strong_count(directory) > 1)
     }
 
     fn directory_mut(&mut self) -> &mut Directory {
-        Arc::make_mut(self.0.get_or_insert_default())
+        match &self.0 {
+            Form::Empty => self.0 = Form::Plain(Arc::default()),
+            Form::Recent(recent) => self.0 = Form::Plain(recent.merged()),
+            Form::Plain(_) => {}
+        }
+        match &mut self.0 {
+            Form::Plain(directory) => Arc::make_mut(directory),
+            Form::Empty | Form::Recent(_) => unreachable!("it was just made plain"),
+        }
     }
 
     /// Chunk `at`; empty past the end.
     pub fn chunk(&self, at: usize) -> &Chunk {
-        let (Some(directory), Ok(key)) = (&self.0, u16::try_from(at)) else { return &EMPTY };
-        directory.place(key).map_or(&EMPTY, |place| &directory.chunks[place])
+        match (self.directory(), u16::try_from(at)) {
+            (Some(directory), Ok(key)) => directory.chunk(key),
+            _ => &EMPTY,
+        }
     }
 
     /// One more than the number of the last chunk that is not empty.
@@ -197,11 +199,11 @@ impl Posting {
     }
 
     fn keys(&self) -> &[u16] {
-        self.0.as_ref().map_or(&[], |directory| &directory.keys)
+        self.directory().map_or(&[], |directory| &directory.keys)
     }
 
     fn slots(&self) -> &[Chunk] {
-        self.0.as_ref().map_or(&[], |directory| &directory.chunks)
+        self.directory().map_or(&[], |directory| &directory.chunks)
     }
 
     /// The chunks that are not empty, with their numbers, ascending.
@@ -237,7 +239,7 @@ impl Posting {
             }
         }
         if directory.len == 0 {
-            self.0 = None;
+            self.0 = Form::Empty;
         }
     }
 
@@ -345,18 +347,20 @@ impl Posting {
     /// Whether the two are the same object in memory (a cheap, sufficient test of equality).
     pub fn is_same(&self, other: &Posting) -> bool {
         match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (Form::Empty, Form::Empty) => true,
+            (Form::Plain(a), Form::Plain(b)) => Arc::ptr_eq(a, b),
+            (Form::Recent(a), Form::Recent(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
 
     /// Heap bytes; mapped payloads count as none.
     pub fn memory_bytes(&self) -> usize {
-        let Some(directory) = &self.0 else { return 0 };
-        let slots = 2 * directory.keys.capacity() + size_of::<Chunk>() * directory.chunks.capacity();
-        let payloads: usize = directory.chunks.iter().map(Chunk::memory_bytes).sum();
-        2 * size_of::<usize>() + size_of::<Directory>() + slots + payloads
+        match &self.0 {
+            Form::Empty => 0,
+            Form::Plain(directory) => directory.memory_bytes(),
+            Form::Recent(recent) => recent.memory_bytes(),
+        }
     }
 }
 

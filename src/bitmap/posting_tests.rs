@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
+use rand::{RngExt, SeedableRng};
 
 use crate::bitmap::{
     CHUNK,
@@ -332,4 +333,64 @@ fn a_write_among_readers_copies_no_payload_until_there_were_many() {
     assert!(posting.insert(99) && form(&posting).starts_with("words"));
     assert!(held.iter().enumerate().all(|(at, held)| held.len() == 30_000 + at as u64));
     assert_eq!((posting.and_not(&before).len(), before.and_not(&posting).len()), (49, 0));
+}
+
+#[test]
+fn writes_beside_readers_are_noted_and_put_together_for_whoever_asks() {
+    let mut random = rand_pcg::Pcg64::seed_from_u64(5);
+    for round in 0..12 {
+        let chunks = random.random_range(6..14u32);
+        let everyone: Vec<u32> = (0..chunks * 65_536).step_by(random.random_range(5..900)).collect();
+        let mut set: BTreeSet<u32> = everyone.iter().copied().filter(|_| random.random_bool(0.5)).collect();
+        let mut posting: Posting = set.iter().copied().collect();
+        let mut held: Vec<(Posting, BTreeSet<u32>)> = Vec::new();
+        for step in 0..1_500 {
+            if random.random_bool(0.3) {
+                held.push((posting.clone(), set.clone()));
+            }
+            if random.random_bool(0.02) {
+                held.clear();
+            }
+            match random.random_range(0..100) {
+                0 => assert_eq!(posting.chunks().map(|(_, chunk)| u64::from(chunk.len())).sum::<u64>(), posting.len()),
+                1 => {
+                    let mut some: Vec<u32> = (0..40).map(|_| random.random_range(0..chunks * 65_536)).collect();
+                    some.sort_unstable();
+                    some.dedup();
+                    posting.insert_all(&some);
+                    set.extend(some);
+                }
+                2 => {
+                    let at = random.random_range(0..chunks);
+                    posting.set_chunk(at as usize, Chunk::from_sorted(&[1, 9]));
+                    set.retain(|id| id >> 16 != at);
+                    set.extend([at << 16 | 1, at << 16 | 9]);
+                }
+                _ => {
+                    let id = everyone[random.random_range(0..everyone.len())];
+                    if random.random_bool(0.5) {
+                        assert_eq!(posting.insert(id), set.insert(id), "{round} {step}");
+                    } else {
+                        assert_eq!(posting.remove(id), set.remove(&id), "{round} {step}");
+                    }
+                }
+            }
+            assert_eq!(posting.len(), set.len() as u64, "{round} {step}");
+            let mut asked: Vec<u32> = (0..20).map(|_| everyone[random.random_range(0..everyone.len())]).collect();
+            asked.sort_unstable();
+            asked.dedup();
+            let mut bits = [0];
+            posting.gather(&asked, &mut bits);
+            for (place, id) in asked.iter().enumerate() {
+                assert_eq!((posting.contains(*id), bits[0] >> place & 1 == 1), (set.contains(id), set.contains(id)));
+            }
+            if step % 250 == 0 {
+                check(&posting, &set).unwrap();
+                held.iter()
+                    .for_each(|(posting, set)| assert!(posting.iter().eq(set.iter().copied()), "{round} {step}"));
+            }
+        }
+        set.iter().for_each(|id| assert!(posting.remove(*id)));
+        assert!(posting.is_same(&Posting::new()));
+    }
 }

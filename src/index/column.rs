@@ -1,7 +1,5 @@
 //! One ordered value per contact: numbers, money, instants, days.
 
-use std::sync::Arc;
-
 use crate::bitmap::{
     CHUNK,
     chunk::{Chunk, View},
@@ -9,7 +7,7 @@ use crate::bitmap::{
     posting::Posting,
     words::Words,
 };
-use crate::index::patched::Patched;
+use crate::index::{patched::Patched, trie::Trie};
 
 /// Rows of one block.
 pub const BLOCK_ROWS: usize = 4_096;
@@ -22,7 +20,8 @@ const BLOCK_WORDS: usize = BLOCK_ROWS / 64;
 #[derive(Clone, Debug, Default)]
 pub struct Column {
     pub(super) present: Posting,
-    pub(super) nodes: Arc<Vec<Option<Arc<Node>>>>,
+    /// By chunk.
+    pub(super) nodes: Trie<Node>,
 }
 
 /// The blocks of one chunk.
@@ -91,10 +90,10 @@ impl Column {
     }
 
     fn node(&self, chunk: usize) -> Option<&Node> {
-        self.nodes.get(chunk)?.as_deref()
+        self.nodes.get(u32::try_from(chunk).ok()?)
     }
 
-    fn blocks(&self, chunk: usize) -> impl Iterator<Item = (usize, &Block)> + '_ {
+    pub(super) fn blocks(&self, chunk: usize) -> impl Iterator<Item = (usize, &Block)> + '_ {
         let blocks = self.node(chunk).map_or(&[][..], |node| &node.blocks);
         blocks.iter().enumerate().filter_map(|(at, block)| Some((at, block.as_ref()?)))
     }
@@ -122,18 +121,16 @@ impl Column {
             Some(_) => false,
             None => self.present.remove(id),
         };
-        let nodes = Arc::make_mut(&mut self.nodes);
-        if nodes.len() <= chunk {
-            nodes.resize(chunk + 1, None);
-        }
-        let slot = &mut Arc::make_mut(nodes[chunk].get_or_insert_default()).blocks[block];
-        let present = self.present.chunk(chunk);
+        let slot = &mut self.nodes.get_mut(chunk as u32, Node::default).blocks[block];
+        // Whoever asks for a chunk has it put together, so it is asked for where a block is packed anew alone.
+        let present = &self.present;
+        let held = |place| held(present.chunk(chunk), block, place);
         match value {
-            Some(value) => Block::write(slot, at, value, old.is_some(), present, block),
-            None => Block::drop_row(slot, at, present, block),
+            Some(value) => Block::write(slot, at, value, old.is_some(), &held),
+            None => Block::drop_row(slot, at, &held),
         }
-        if let Some(found) = slot {
-            found.tighten(present, block);
+        if let Some(found) = slot.as_mut().filter(|found| found.stale as usize >= BLOCK_ROWS) {
+            found.tighten(places(present.chunk(chunk), block));
         }
         old
     }
@@ -166,7 +163,7 @@ impl Column {
 
     /// Bounds of all values, perhaps too wide, never too narrow; none when there is no value.
     pub fn zone(&self) -> Option<(i128, i128)> {
-        let zones = (0..self.nodes.len()).filter_map(|chunk| self.chunk_zone(chunk));
+        let zones = (0..self.nodes.end()).filter_map(|chunk| self.chunk_zone(chunk));
         zones.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
@@ -182,7 +179,7 @@ impl Column {
 
     /// The value farthest out: the blocks that promise most are looked at first, until none promises more.
     fn extreme(&self, promise: fn(&Block) -> i128, farther: fn(&i128, &i128) -> bool) -> Option<i128> {
-        let all = (0..self.nodes.len()).flat_map(|chunk| self.blocks(chunk).map(move |found| (chunk, found)));
+        let all = (0..self.nodes.end()).flat_map(|chunk| self.blocks(chunk).map(move |found| (chunk, found)));
         let mut left: Vec<(usize, usize, &Block)> = all.map(|(chunk, (at, block))| (chunk, at, block)).collect();
         left.sort_by(|a, b| {
             let (a, b) = (promise(a.2), promise(b.2));
@@ -229,19 +226,19 @@ impl Column {
 
     /// Heap bytes, the presence included; mapped codes count as none.
     pub fn memory_bytes(&self) -> usize {
-        let nodes = self.nodes.iter().flatten().count() * size_of::<Node>() + 8 * self.nodes.capacity();
-        let all = (0..self.nodes.len()).flat_map(|chunk| self.blocks(chunk));
+        let nodes = self.nodes.memory_bytes() as usize;
+        let all = (0..self.nodes.end()).flat_map(|chunk| self.blocks(chunk));
         let blocks: usize = all.map(|(_, block)| block.values.memory_bytes()).sum();
         self.present.memory_bytes() + nodes + blocks
     }
 }
 
 impl Block {
-    /// Writes a value; `again` says that the row had one. `present` already has the row.
-    fn write(slot: &mut Option<Block>, at: usize, value: i128, again: bool, present: &Chunk, block: usize) {
+    /// Writes a value; `again` says that the row had one. `held` tells of places who has one, this row among them.
+    fn write(slot: &mut Option<Block>, at: usize, value: i128, again: bool, held: &dyn Fn(usize) -> bool) {
         let found =
             slot.get_or_insert_with(|| Block { values: Patched::default(), min: value, max: value, held: 0, stale: 0 });
-        found.values.set(at, value, &|place| held(present, block, place));
+        found.values.set(at, value, held);
         found.min = found.min.min(value);
         found.max = found.max.max(value);
         found.held += u32::from(!again);
@@ -249,23 +246,20 @@ impl Block {
     }
 
     /// Drops the value of a row, and the block with its last.
-    fn drop_row(slot: &mut Option<Block>, at: usize, present: &Chunk, block: usize) {
+    fn drop_row(slot: &mut Option<Block>, at: usize, held: &dyn Fn(usize) -> bool) {
         let Some(found) = slot else { return };
         found.held -= 1;
         if found.held == 0 {
             *slot = None;
             return;
         }
-        found.values.forget(at, &|place| held(present, block, place));
+        found.values.forget(at, held);
         found.stale += 1;
     }
 
-    /// Makes the bounds exact again after as many changes as there are rows.
-    fn tighten(&mut self, present: &Chunk, block: usize) {
-        if (self.stale as usize) < BLOCK_ROWS {
-            return;
-        }
-        let values = places(present, block).map(|place| self.values.get(place)).map(|value| (value, value));
+    /// Makes the bounds exact again, after as many changes as there are rows, from the places that have a value.
+    fn tighten(&mut self, places: impl Iterator<Item = usize>) {
+        let values = places.map(|place| self.values.get(place)).map(|value| (value, value));
         if let Some((min, max)) = values.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
             (self.min, self.max) = (min, max);
         }

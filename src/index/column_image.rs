@@ -5,8 +5,6 @@
 //! (two i128); then of each block its packed values and, at a multiple of 16, the values of the rows written since (i128)
 //! and their places (u16), ascending; then the posting of who has a value.
 
-use std::sync::Arc;
-
 use crate::bitmap::{CHUNK, chunk::Chunk, posting::Posting};
 use crate::codec::{
     cursor::{Cursor, Writer},
@@ -17,6 +15,7 @@ use crate::index::{
     column::{BLOCK_ROWS, BLOCKS, Block, Column, Node, held, held_in, places},
     packed::Packed,
     patched::{Patched, ROWS_MAX},
+    trie::Trie,
 };
 
 /// What is written of a block besides its values.
@@ -32,24 +31,24 @@ struct Head {
 impl Column {
     /// Appends to the open section of `out`.
     pub fn encode(&self, out: &mut dyn SectionSink) -> Result<(), SinkError> {
-        let slots = || self.nodes.iter().flatten().flat_map(|node| &node.blocks).flatten();
+        let slots = || {
+            let chunks = (0..self.nodes.end()).flat_map(|chunk| self.blocks(chunk).map(move |found| (chunk, found)));
+            chunks.map(|(chunk, (at, block))| (chunk * BLOCKS + at, block))
+        };
         let mut head = Writer::new();
         head.u32(slots().count() as u32);
         head.bytes(&[0; 12]);
-        for (chunk, node) in self.nodes.iter().enumerate() {
-            let blocks = node.iter().flat_map(|node| node.blocks.iter().enumerate());
-            for (at, block) in blocks.filter_map(|(at, block)| Some((at, block.as_ref()?))) {
-                head.u32((chunk * BLOCKS + at) as u32);
-                head.u32(block.held);
-                head.u32(block.stale);
-                head.u32(block.values.rows().count() as u32);
-                head.i128(block.min);
-                head.i128(block.max);
-            }
+        for (number, block) in slots() {
+            head.u32(number as u32);
+            head.u32(block.held);
+            head.u32(block.stale);
+            head.u32(block.values.rows().count() as u32);
+            head.i128(block.min);
+            head.i128(block.max);
         }
         out.align(16)?;
         out.put(head.as_slice())?;
-        for block in slots() {
+        for (_, block) in slots() {
             block.values.packed().encode(out)?;
             let (mut values, mut places) = (Writer::new(), Writer::new());
             for (at, value) in block.values.rows() {
@@ -85,22 +84,18 @@ impl Column {
         if heads.iter().map(|head| u64::from(head.held)).sum::<u64>() != present.len() {
             return Err(from.damage("a value for everyone who has one", "more or fewer"));
         }
-        let mut nodes: Vec<Option<Node>> = Vec::new();
+        let mut nodes = Trie::default();
         for (head, values) in heads.into_iter().zip(values) {
             let (chunk, at) = (head.number / BLOCKS, head.number % BLOCKS);
             let rows = present.chunk(chunk);
             if held_in(rows, at) != head.held || !reaches(&values, rows, at) {
                 return Err(from.damage("a value for every row that has one", format!("block {}", head.number)));
             }
-            if nodes.len() <= chunk {
-                nodes.resize_with(chunk + 1, || None);
-            }
             let Head { held, stale, min, max, .. } = head;
             let block = Block { values, min, max, held, stale };
-            nodes[chunk].get_or_insert_default().blocks[at] = Some(block);
+            nodes.get_mut(chunk as u32, Node::default).blocks[at] = Some(block);
         }
-        let nodes = nodes.into_iter().map(|node| node.map(Arc::new)).collect();
-        Ok(Column { present, nodes: Arc::new(nodes) })
+        Ok(Column { present, nodes })
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
 pub struct EventGroup<'a> {
     page: Option<&'a Page>,
     rows: Rows<'a>,
-    /// A window, and which events lie in it.
-    known: Option<((i64, i64), Range<usize>)>,
+    /// A window, which events lie in it, and the rows of those of them that pass, as bits.
+    marked: Option<((i64, i64), Range<usize>, &'a [u64])>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ enum Rows<'a> {
 impl<'a> EventGroup<'a> {
     /// A contact without events.
     pub fn empty() -> EventGroup<'a> {
-        EventGroup { page: None, rows: Rows::Run(0..0), known: None }
+        EventGroup { page: None, rows: Rows::Run(0..0), marked: None }
     }
 
     /// A contact's events in a page.
@@ -39,25 +39,50 @@ impl<'a> EventGroup<'a> {
             Some(list) => Rows::List(Cow::Owned(list)),
             None => Rows::Run(page.packed_rows(slot)),
         };
-        EventGroup { page: Some(page), rows, known: None }
+        EventGroup { page: Some(page), rows, marked: None }
     }
 
     /// Events at known rows of a page, in order.
     pub fn at(page: &'a Page, run: Range<usize>, list: Option<&'a [u32]>) -> EventGroup<'a> {
         let rows = list.map_or(Rows::Run(run), |list| Rows::List(Cow::Borrowed(list)));
-        EventGroup { page: Some(page), rows, known: None }
+        EventGroup { page: Some(page), rows, marked: None }
     }
 
-    /// As [`EventGroup::at`], with the rows of the packed part that lie in a window as bits. Units: milliseconds.
-    pub fn with_window(
+    /// As [`EventGroup::at`], with the rows of the packed part that lie in a window and pass a filter, as bits. Units:
+    /// milliseconds.
+    pub fn with_marks(
         page: &'a Page,
         run: Range<usize>,
         list: Option<&'a [u32]>,
         window: (i64, i64),
-        inside: &[u64],
+        marks: &'a [u64],
     ) -> EventGroup<'a> {
-        let known = list.is_none().then(|| (window, side_by_side(inside, &run)));
-        EventGroup { known, ..EventGroup::at(page, run, list) }
+        let marked = list.is_none().then(|| (window, around(marks, &run), marks));
+        EventGroup { marked, ..EventGroup::at(page, run, list) }
+    }
+
+    /// Whether some event may lie in the window and pass the filter that the group was made with.
+    pub fn may_pass(&self) -> bool {
+        self.marked.as_ref().is_none_or(|(_, inside, _)| !inside.is_empty())
+    }
+
+    /// The numbers of the events in a window that pass a filter, in order. It is the filter of the marks, if there are
+    /// any. Units: milliseconds.
+    pub fn passing<'s>(
+        &'s self,
+        (lo, hi): (i64, i64),
+        passes: impl Fn(usize) -> bool + 's,
+    ) -> impl DoubleEndedIterator<Item = usize> + 's {
+        let marks = self.marked.as_ref().filter(|(window, ..)| *window == (lo, hi));
+        let numbers = marks.map_or_else(|| self.between(lo, hi), |(_, inside, _)| inside.clone());
+        let first = match &self.rows {
+            Rows::Run(run) => run.start,
+            Rows::List(_) => 0,
+        };
+        numbers.filter(move |i| match marks {
+            Some((_, _, marks)) => marks[(first + i) / 64] >> ((first + i) % 64) & 1 == 1,
+            None => passes(*i),
+        })
     }
 
     /// How many events.
@@ -90,11 +115,6 @@ impl<'a> EventGroup<'a> {
 
     /// The events with `lo <= time <= hi`, as a range of their numbers. Units: milliseconds.
     pub fn between(&self, lo: i64, hi: i64) -> Range<usize> {
-        if let Some((window, inside)) = &self.known
-            && *window == (lo, hi)
-        {
-            return inside.clone();
-        }
         let from = partition(0..self.len(), |i| self.time(i).0 < lo);
         from..partition(from..self.len(), |i| self.time(i).0 <= hi)
     }
@@ -133,8 +153,8 @@ impl<'a> EventGroup<'a> {
     }
 }
 
-/// Which of a run of rows are set, counted from its first; they lie side by side, as times ascend.
-fn side_by_side(rows: &[u64], run: &Range<usize>) -> Range<usize> {
+/// The shortest range of a run of rows, counted from its first, that has all those that are set.
+fn around(rows: &[u64], run: &Range<usize>) -> Range<usize> {
     let mut found = 0..0;
     if run.is_empty() {
         return found;
@@ -148,11 +168,12 @@ fn side_by_side(rows: &[u64], run: &Range<usize>) -> Range<usize> {
         if place == last {
             bits &= !0 >> (63 - (run.end - 1) % 64);
         }
-        if bits != 0 && found.is_empty() {
-            let start = 64 * place + bits.trailing_zeros() as usize - run.start;
-            found = start..start;
+        if bits != 0 {
+            if found.is_empty() {
+                found.start = 64 * place + bits.trailing_zeros() as usize - run.start;
+            }
+            found.end = 64 * place + 64 - bits.leading_zeros() as usize - run.start;
         }
-        found.end += bits.count_ones() as usize;
     }
     found
 }
@@ -162,18 +183,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_side_by_side_are_found_across_words() {
-        for (from, to) in [(0, 0), (3, 9), (60, 70), (64, 128), (10, 300), (299, 300)] {
+    fn the_rows_that_are_set_are_found_across_words() {
+        let sets =
+            [vec![], vec![3, 5, 8], (60..70).collect(), vec![64, 127], (10..300).step_by(7).collect(), vec![299]];
+        for set in sets {
             let mut rows = vec![0u64; 5];
-            (from..to).for_each(|row: usize| rows[row / 64] |= 1 << (row % 64));
-            for (start, end) in [(0, 300), (0, 1), (5, 65), (63, 64), (64, 64), (128, 320), (299, 301)] {
-                let expected: Vec<usize> = (start..end).filter(|row| (from..to).contains(row)).collect();
-                let found = side_by_side(&rows, &(start..end));
-                assert_eq!(
-                    found.map(|number| start + number).collect::<Vec<_>>(),
-                    expected,
-                    "{from}..{to} of {start}..{end}"
-                );
+            set.iter().for_each(|row: &usize| rows[row / 64] |= 1 << (row % 64));
+            for run in [0..0, 0..300, 0..1, 5..65, 63..64, 64..64, 128..320, 299..301] {
+                let inside: Vec<usize> = set.iter().copied().filter(|row| run.contains(row)).collect();
+                let expected = match (inside.first(), inside.last()) {
+                    (Some(first), Some(last)) => first - run.start..last + 1 - run.start,
+                    _ => 0..0,
+                };
+                assert_eq!(around(&rows, &run), expected, "{set:?} of {run:?}");
             }
         }
     }

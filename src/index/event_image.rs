@@ -17,11 +17,12 @@ use crate::{
         dictionary::Dictionary,
         event_group::EventGroup,
         event_ids::EventIds,
-        event_index::{ChunkPages, EventIndex},
+        event_index::EventIndex,
         event_page::{PAGE, Page},
         event_store::EventStore,
         pending::{Due, Pending},
         property::PropertyIndex,
+        trie::Trie,
     },
     model::{
         id::{ContactId, EventKindId},
@@ -155,21 +156,13 @@ impl EventIndex {
         self.first.encode(sink)?;
         self.last.encode(sink)?;
         sink.align(8)?;
-        let pages = || {
-            let chunks = self.chunks.iter().enumerate();
-            let chunks = chunks.filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
-            chunks.flat_map(|(number, chunk)| {
-                let pages = chunk.iter().enumerate();
-                pages.filter_map(move |(place, page)| Some((number * CHUNK / PAGE + place, page.as_ref()?)))
-            })
-        };
-        sink.put(&(pages().count() as u64).to_le_bytes())?;
-        for (number, page) in pages() {
+        sink.put(&(self.pages.len() as u64).to_le_bytes())?;
+        self.each_page(|number, page| {
             sink.align(8)?;
-            sink.put(&(number as u64).to_le_bytes())?;
+            sink.put(&u64::from(number).to_le_bytes())?;
             // How a page is packed follows from its events alone, not from when it was merged.
-            if page.is_merged() { page.encode(sink)? } else { page.merged().encode(sink)? }
-        }
+            if page.is_merged() { page.encode(sink) } else { page.merged().encode(sink) }
+        })?;
         Ok(())
     }
 
@@ -184,19 +177,16 @@ impl EventIndex {
         let (first, last) = (Column::decode(&mut from)?, Column::decode(&mut from)?);
         from.align(8)?;
         let pages = from.u64()?;
-        let mut chunks: Vec<Option<Arc<ChunkPages>>> = Vec::new();
+        let mut read = Trie::default();
         let mut next = 0;
         for _ in 0..pages {
             from.align(8)?;
-            let number = from.u64()? as usize;
+            let number = from.u64()?;
             if number < next || number >= 1 << 22 {
                 return Err(from.damage(format!("a page from {next} on"), number));
             }
             next = number + 1;
-            let (chunk, place) = (number / (CHUNK / PAGE), number % (CHUNK / PAGE));
-            chunks.resize(chunk + 1, None);
-            let pages = chunks[chunk].get_or_insert_with(|| Arc::new([const { None }; CHUNK / PAGE]));
-            Arc::make_mut(pages)[place] = Some(Arc::new(Page::decode(&mut from, types.len())?));
+            read.set(number as u32, Some(Page::decode(&mut from, types.len())?));
         }
         from.end()?;
         let texts = |ty: &Option<ValueType>| ty.is_some_and(|ty| ty.is_text() || ty == ValueType::Set);
@@ -205,23 +195,24 @@ impl EventIndex {
             let read = || Dictionary::decode(&format!("{name}/texts/{place}"), source);
             dictionaries.push(texts(ty).then(read).transpose()?.map(Arc::new));
         }
-        Ok(EventIndex { types, dictionaries, chunks, first, last, events })
+        Ok(EventIndex { types, dictionaries, pages: read, first, last, events })
     }
 
-    fn each_page(&self, mut f: impl FnMut(u32, &Page) -> Result<(), String>) -> Result<(), String> {
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            for (place, page) in chunk.iter().flat_map(|chunk| chunk.iter().enumerate()) {
-                if let Some(page) = page {
-                    f((number * CHUNK + place * PAGE) as u32, page)?;
-                }
+    /// Calls `f` with every page and its number, ascending, up to the first error.
+    fn each_page<E>(&self, mut f: impl FnMut(u32, &Page) -> Result<(), E>) -> Result<(), E> {
+        let mut result = Ok(());
+        self.pages.each(&mut |number, page| {
+            if result.is_ok() {
+                result = f(number, page);
             }
-        }
-        Ok(())
+        });
+        result
     }
 
     /// Calls `f` with every event that has an id.
     fn each_id(&self, mut f: impl FnMut(ContactId, u32) -> Result<(), String>) -> Result<(), String> {
-        self.each_page(|first, page| {
+        self.each_page(|number, page| {
+            let first = number * PAGE as u32;
             let mut result = Ok(());
             page.for_each(|slot, run, list| {
                 let group = EventGroup::at(page, run, list);
@@ -240,7 +231,8 @@ impl EventIndex {
         let mut events = 0;
         let mut held: Vec<Vec<u32>> = self.dictionaries.iter().map(|_| Vec::new()).collect();
         let mut contacts = 0;
-        self.each_page(|first, page| {
+        self.each_page(|number, page| {
+            let first = number * PAGE as u32;
             page.check()?;
             if page.is_empty() {
                 return Err("an empty page is kept".into());

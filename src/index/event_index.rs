@@ -9,10 +9,10 @@ use crate::{
     index::{
         column::Column,
         dictionary::Dictionary,
-        event_counts::CountRoom,
         event_group::EventGroup,
-        event_page::{PAGE, Page, bits},
+        event_page::{PAGE, Page},
         event_tail::{Entry, NO_ID},
+        trie::Trie,
     },
     model::{
         id::ContactId,
@@ -22,13 +22,11 @@ use crate::{
     },
 };
 
-const CHUNK_PAGES: usize = CHUNK / PAGE;
+/// Pages of a chunk.
+const CHUNK_PAGES: u32 = (CHUNK / PAGE) as u32;
 
 /// Up to so many contacts of a chunk are asked one by one; for more the times of all are scanned.
 const ONE_BY_ONE: u32 = 512;
-
-/// The pages of one chunk, by number within it.
-pub type ChunkPages = [Option<Arc<Page>>; CHUNK_PAGES];
 
 /// Every event of one kind.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +35,8 @@ pub struct EventIndex {
     pub(super) types: Vec<Option<ValueType>>,
     /// By property position; of texts and sets.
     pub(super) dictionaries: Vec<Option<Arc<Dictionary>>>,
-    pub(super) chunks: Vec<Option<Arc<ChunkPages>>>,
+    /// By contact id over the contacts of a page.
+    pub(super) pages: Trie<Page>,
     pub(super) first: Column,
     pub(super) last: Column,
     pub(super) events: u64,
@@ -95,11 +94,7 @@ impl EventIndex {
     }
 
     fn clear_property(&mut self, position: usize) {
-        for chunk in self.chunks.iter_mut().flatten() {
-            for page in Arc::make_mut(chunk).iter_mut().flatten() {
-                *page = Arc::new(page.without_property(position));
-            }
-        }
+        self.pages.replace(|page| Some(page.without_property(position)));
     }
 
     /// How many events.
@@ -129,7 +124,7 @@ impl EventIndex {
 
     /// One more than the number of the last chunk with an event.
     pub fn chunk_count(&self) -> usize {
-        self.chunks.iter().rposition(Option::is_some).map_or(0, |last| last + 1)
+        self.last.chunk_count()
     }
 
     /// The texts of a text, email, category or set property; `None` for others and dropped ones.
@@ -143,8 +138,8 @@ impl EventIndex {
     }
 
     fn page(&self, contact: ContactId) -> Option<(&Page, u16)> {
-        let (chunk, page, slot) = split(contact);
-        Some((self.chunks.get(chunk)?.as_ref()?[page].as_deref()?, slot))
+        let (page, slot) = split(contact);
+        Some((self.pages.get(page)?, slot))
     }
 
     /// The events of a contact.
@@ -175,75 +170,9 @@ impl EventIndex {
         }
     }
 
-    /// Calls `f` with the contacts of a chunk that have events and are in `of`, ascending. Each group knows which of
-    /// its events lie in `lo..=hi` where that was found for a whole page. Units: milliseconds.
-    pub fn for_each_group_of(
-        &self,
-        chunk: usize,
-        of: &Words,
-        (lo, hi): (i64, i64),
-        mut f: impl FnMut(u16, &EventGroup<'_>),
-    ) {
-        let mut inside = Vec::new();
-        for (number, page) in self.pages(chunk) {
-            let words = &of.0[number * PAGE / 64..(number + 1) * PAGE / 64];
-            let asked: u32 = words.iter().map(|word| word.count_ones()).sum();
-            let first = (number * PAGE) as u16;
-            if asked as usize > PAGE / 16 {
-                page.packed_in(lo, hi, &mut inside);
-                page.for_each(|slot, run, list| {
-                    if of.get(first + slot) {
-                        f(first + slot, &EventGroup::with_window(page, run, list, (lo, hi), &inside));
-                    }
-                });
-                continue;
-            }
-            for (place, word) in words.iter().enumerate() {
-                for bit in bits(*word) {
-                    let slot = (place * 64) as u16 + bit;
-                    let group = EventGroup::of(page, slot);
-                    if !group.is_empty() {
-                        f(first + slot, &group);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sets the bits of the contacts of a chunk with events, at least of those in `of`, of whom the number in `lo..=hi`
-    /// passes. Units: milliseconds.
-    pub fn counts_into(
-        &self,
-        chunk: usize,
-        of: &Words,
-        (lo, hi): (i64, i64),
-        passes: impl Fn(usize) -> bool,
-        out: &mut Words,
-    ) {
-        let mut room = CountRoom::default();
-        for (number, page) in self.pages(chunk) {
-            let words = number * PAGE / 64..(number + 1) * PAGE / 64;
-            let asked: u32 = of.0[words.clone()].iter().map(|word| word.count_ones()).sum();
-            if asked as usize > PAGE / 16 {
-                page.counts_into((lo, hi), &passes, &mut room, &mut out.0[words]);
-                continue;
-            }
-            for (place, word) in (0..).zip(&of.0[words.clone()]) {
-                for bit in bits(*word) {
-                    let group = EventGroup::of(page, place * 64 + bit);
-                    let is_found = !group.is_empty() && passes(group.between(lo, hi).len());
-                    out.0[words.start + usize::from(place)] |= u64::from(is_found) << bit;
-                }
-            }
-        }
-    }
-
-    fn pages(&self, chunk: usize) -> impl Iterator<Item = (usize, &Page)> {
-        let pages = self.chunks.get(chunk).and_then(Option::as_ref);
-        pages
-            .into_iter()
-            .flat_map(|pages| pages.iter().enumerate())
-            .filter_map(|(number, page)| Some((number, page.as_deref()?)))
+    pub(super) fn pages(&self, chunk: usize) -> impl Iterator<Item = (usize, &Page)> {
+        let first = chunk as u32 * CHUNK_PAGES;
+        self.pages.stretch(first..first + CHUNK_PAGES).map(move |(number, page)| ((number - first) as usize, page))
     }
 
     /// `out` = the contacts of a chunk with an event in `lo..=hi`. Units: milliseconds.
@@ -285,7 +214,7 @@ impl EventIndex {
     pub fn sample(&self, most: usize) -> Vec<i64> {
         let step = (self.events as usize / most.max(1)).max(1);
         let mut times = Vec::new();
-        (0..self.chunks.len()).for_each(|chunk| self.pages(chunk).for_each(|(_, page)| page.sample(step, &mut times)));
+        self.pages.each(&mut |_, page| page.sample(step, &mut times));
         times
     }
 
@@ -310,8 +239,8 @@ impl EventIndex {
             .enumerate()
             .filter_map(|(position, value)| Some((position as u16, self.entry(position, value.as_ref()?)?)))
             .collect();
-        let (_, _, slot) = split(contact);
-        self.page_mut(contact).push(slot, at.0, id.unwrap_or(NO_ID), &entries);
+        let (page, slot) = split(contact);
+        Page::make_mut(self.pages.owner_mut(page, Page::empty)).push(slot, at.0, id.unwrap_or(NO_ID), &entries);
         self.events += 1;
         let ms = i128::from(at.0);
         if self.first.get(contact.0).is_none_or(|first| ms < first) {
@@ -344,15 +273,6 @@ impl EventIndex {
         }
     }
 
-    fn page_mut(&mut self, contact: ContactId) -> &mut Page {
-        let (chunk, page, _) = split(contact);
-        if self.chunks.len() <= chunk {
-            self.chunks.resize(chunk + 1, None);
-        }
-        let pages = self.chunks[chunk].get_or_insert_with(|| Arc::new([const { None }; CHUNK_PAGES]));
-        Page::make_mut(Arc::make_mut(pages)[page].get_or_insert_with(|| Arc::new(Page::empty())))
-    }
-
     /// Takes out the event of a contact with this id reference.
     pub fn remove(&mut self, contact: ContactId, id: u32) -> Option<Taken> {
         let (page, slot) = self.page(contact)?;
@@ -377,7 +297,7 @@ impl EventIndex {
 
     /// Takes out ascending rows of a contact's page.
     fn take(&mut self, contact: ContactId, rows: &[usize]) -> Vec<Taken> {
-        let (chunk, number, slot) = split(contact);
+        let (number, slot) = split(contact);
         let Some((page, _)) = self.page(contact) else { return Vec::new() };
         let mut taken = Vec::with_capacity(rows.len());
         let mut codes = Vec::new();
@@ -397,12 +317,7 @@ impl EventIndex {
                 Arc::make_mut(dictionary).release(code);
             }
         }
-        let pages = Arc::make_mut(self.chunks[chunk].as_mut().expect("the page was found in this chunk"));
-        pages[number] = (!rest.is_empty()).then(|| Arc::new(rest));
-        if pages.iter().all(Option::is_none) {
-            self.chunks[chunk] = None;
-            self.chunks.truncate(self.chunk_count());
-        }
+        self.pages.set(number, (!rest.is_empty()).then_some(rest));
         self.first.set(contact.0, bounds.map(|(first, _)| i128::from(first)));
         self.last.set(contact.0, bounds.map(|(_, last)| i128::from(last)));
         self.events = self.events.saturating_sub(taken.len() as u64);
@@ -411,29 +326,20 @@ impl EventIndex {
 
     /// Merges every tail into its packed part: after a bulk load, to give memory back.
     pub fn settle(&mut self) {
-        for chunk in self.chunks.iter_mut().flatten() {
-            if chunk.iter().flatten().all(|page| page.is_merged()) {
-                continue;
-            }
-            for page in Arc::make_mut(chunk).iter_mut().flatten().filter(|page| !page.is_merged()) {
-                *page = Arc::new(page.merged());
-            }
-        }
+        self.pages.replace(|page| (!page.is_merged()).then(|| page.merged()));
     }
 
     /// Bytes of memory, about.
     pub fn memory_bytes(&self) -> u64 {
-        let pages = self.chunks.iter().flatten().flat_map(|chunk| chunk.iter().flatten());
-        let log: usize = pages.map(|page| page.memory_bytes()).sum();
-        let chunks = self.chunks.iter().flatten().count() * size_of::<ChunkPages>();
+        let mut log = 0;
+        self.pages.each(&mut |_, page| log += page.memory_bytes());
         let columns = self.first.memory_bytes() + self.last.memory_bytes();
         let texts: u64 = self.dictionaries.iter().flatten().map(|dictionary| dictionary.memory_bytes()).sum();
-        (log + chunks + columns) as u64 + texts
+        (log + columns) as u64 + self.pages.memory_bytes() + texts
     }
 }
 
-/// Chunk, page within it, and place within that.
-fn split(contact: ContactId) -> (usize, usize, u16) {
-    let id = contact.index();
-    (id / CHUNK, id % CHUNK / PAGE, (id % PAGE) as u16)
+/// The page of a contact and the place in it.
+fn split(contact: ContactId) -> (u32, u16) {
+    (contact.0 / PAGE as u32, (contact.index() % PAGE) as u16)
 }

@@ -85,7 +85,7 @@ impl Base {
         self.times.get(row) as i64
     }
 
-    fn plane(&self, property: usize) -> Option<&Plane> {
+    pub(super) fn plane(&self, property: usize) -> Option<&Plane> {
         self.planes.get(property).and_then(Option::as_ref)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         damage::Damage,
         section::{SectionSink, SinkError},
     },
-    index::{event_pack::Pieces, event_tail::Entry},
+    index::{event_pack::Pieces, event_page::bits, event_tail::Entry},
 };
 
 /// The most codes of all sets of one page; far beyond what fits in memory, it only stops damage from asking for more.
@@ -98,6 +98,50 @@ impl Plane {
         let starts = self.starts.as_ref().filter(|_| self.holds(row))?;
         let range = starts.get(row) as usize..starts.get(row + 1) as usize;
         Some(range.map(|at| self.values.get(at) as u32).collect())
+    }
+
+    /// Whether its values are sets.
+    pub fn has_sets(&self) -> bool {
+        self.starts.is_some()
+    }
+
+    /// Keeps of some rows, as bits, those that have a value.
+    pub fn keep_present(&self, rows: &mut [u64]) {
+        let Some(bits) = &self.present else { return };
+        for (row, held) in rows.iter_mut().zip(bits.as_chunks::<8>().0) {
+            *row &= u64::from_le_bytes(*held);
+        }
+    }
+
+    /// Keeps of some rows those whose value, which is no set, lies in one of the spans.
+    pub fn keep_between(&self, spans: &[(i128, i128)], rows: &mut [u64]) {
+        if self.starts.is_some() {
+            return rows.fill(0);
+        }
+        let (mut found, mut one) = (vec![0u64; rows.len()], Vec::new());
+        for (lo, hi) in spans {
+            self.values.range_into(*lo, *hi, &mut one);
+            found.iter_mut().zip(&one).for_each(|(found, one)| *found |= one);
+        }
+        rows.iter_mut().zip(&found).for_each(|(row, found)| *row &= found);
+        self.keep_present(rows);
+    }
+
+    /// Keeps of some rows those of which the value or one code of the set passes.
+    pub fn keep_passing(&self, passes: &dyn Fn(i128) -> bool, rows: &mut [u64]) {
+        self.keep_present(rows);
+        for (place, word) in rows.iter_mut().enumerate() {
+            for bit in bits(*word) {
+                let row = place * 64 + usize::from(bit);
+                let of = match &self.starts {
+                    None => row..row + 1,
+                    Some(starts) => starts.get(row) as usize..starts.get(row + 1) as usize,
+                };
+                if !of.into_iter().any(|at| passes(self.values.get(at))) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
     }
 
     /// Heap bytes; mapped codes count as none.

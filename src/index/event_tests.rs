@@ -7,7 +7,7 @@ use rand::{Rng, RngExt, SeedableRng, seq::IndexedRandom};
 use crate::{
     bitmap::{CHUNK, words::Words},
     codec::section::MemoryImage,
-    index::{event_group::EventGroup, event_index::EventIndex},
+    index::{event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter, event_page::Page},
     model::{
         currency::Currency,
         id::{ContactId, EventKindId},
@@ -139,17 +139,64 @@ fn compare(index: &EventIndex, model: &Model, random: &mut impl Rng) {
         let id = |slot: u16| (chunk * CHUNK) as u32 + u32::from(slot);
         index.for_each_group(chunk, |slot, group| seen.push((id(slot), events_of(index, group))));
         let window = (time(random), time(random));
-        index.for_each_group_of(chunk, &asked, window, |slot, group| {
-            let inside = (0..group.len()).filter(|i| (window.0..=window.1).contains(&group.time(*i).0));
-            assert!(group.between(window.0, window.1).eq(inside), "contact {} in {window:?}", id(slot));
-            picked.push((id(slot), events_of(index, group)));
-        });
+        let filter = Odd(random.random_range(0..width.max(1)), random.random_range(0..3));
+        for filter in [None, Some(&filter as &dyn RowFilter)] {
+            let mut told = BTreeSet::new();
+            index.for_each_passing(chunk, &asked, window, filter, |slot, group| {
+                let is_one = |i: &usize| filter.is_none_or(|filter| filter.passes(group, *i));
+                let inside = (0..group.len()).filter(|i| (window.0..=window.1).contains(&group.time(*i).0));
+                let passing: Vec<usize> = inside.filter(is_one).collect();
+                assert!(
+                    group.passing(window, |i| is_one(&i)).eq(passing.iter().copied()),
+                    "{} in {window:?}",
+                    id(slot)
+                );
+                assert!(group.passing(window, |i| is_one(&i)).rev().eq(passing.iter().rev().copied()));
+                told.insert(id(slot));
+                if filter.is_none() {
+                    picked.push((id(slot), events_of(index, group)));
+                }
+            });
+            for contact in present.iter().filter(|contact| **contact as usize / CHUNK == chunk) {
+                let group = index.group(ContactId(*contact));
+                let is_one = |i: &usize| filter.is_none_or(|filter| filter.passes(&group, *i));
+                let wanted = asked.get(*contact as u16) && group.between(window.0, window.1).any(|i| is_one(&i));
+                assert!(!wanted || told.contains(contact), "{contact} in {window:?}");
+            }
+        }
     }
     let all: Vec<_> = present.iter().map(|id| (*id, widened(model.sorted(*id), width))).collect();
     assert_eq!(seen, all);
-    let of: Vec<_> = all.into_iter().filter(|(id, _)| asked.get((*id % CHUNK as u32) as u16)).collect();
-    assert_eq!(picked, of);
+    let is_asked = |one: &(u32, _)| asked.get((one.0 % CHUNK as u32) as u16);
+    assert!(picked.iter().all(|one| is_asked(one) && all.contains(one)));
     windows(index, model, random);
+}
+
+/// Lets events pass by their value of a property: those that have none, those between some, those with an odd one.
+struct Odd(usize, u32);
+
+impl RowFilter for Odd {
+    fn narrow(&self, page: &Page, rows: &mut [u64]) {
+        match self.1 {
+            0 => {
+                let mut present = rows.to_vec();
+                page.keep_present(self.0, &mut present);
+                rows.iter_mut().zip(&present).for_each(|(row, present)| *row &= !present);
+            }
+            1 if !page.has_sets(self.0) => page.keep_between(self.0, &[(1, 1), (3, 900)], rows),
+            _ => page.keep_passing(self.0, &|value| value % 2 != 0, rows),
+        }
+    }
+
+    fn passes(&self, group: &EventGroup<'_>, i: usize) -> bool {
+        let one = group.ordered(self.0, i);
+        match self.1 {
+            0 => !group.is_set(self.0, i),
+            1 if one.is_some() => one.is_some_and(|value| value == 1 || (3..=900).contains(&value)),
+            _ if one.is_some() => one.is_some_and(|value| value % 2 != 0),
+            _ => group.set_codes(self.0, i).is_some_and(|codes| codes.iter().any(|code| code % 2 != 0)),
+        }
+    }
 }
 
 fn windows(index: &EventIndex, model: &Model, random: &mut impl Rng) {
@@ -187,11 +234,17 @@ fn windows(index: &EventIndex, model: &Model, random: &mut impl Rng) {
         });
         for chunk in 0..=index.chunk_count() {
             words.fill(false);
-            index.counts_into(chunk, &of, (lo, hi), passes, &mut words);
-            for id in model.0.keys().filter(|id| **id as usize / CHUNK == chunk && of.get(**id as u16)) {
-                let count = index.count_in(ContactId(*id), lo, hi);
-                let expected = passes(count) && index.presence().contains(*id);
-                assert_eq!(words.get(*id as u16), expected, "{id}: {count} in {lo}..={hi}, {few}..={many}");
+            let filter = Odd(random.random_range(0..index.types.len().max(1)), random.random_range(0..3));
+            for filter in [None, Some(&filter as &dyn RowFilter)] {
+                words.fill(false);
+                index.counts_into(chunk, &of, (lo, hi), filter, passes, &mut words);
+                for id in model.0.keys().filter(|id| **id as usize / CHUNK == chunk && of.get(**id as u16)) {
+                    let group = index.group(ContactId(*id));
+                    let is_one = |i: &usize| filter.is_none_or(|filter| filter.passes(&group, *i));
+                    let count = group.between(lo, hi).filter(is_one).count();
+                    let expected = passes(count) && index.presence().contains(*id);
+                    assert_eq!(words.get(*id as u16), expected, "{id}: {count} in {lo}..={hi}, {few}..={many}");
+                }
             }
         }
     }

@@ -39,6 +39,7 @@ pub mod event_group;
 pub mod event_ids;
 pub mod event_image;
 pub mod event_index;
+pub mod event_marks;
 pub mod event_pack;
 pub mod event_page;
 pub mod event_plane;

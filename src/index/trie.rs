@@ -49,15 +49,25 @@ impl<T: Clone> Trie<T> {
         }
     }
 
+    /// The items of a stretch of numbers, ascending.
+    pub fn stretch(&self, numbers: std::ops::Range<u32>) -> impl Iterator<Item = (u32, &T)> {
+        numbers.filter_map(|number| Some((number, self.get(number)?)))
+    }
+
     /// The item of a number to be written to, made by `new` if there is none.
     pub fn get_mut(&mut self, number: u32, new: impl FnOnce() -> T) -> &mut T {
+        Arc::make_mut(self.owner_mut(number, new))
+    }
+
+    /// The item of a number, which others may hold too, to be replaced; made by `new` if there is none.
+    pub fn owner_mut(&mut self, number: u32, new: impl FnOnce() -> T) -> &mut Arc<T> {
         if self.get(number).is_none() {
             self.set(number, Some(new()));
         }
         let (mut slot, mut level) = (&mut self.root, self.levels);
         loop {
             match slot {
-                Slot::Leaf(item) => return Arc::make_mut(item),
+                Slot::Leaf(item) => return item,
                 Slot::Branch(node) => {
                     level -= 1;
                     slot = &mut Arc::make_mut(node)[digit(number, level)];
@@ -96,6 +106,22 @@ impl<T: Clone> Trie<T> {
         self.len == 0
     }
 
+    /// One more than the greatest number of an item.
+    pub fn end(&self) -> usize {
+        let (mut slot, mut last) = (&self.root, 0);
+        loop {
+            match slot {
+                Slot::Empty => return 0,
+                Slot::Leaf(_) => return last + 1,
+                Slot::Branch(node) => {
+                    let place = node.iter().rposition(|slot| !matches!(slot, Slot::Empty));
+                    let place = place.expect("a node without items goes away");
+                    (slot, last) = (&node[place], last << BITS | place);
+                }
+            }
+        }
+    }
+
     fn reaches(&self, number: u32) -> bool {
         self.levels * BITS >= 32 || number >> (self.levels * BITS) == 0
     }
@@ -103,6 +129,13 @@ impl<T: Clone> Trie<T> {
     /// Calls `f` with every number and item, ascending.
     pub fn each(&self, f: &mut dyn FnMut(u32, &T)) {
         walk(&self.root, 0, f);
+    }
+
+    /// Replaces those items for which `f` gives another.
+    pub fn replace(&mut self, f: impl Fn(&T) -> Option<T>) {
+        let mut new = Vec::new();
+        self.each(&mut |number, item| new.extend(f(item).map(|item| (number, item))));
+        new.into_iter().for_each(|(number, item)| self.set(number, Some(item)));
     }
 
     /// Bytes of the nodes, the items' own heap not counted.
@@ -175,6 +208,12 @@ mod tests {
             });
             assert_eq!(all, model);
             assert_eq!(trie.len, model.len());
+            assert_eq!(trie.end(), model.keys().last().map_or(0, |last| *last as usize + 1));
+            assert!(
+                trie.stretch(90..400)
+                    .map(|(number, item)| (number, *item))
+                    .eq(model.range(90..400).map(|(n, i)| (*n, *i)))
+            );
             assert!((0..5_100).all(|number| trie.get(number) == model.get(&number)));
         }
     }

@@ -15,6 +15,7 @@ pub mod build;
 pub mod context;
 pub mod crossing;
 pub mod decided;
+mod distinct;
 pub mod estimate;
 pub mod evaluate;
 pub mod explain;

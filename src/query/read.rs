@@ -122,11 +122,12 @@ impl Worker<'_, '_> {
             return self.give(near);
         }
         if let Some(count) = reader.plain_count() {
-            let window = reader.window();
-            log.counts_into(self.chunk, &near, window, |number| count.passes(number) != differs, found);
+            let accepts = |number| count.passes(number) != differs;
+            log.counts_into(self.chunk, &near, reader.asked(), reader.filter(), accepts, found);
         } else {
             let base = self.contact(0).0;
-            log.for_each_group_of(self.chunk, &near, reader.window(), |at, group| {
+            // Who has no event that passes is as if without any, and was left out.
+            log.for_each_passing(self.chunk, &near, reader.asked(), reader.filter(), |at, group| {
                 if reader.holds_of(ContactId(base + u32::from(at)), group) != differs {
                     found.set(at);
                 }

@@ -1,13 +1,14 @@
 //! A test of events made ready for one index: it reads the events of a contact and says whether the test holds.
 
 use crate::{
-    index::{Index, event_group::EventGroup, event_index::EventIndex},
+    index::{Index, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
     model::time::Timestamp,
     model::{id::ContactId, schema::Function},
     query::{
         behavior::{Behavior, Source, whole},
         bounds::Clock,
-        sieve::{Effort, Sieve, distinct},
+        distinct::{Spellings, distinct},
+        sieve::{Effort, Sieve},
         spans::{CountTest, Interval, Wide},
     },
     rule::ast::End,
@@ -24,6 +25,8 @@ pub struct Reader<'a> {
     having: Sieve<'a>,
     /// The first instants of the days from the log's first event on, where days are counted of many contacts.
     day_starts: Vec<i64>,
+    /// Which texts are one, where distinct ones are counted.
+    spellings: Spellings<'a>,
 }
 
 /// More days than a century has are found one by one.
@@ -47,7 +50,13 @@ impl<'a> Reader<'a> {
             (Behavior::Days(source, _), Effort::Many) => day_starts(source, logs[0], clock).unwrap_or_default(),
             _ => vec![],
         };
-        Reader { behavior, clock, logs, sieves, having, day_starts }
+        let spellings = match behavior {
+            Behavior::Aggregate { function: Function::Distinct, of: Some(of), case_sensitive, .. } => {
+                Spellings::new(logs[0].and_then(|log| log.dictionary(*of)), *case_sensitive, effort)
+            }
+            _ => Spellings::Own,
+        };
+        Reader { behavior, clock, logs, sieves, having, day_starts, spellings }
     }
 
     /// The test.
@@ -81,11 +90,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a number of events in the window decides alone, and of which contacts: a test that the number passes.
+    /// Whether a number of events that pass decides alone, and of which contacts: a test that the number passes.
     pub fn plain_count(&self) -> Option<PlainCount<'_>> {
-        if !self.sieves[0].is_pass() {
-            return None;
-        }
         match self.behavior {
             Behavior::Count(_, test) => Some(PlainCount::Test(test)),
             Behavior::Aggregate { function: Function::Count, of: None, interval, negated, .. } => {
@@ -104,6 +110,17 @@ impl<'a> Reader<'a> {
                 (source.first, source.last)
             }
         }
+    }
+
+    /// The window of the first source's events.
+    pub fn asked(&self) -> (i64, i64) {
+        let source = &self.behavior.sources()[0];
+        (source.first, source.last)
+    }
+
+    /// What must hold of the first source's events, unless all pass.
+    pub fn filter(&self) -> Option<&dyn RowFilter> {
+        Some(&self.sieves[0] as &dyn RowFilter).filter(|_| !self.sieves[0].is_pass())
     }
 
     /// Whether the test holds of a contact.
@@ -129,7 +146,7 @@ impl<'a> Reader<'a> {
     /// The events of the first source, by number, in order.
     fn events<'s>(&'s self, source: &Source, group: &'s EventGroup<'_>) -> impl DoubleEndedIterator<Item = usize> + 's {
         let sieve = &self.sieves[0];
-        group.between(source.first, source.last).filter(move |i| sieve.passes(group, *i))
+        group.passing((source.first, source.last), move |i| sieve.passes(group, i))
     }
 
     fn count(&self, source: &Source, group: &EventGroup<'_>, enough: u64) -> u64 {
@@ -141,7 +158,7 @@ impl<'a> Reader<'a> {
 
     /// The figure of an aggregate: a sum and the number it is to be divided by; `None` when it is missing.
     fn figure(&self, group: &EventGroup<'_>) -> Option<(Wide, u32)> {
-        let Behavior::Aggregate { source, function, of, case_sensitive, .. } = self.behavior else {
+        let Behavior::Aggregate { source, function, of, .. } = self.behavior else {
             return None;
         };
         let events = self.events(source, group);
@@ -152,10 +169,7 @@ impl<'a> Reader<'a> {
         let one = |value: i128| (Wide::default().plus(value), 1);
         match function {
             Function::Count => Some((whole(events.filter(|i| group.is_set(of, *i)).count() as u64), 1)),
-            Function::Distinct => {
-                let dictionary = self.logs[0].and_then(|log| log.dictionary(of));
-                Some((whole(distinct(group, of, events, dictionary, *case_sensitive)), 1))
-            }
+            Function::Distinct => Some((whole(distinct(group, of, events, &self.spellings)), 1)),
             Function::Min => events.filter_map(values).min().map(one),
             Function::Max => events.filter_map(values).max().map(one),
             Function::Sum => Some((events.filter_map(values).fold(Wide::default(), Wide::plus), 1)),
@@ -239,13 +253,12 @@ impl<'a> Reader<'a> {
                 other = self.logs[number].map_or(EventGroup::empty(), |log| log.group(contact));
                 &other
             };
-            let sieve = &self.sieves[number];
-            let times =
-                events.between(step.first, step.last).filter(|i| sieve.passes(events, *i)).map(|i| events.time(i).0);
             if number == 0 {
-                ends = times.collect();
+                ends = self.events(step, events).map(|i| events.time(i).0).collect();
             } else {
-                ends = chain(&ends, times, within);
+                let sieve = &self.sieves[number];
+                let passing = events.between(step.first, step.last).filter(|i| sieve.passes(events, *i));
+                ends = chain(&ends, passing.map(|i| events.time(i).0), within);
             }
             if ends.is_empty() {
                 return false;

@@ -1,10 +1,11 @@
 //! A filter of events made ready for one index: texts have become codes of its dictionaries.
 
-use std::collections::BTreeSet;
-
 use crate::{
     bitmap::posting::Posting,
-    index::{dictionary::Dictionary, event_group::EventGroup, event_index::EventIndex, matching::key_of},
+    index::{
+        dictionary::Dictionary, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter,
+        event_page::Page,
+    },
     model::calendar::Zone,
     query::{
         behavior::Filter,
@@ -22,6 +23,8 @@ pub enum Effort {
     Few,
 }
 
+/// A page's column is scanned once for each of so many spans or codes; for more, each of its values is looked up.
+const SCANS_MAX: usize = 8;
 /// Lists longer than this are asked text by text when few events will be looked at.
 const FEW_TEXTS: usize = 16;
 
@@ -100,9 +103,45 @@ impl<'a> Sieve<'a> {
     pub fn is_pass(&self) -> bool {
         matches!(self, Sieve::All(sieves) if sieves.is_empty())
     }
+}
 
-    /// Whether event `i` of a group passes.
-    pub fn passes(&self, group: &EventGroup<'_>, i: usize) -> bool {
+impl RowFilter for Sieve<'_> {
+    fn narrow(&self, page: &Page, rows: &mut [u64]) {
+        match self {
+            Sieve::All(sieves) => sieves.iter().for_each(|sieve| sieve.narrow(page, rows)),
+            Sieve::Any(sieves) => {
+                let mut any = vec![0; rows.len()];
+                for sieve in sieves {
+                    let mut some = rows.to_vec();
+                    sieve.narrow(page, &mut some);
+                    any.iter_mut().zip(&some).for_each(|(any, some)| *any |= some);
+                }
+                rows.copy_from_slice(&any);
+            }
+            Sieve::Not(sieve) => {
+                let mut some = rows.to_vec();
+                sieve.narrow(page, &mut some);
+                rows.iter_mut().zip(&some).for_each(|(row, some)| *row &= !some);
+            }
+            Sieve::Present(property) => page.keep_present(*property, rows),
+            Sieve::Flag(property, flag) => page.keep_between(*property, &[one(u32::from(*flag))], rows),
+            Sieve::Spans(property, spans) if spans.as_slice().len() <= SCANS_MAX => {
+                page.keep_between(*property, spans.as_slice(), rows);
+            }
+            Sieve::Spans(property, spans) => page.keep_passing(*property, &|value| spans.contains(value), rows),
+            Sieve::Anniversary(property, calendar, zone) => {
+                page.keep_passing(*property, &|value| calendar.contains(value, zone), rows);
+            }
+            Sieve::Codes(_, Codes::Few(codes)) if codes.is_empty() => rows.fill(0),
+            Sieve::Codes(property, Codes::Few(codes)) if codes.len() <= SCANS_MAX && !page.has_sets(*property) => {
+                let spans: Vec<(i128, i128)> = codes.iter().copied().map(one).collect();
+                page.keep_between(*property, &spans, rows);
+            }
+            Sieve::Codes(property, codes) => page.keep_passing(*property, &|code| codes.has(code as u32), rows),
+        }
+    }
+
+    fn passes(&self, group: &EventGroup<'_>, i: usize) -> bool {
         match self {
             Sieve::All(sieves) => sieves.iter().all(|sieve| sieve.passes(group, i)),
             Sieve::Any(sieves) => sieves.iter().any(|sieve| sieve.passes(group, i)),
@@ -121,6 +160,11 @@ impl<'a> Sieve<'a> {
     }
 }
 
+/// The span of one code or flag.
+fn one(code: u32) -> (i128, i128) {
+    (code.into(), code.into())
+}
+
 fn listed<'a>(dictionary: Option<&'a Dictionary>, texts: &'a Texts, effort: Effort) -> Codes<'a> {
     let Some(dictionary) = dictionary else {
         return Codes::Few(vec![]);
@@ -132,28 +176,4 @@ fn listed<'a>(dictionary: Option<&'a Dictionary>, texts: &'a Texts, effort: Effo
     codes.sort_unstable();
     codes.dedup();
     Codes::Few(codes)
-}
-
-/// How many distinct values a property has over some events of a group. Texts are compared by the case rule.
-pub fn distinct(
-    group: &EventGroup<'_>,
-    property: usize,
-    events: impl Iterator<Item = usize>,
-    dictionary: Option<&Dictionary>,
-    case_sensitive: bool,
-) -> u64 {
-    let mut positions = BTreeSet::new();
-    for i in events {
-        match group.set_codes(property, i) {
-            Some(codes) => positions.extend(codes.into_iter().map(i128::from)),
-            None => positions.extend(group.ordered(property, i)),
-        }
-    }
-    match dictionary {
-        Some(dictionary) if positions.len() > 1 => {
-            let text = |position: &i128| key_of(dictionary.get(*position as u32), case_sensitive);
-            positions.iter().map(text).collect::<BTreeSet<String>>().len() as u64
-        }
-        _ => positions.len() as u64,
-    }
 }
