@@ -165,7 +165,6 @@ impl Writer {
                 (None, Work::Write(write)) => self.write(&mut group, write),
                 (None, Work::Move(to)) => self.move_clock(&mut group, to),
                 (None, Work::Capture { roll, makes, into }) => {
-                    // It is of what is published, so whatever becomes of the writes beside it is nothing to it.
                     done(self.capture(&group, roll, makes, &into));
                     continue;
                 }
@@ -313,7 +312,8 @@ impl Writer {
     }
 
     /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file; where that is
-    /// still to be made, and not here, nothing is handed out.
+    /// still to be made, and not here, nothing is handed out. It is answered at once: whatever becomes of the writes
+    /// beside it is nothing to it.
     fn capture(
         &mut self,
         group: &Group,
