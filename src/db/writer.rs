@@ -191,10 +191,9 @@ impl Writer {
             }
             let bytes = frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             self.shared.logged.add(bytes);
-            let meters = &self.shared.meters;
-            meters.sync.record(watch.elapsed());
-            meters.batches.add(frames.len() as u64);
-            meters.logged_bytes.add(bytes);
+            self.shared.meters.sync.record(watch.elapsed());
+            self.shared.meters.batches.add(frames.len() as u64);
+            self.shared.meters.logged_bytes.add(bytes);
             if planted(Bug::AnswerFirst) {
                 std::mem::take(&mut answers).into_iter().for_each(|(done, result)| done(result));
             }
