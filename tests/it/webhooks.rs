@@ -450,7 +450,7 @@ fn a_restored_backup_is_told_as_a_gap_and_its_entries_have_ids_of_their_own() {
     world.until(&id, |hook| hook["behind"] == 0);
     assert!(world.server.stop());
     // The log of the backup, and how far webhooks were told of what came after it.
-    copy_webhooks(&data, &backup);
+    crate::webhooks_trouble::copy_webhooks(&data, &backup);
     world.server = Server::start(&backup, QUICK);
     let gap = world.receiver.wait("/a", 6)[5].event();
     assert_eq!(gap["data"]["reason"], "cursor_ahead");
@@ -458,18 +458,6 @@ fn a_restored_backup_is_told_as_a_gap_and_its_entries_have_ids_of_their_own() {
     let fork = world.receiver.wait("/a", 7).pop().unwrap();
     let same = first.iter().find(|arrival| arrival.seq() == fork.seq()).unwrap();
     assert_ne!(same.header("webhook-id"), fork.header("webhook-id"));
-}
-
-/// Puts newer webhooks beside an older log, which refuses them unless they do not say of which write they know.
-pub(crate) fn copy_webhooks(from: &std::path::Path, to: &std::path::Path) {
-    let mut newer = fs::read(from.join("webhooks")).unwrap();
-    fs::write(to.join("webhooks"), &newer).unwrap();
-    let refused = throng::db::database::Database::open(throng::db::options::Options::folder(to)).err().unwrap();
-    assert!(refused.to_string().contains("as the file of webhooks shows"), "{refused}");
-    newer[44..52].fill(0);
-    let checksum = throng::codec::checksum::crc32c(&newer[..60]);
-    newer[60..64].copy_from_slice(&checksum.to_le_bytes());
-    fs::write(to.join("webhooks"), &newer).unwrap();
 }
 
 pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
