@@ -315,7 +315,7 @@ fn every_flipped_bit_of_a_snapshot_and_its_manifest_is_refused_with_the_file() {
         let bit = wanted.nth(number);
         let mut bytes = snapshot.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        match folder.with(&name, bytes).verdict(bit % 2 == 0) {
+        match folder.with(&name, bytes).verdict(bit.is_multiple_of(2)) {
             Verdict::Refused(error) => assert!(
                 error.kind == StorageErrorKind::CorruptSnapshot && error.path == file(&name),
                 "bit {bit}: {error}"
