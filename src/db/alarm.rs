@@ -12,6 +12,8 @@ use crate::{db::clock::system_now, model::time::Timestamp};
 pub enum AlarmKind {
     /// The log failed, or the files under memory are damaged: the database only reads until it is opened again.
     ReadOnly,
+    /// The disk does not come to an end with what the log asked of it: writes wait.
+    LogStalled,
     /// There is little room on the disk.
     StorageLow,
     /// A snapshot does not fit on the disk, the ballast is gone: only an operator can make room.
@@ -20,7 +22,8 @@ pub enum AlarmKind {
     SnapshotFailing,
     /// Files that lie at rest are damaged.
     DamageFound,
-    /// Somebody was erased more than a day ago and is still in the files.
+    /// Somebody was erased more than a day ago and is still in the files; or may be in files that a start could not
+    /// remove.
     ErasureLate,
     /// Somebody outside is not told any more of what happens.
     WebhookDisabled,
@@ -28,8 +31,9 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [AlarmKind; 7] = [
+    pub const ALL: [AlarmKind; 8] = [
         AlarmKind::ReadOnly,
+        AlarmKind::LogStalled,
         AlarmKind::StorageLow,
         AlarmKind::OperatorNeeded,
         AlarmKind::SnapshotFailing,
@@ -42,6 +46,7 @@ impl AlarmKind {
     pub fn word(self) -> &'static str {
         match self {
             AlarmKind::ReadOnly => "read_only",
+            AlarmKind::LogStalled => "log_stalled",
             AlarmKind::StorageLow => "storage_low",
             AlarmKind::OperatorNeeded => "operator_needed",
             AlarmKind::SnapshotFailing => "snapshot_failing",

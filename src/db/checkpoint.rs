@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// So many log files are made ahead for a snapshot before the writer is to make one.
+const SPARES_MAX: usize = 4;
+
 /// In which manner a snapshot is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -99,26 +102,53 @@ pub(super) fn settle(shared: &Shared, store: &Store) -> bool {
 /// Makes one, with the room of the ballast if there is no other; tells up to which write the erased are gone, and how
 /// many microseconds it held up the writer.
 fn make(shared: &Arc<Shared>, store: &Store, manner: Manner) -> Result<(StoredSnapshot, Lsn, u64), Error> {
-    let capture = capture(shared, manner)?;
-    let mut written = write(shared, store, &capture, manner);
-    let space = store.space();
-    let would_fit = space.free.unwrap_or(0).saturating_add(space.ballast) >= space.snapshot_room;
-    if matches!(written, Err(Error::NoRoom(_))) && would_fit && store.give_ballast()? > 0 {
-        written = write(shared, store, &capture, manner);
-    }
-    let info = written.inspect_err(|_| shared.unsaved.restore(&capture.unsaved))?;
+    let capture = capture(shared, store, manner)?;
+    let written = write_with_ballast(shared, store, &capture, manner);
+    let info = written.inspect_err(|_| shared.still_unsaved(&capture))?;
     Ok((info, capture.erased, capture.held_us))
 }
 
+fn write_with_ballast(
+    shared: &Arc<Shared>,
+    store: &Store,
+    capture: &Capture,
+    manner: Manner,
+) -> Result<StoredSnapshot, Error> {
+    // The writer went on in a new file, perhaps, and left the rest of that to others.
+    store.list_newest()?;
+    let written = write(shared, store, capture, manner);
+    let space = store.space();
+    let would_fit = space.free.unwrap_or(0).saturating_add(space.ballast) >= space.snapshot_room;
+    if matches!(written, Err(Error::NoRoom(_))) && would_fit && store.give_ballast()? > 0 {
+        return write(shared, store, capture, manner);
+    }
+    written
+}
+
 /// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
-/// nothing of before is left once the snapshot is live; else that only costs the writer's time.
-fn capture(shared: &Shared, manner: Manner) -> Result<Capture, Error> {
-    let (into, captured) = sync_channel(1);
-    let (sender, receiver) = sync_channel(1);
-    let done = Box::new(move |result| drop(sender.send(result)));
-    shared.push_patiently(Job { work: Work::Capture { roll: manner != Manner::ByItself, into }, done });
-    Submitted::new(receiver).wait()?;
-    captured.try_recv().map_err(|_| Error::Closed)
+/// nothing of before is left once the snapshot is live; else that only costs the writer's time. The file is made here
+/// beforehand, so that the writer does not have to while others wait for it.
+fn capture(shared: &Shared, store: &Store, manner: Manner) -> Result<Capture, Error> {
+    let roll = manner != Manner::ByItself;
+    let mut makes = false;
+    for tries in 1.. {
+        if roll || shared.erased.load(Ordering::Acquire) > 0 {
+            // Where there is no room for a whole file, or writes use up each one at once, the writer sees to it.
+            makes = store.ready_spare().is_err() || tries >= SPARES_MAX;
+        }
+        let (into, captured) = sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
+        let done = Box::new(move |result| drop(sender.send(result)));
+        shared.push_patiently(Job { work: Work::Capture { roll, makes, into }, done });
+        Submitted::new(receiver).wait()?;
+        match captured.try_recv() {
+            Ok(capture) => return Ok(capture),
+            Err(_) if makes => break,
+            // Somebody was erased just now, or the file was used up.
+            Err(_) => {}
+        }
+    }
+    Err(Error::Closed)
 }
 
 fn write(shared: &Arc<Shared>, store: &Store, capture: &Capture, manner: Manner) -> Result<StoredSnapshot, Error> {

@@ -203,6 +203,11 @@ impl Database {
         (space.step == SpaceStep::DeletesOnly).then(|| Error::StorageLow(told_low(&space).into()))
     }
 
+    /// Why plain writes wait, if the disk has kept the log waiting for too long.
+    pub fn stalled(&self) -> Option<Error> {
+        self.handle.shared.stalled()
+    }
+
     /// Says what is to be done when the writer stops by a fault of the program: what is published is whole, but
     /// nothing can be written any more, and a process that has nothing else to do should end.
     pub fn on_fault(&self, hook: FaultHook) {
@@ -288,7 +293,7 @@ impl Database {
     pub fn webhooks(&self) -> Result<Option<Bytes>, Error> {
         let shared = &self.handle.shared;
         match shared.store() {
-            Some(store) => Ok(store.webhooks()?),
+            Some(store) => Ok(store.webhooks()?.map(|kept| kept.body)),
             None if shared.is_stored => Err(Error::Closed),
             None => Ok(None),
         }
@@ -348,6 +353,7 @@ impl Database {
                 (status.snapshot_lsn, status.snapshot_bytes) = (snapshot.lsn, snapshot.bytes);
             }
         }
+        let _raises_an_alarm = shared.stalled();
         status.alarms = shared.alarms.all();
         status
     }
@@ -389,6 +395,10 @@ mod erase_tests;
 #[cfg(test)]
 #[path = "keeper_tests.rs"]
 mod keeper_tests;
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod snapshot_tests;
 
 #[cfg(test)]
 #[path = "schedule_tests.rs"]

@@ -122,6 +122,9 @@ pub enum Error {
     /// The disk has no room for this; nothing of it was written.
     #[error("no room on disk: {0}")]
     NoRoom(Box<str>),
+    /// The disk does not come to an end with what the log asked of it; writes wait.
+    #[error("{0}")]
+    LogStalled(Box<str>),
     /// There is so little room on the disk that only more urgent things are written until there is more.
     #[error("{0}")]
     StorageLow(Box<str>),
@@ -177,6 +180,7 @@ impl Error {
             | Error::Closed
             | Error::NoRoom(_)
             | Error::StorageLow(_)
+            | Error::LogStalled(_)
             | Error::ZoneFixed { .. }
             | Error::ClockBehind { .. }
             | Error::NoThread(_)

@@ -24,7 +24,7 @@ use crate::{
         names::{MANIFEST, log_name, snapshot_name},
         sim_disk::SimDisk,
         store::{Store, StoreOptions},
-        test_bench::{Dice, dir, file, on_all_cores},
+        test_bench::{Dice, asked, dir, file, on_all_cores},
     },
 };
 
@@ -235,12 +235,55 @@ fn a_log_with_a_sector_lost_stale_or_noisy_is_refused_or_a_told_tear() {
     assert!(cases as usize == sectors * 8 && cases >= 4_096);
 }
 
+/// How large the files are of which bits are flipped. Of larger ones each seed flips a part of the bits, about as many as
+/// the smallest has, and as many seeds in a row as there are parts flip all of them.
+struct Wanted {
+    bytes: usize,
+    parts: usize,
+    seed: u64,
+}
+
+impl Wanted {
+    const LEAST: usize = 64 << 10;
+
+    fn asked() -> Wanted {
+        let bytes = (asked("THRONG_IMAGE_BYTES", 0) as usize).max(Wanted::LEAST);
+        Wanted { bytes, parts: bytes / Wanted::LEAST, seed: asked("THRONG_SEED", 1) }
+    }
+
+    /// How many of so many bits are this seed's.
+    fn share(&self, bits: usize) -> usize {
+        let first = self.nth(0);
+        (bits - first).div_ceil(self.parts)
+    }
+
+    fn nth(&self, number: usize) -> usize {
+        number * self.parts + (self.seed % self.parts as u64) as usize
+    }
+
+    /// A folder with a snapshot of that size, and its name.
+    fn folder(&self) -> (FrozenDisk, String) {
+        let mut crowded = 0;
+        loop {
+            let folder = FrozenDisk::of(&database(crowded, true));
+            let manifest = Manifest::decode(Path::new(MANIFEST), folder.contents(MANIFEST)).unwrap();
+            let info = manifest.snapshot.unwrap();
+            if info.bytes as usize >= self.bytes {
+                return (folder, snapshot_name(info.lsn));
+            }
+            crowded = (crowded * 2).max(500);
+        }
+    }
+}
+
 #[test]
 fn every_flipped_bit_of_a_sealed_log_is_refused_with_file_and_offset() {
-    let log = write(&payloads(&database(0, false)), 64 << 10, 77);
+    let wanted = Wanted::asked();
+    let log = write(&payloads(&database(0, false)), wanted.bytes, 77);
     let (size, last) = (log.bytes.len(), log.ends.len());
     let seal = log.ends[last - 1].0;
-    let [cases, refused] = on_all_cores(size * 8, &|bit| {
+    let [cases, refused] = on_all_cores(wanted.share(size * 8), &|number| {
+        let bit = wanted.nth(number);
         let mut bytes = log.bytes.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
         match log.with(bytes) {
@@ -256,23 +299,23 @@ fn every_flipped_bit_of_a_sealed_log_is_refused_with_file_and_offset() {
             other => panic!("bit {bit} of byte {} is not detected: {other:?}", bit / 8),
         }
     });
-    println!("{cases} flips of a log of {size} bytes: {refused} refused, {} told, 0 undetected", cases - refused);
-    assert!(cases >= 64 * 1_024 * 8 && cases - refused <= 40 * 8, "only the last seal");
+    let (seed, told) = (wanted.seed, cases - refused);
+    println!("seed {seed}: {cases} flips of a log of {size} bytes: {refused} refused, {told} told, 0 undetected");
+    assert!(cases >= Wanted::LEAST as u64 * 8 && told <= 40 * 8, "only the last seal");
 }
 
 #[test]
 fn every_flipped_bit_of_a_snapshot_and_its_manifest_is_refused_with_the_file() {
-    let folder = FrozenDisk::of(&database(0, true));
-    let manifest = Manifest::decode(Path::new(MANIFEST), folder.contents(MANIFEST)).unwrap();
-    let name = snapshot_name(manifest.snapshot.unwrap().lsn);
+    let wanted = Wanted::asked();
+    let (folder, name) = wanted.folder();
     let snapshot = folder.contents(&name).to_vec();
     let size = snapshot.len();
-    assert!(size >= 64 << 10, "{size}");
     assert!(matches!(folder.verdict(true), Verdict::Clean(_)), "{:?}", folder.verdict(true));
-    let [cases] = on_all_cores(size * 8, &|bit| {
+    let [cases] = on_all_cores(wanted.share(size * 8), &|number| {
+        let bit = wanted.nth(number);
         let mut bytes = snapshot.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        match folder.with(&name, bytes).verdict(bit % 2 == 0) {
+        match folder.with(&name, bytes).verdict(bit.is_multiple_of(2)) {
             Verdict::Refused(error) => assert!(
                 error.kind == StorageErrorKind::CorruptSnapshot && error.path == file(&name),
                 "bit {bit}: {error}"
@@ -281,7 +324,7 @@ fn every_flipped_bit_of_a_snapshot_and_its_manifest_is_refused_with_the_file() {
         }
         [1]
     });
-    for cut in (0..size).step_by(7).chain(size - 200..size) {
+    for cut in (0..size).step_by(7 * wanted.parts).chain(size - 200..size) {
         let verdict = folder.with(&name, snapshot[..cut].to_vec()).verdict(true);
         assert!(matches!(&verdict, Verdict::Refused(error) if error.path == file(&name)), "cut at {cut}: {verdict:?}");
     }
@@ -294,6 +337,7 @@ fn every_flipped_bit_of_a_snapshot_and_its_manifest_is_refused_with_the_file() {
             matches!(&verdict, Verdict::Refused(error) if error.path == file(MANIFEST) && error.offset.is_some());
         assert!(told, "bit {bit} of the manifest: {verdict:?}");
     }
-    println!("{cases} flips of a snapshot of {size} bytes and {} of its manifest: all refused", bytes.len() * 8);
-    assert!(cases >= 64 * 1_024 * 8);
+    let (seed, flips) = (wanted.seed, bytes.len() * 8);
+    println!("seed {seed}: {cases} flips of a snapshot of {size} bytes and {flips} of its manifest: all refused");
+    assert!(cases >= Wanted::LEAST as u64 * 8);
 }

@@ -31,6 +31,8 @@ const TIDY_RETRY: Duration = Duration::from_secs(60);
 const AT_FIRST: Duration = Duration::from_secs(60);
 /// An erased contact must have left the files by then.
 const ERASED_BY: Duration = Duration::from_secs(24 * 3_600);
+/// How often it is looked for torn tails that were kept for long enough.
+const EXPIRE_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// So many failed snapshots in a row raise an alarm.
 const FAILURES_MAX: usize = 3;
 
@@ -129,6 +131,7 @@ struct Upkeep {
     no_room: bool,
     look_at: Option<Duration>,
     scrub_at: Option<Duration>,
+    expire_at: Duration,
     scrub: Option<Scrub>,
     /// A scrub found what a snapshot of the memory replaces.
     damaged: bool,
@@ -147,6 +150,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
         no_room: false,
         look_at: Some(AT_FIRST),
         scrub_at: Some(shared.options.upkeep.scrub_every).filter(|every| !every.is_zero()),
+        expire_at: EXPIRE_EVERY,
         scrub: None,
         damaged: false,
         is_over: false,
@@ -182,6 +186,9 @@ impl Upkeep {
             let Some(store) = self.shared.store().filter(|_| !self.shared.keeper.is_closing()) else { return };
             let now = self.shared.uptime();
             let is_settled = checkpoint::settle(&self.shared, &store);
+            if !is_settled {
+                self.tell_late("the files of before could not be removed");
+            }
             let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
             if is_due(self.next_look(&store)) {
                 self.look(&store, now);
@@ -189,9 +196,12 @@ impl Upkeep {
                 self.snapshot(&store);
             } else if is_due(self.scrub_at) {
                 self.scrub(&store, now);
+            } else if self.expire_at <= now {
+                self.expire(&store, now);
             } else {
                 let tidied = (!is_settled).then(|| now + TIDY_RETRY);
-                let next = [self.next_look(&store), self.next_snapshot(now), self.scrub_at, tidied];
+                let expire = Some(self.expire_at);
+                let next = [self.next_look(&store), self.next_snapshot(now), self.scrub_at, expire, tidied];
                 let next = next.into_iter().flatten().min();
                 drop(store);
                 self.shared.keeper.sleep(next.map(|next| next.saturating_sub(now)));
@@ -273,9 +283,23 @@ impl Upkeep {
             let told = format!("{} snapshots in a row failed, the last one: {error}", self.failures);
             shared.alarms.raise(AlarmKind::SnapshotFailing, told);
         }
+        self.tell_late("no snapshot could be made");
+    }
+
+    /// Raises an alarm once an erasure should have left the files long ago.
+    fn tell_late(&self, why: &str) {
+        let shared = &self.shared;
         if shared.erasing.due(ERASED_BY).is_some_and(|by| by <= shared.uptime()) {
-            let told = "a contact that was erased more than a day ago is still in the files: no snapshot could be made";
+            let told = format!("a contact that was erased more than a day ago is still in the files: {why}");
             shared.alarms.raise(AlarmKind::ErasureLate, told);
+        }
+    }
+
+    /// Removes torn tails that were kept for long enough; a start does, too.
+    fn expire(&mut self, store: &Store, now: Duration) {
+        self.expire_at = now + EXPIRE_EVERY;
+        if let Err(error) = store.expire_torn() {
+            tracing::warn!(%error, "a torn tail that was kept for a week could not be removed yet");
         }
     }
 

@@ -31,6 +31,11 @@ impl Total {
         self.0.store(n, Ordering::Relaxed);
     }
 
+    /// The total, which begins anew.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
     /// The total.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -79,6 +84,8 @@ pub struct Meters {
     pub apply: Timing,
     /// Appending a group to the log and syncing it.
     pub sync: Timing,
+    /// Of these, and of seals and new files, how many took longer than [`crate::db::options::Upkeep::slow_sync`].
+    pub slow_syncs: Total,
     /// Groups that could not be appended.
     pub log_failures: Total,
     /// Snapshots that were written.
@@ -87,6 +94,8 @@ pub struct Meters {
     pub snapshot_failures: Total,
     /// When the last one was written, on the system's clock; 0 before the first. Units: milliseconds.
     pub snapshot_at_ms: Total,
+    /// A torn tail that opening cut off. Units: bytes.
+    pub torn_bytes: Total,
     /// How long opening took. Units: microseconds.
     pub recovery_us: Total,
 }

@@ -33,6 +33,7 @@ pub mod salvage;
 pub mod shared;
 pub mod since;
 pub mod spool;
+mod stall;
 pub mod suppression;
 mod sync;
 pub mod verify;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    codec::damage::Damage,
     db::{
         clock::{Stopwatch, system_now},
         database::Write,
@@ -29,7 +30,7 @@ use crate::{
         error::StorageError,
         log::Log,
         salvage::advise,
-        snapshot_reader::{Snapshot, snapshot_damage},
+        snapshot_reader::{Snapshot, snapshot_damage, unreadable},
         store::{Opened, Store, StoreOptions},
     },
 };
@@ -46,6 +47,10 @@ pub(super) struct Found {
     pub(super) erasing: Option<i64>,
     /// When the first record after the snapshot was written. Units: as above.
     pub(super) unsaved: Option<i64>,
+    /// What was replayed. Units: bytes.
+    pub(super) replayed_bytes: u64,
+    /// A torn tail that was cut off. Units: bytes.
+    pub(super) torn_bytes: u64,
 }
 
 /// What recovery found.
@@ -53,7 +58,6 @@ struct Recovered {
     state: State,
     found: Found,
     log: Option<Log>,
-    replayed_bytes: u64,
 }
 
 /// Opens a database on a disk and brings it to now; the writer is ready to run.
@@ -63,18 +67,24 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
         (Some(dir), Some(disk)) => {
             recover(Arc::clone(&disk), dir, &options).map_err(|error| advise(&*disk, dir, error))?
         }
-        _ => Recovered { state: State::empty(), found: Found::default(), log: None, replayed_bytes: 0 },
+        _ => Recovered { state: State::empty(), found: Found::default(), log: None },
     };
-    let Recovered { state, found, log, replayed_bytes } = recovered;
+    let Recovered { state, found, log } = recovered;
     judge_options(&state, &options)?;
+    let (torn_bytes, replayed_bytes) = (found.torn_bytes, found.replayed_bytes);
     let shared = Arc::new(Shared::new(options, state, found));
+    shared.meters.torn_bytes.set(torn_bytes);
+    shared.logged.set(replayed_bytes);
     if let Some(store) = shared.store() {
         shared.look_at_space(&store);
         if let Some(failed) = store.status().failed {
             shared.fail_with(failed.into());
         }
+        if !store.is_tidy() {
+            shared.remember_leftovers();
+        }
     }
-    let mut writer = Writer { shared, log, logged: replayed_bytes, refused: None };
+    let mut writer = Writer { shared, log, refused: None };
     catch_up(&mut writer)?;
     writer.shared.meters.recovery_us.set(watch.elapsed_us());
     Ok(writer)
@@ -95,14 +105,14 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
     };
     let mut found = Found {
         snapshot_bytes: opened.snapshot.as_ref().map_or(0, |snapshot| snapshot.info().bytes),
+        torn_bytes: opened.recovery.torn.as_ref().map_or(0, |torn| torn.bytes),
         ..Found::default()
     };
     let now = system_now();
     // A manual clock tells nothing about how long ago something was.
     let ago = |at: Timestamp| if options.clock == ClockChoice::System { (at.0 - now.0).min(0) } else { 0 };
-    let mut replayed_bytes = 0;
     opened.replay(&mut |lsn, bytes| {
-        replayed_bytes += bytes.len() as u64;
+        found.replayed_bytes += bytes.len() as u64;
         let is_erased = replay(&mut state, lsn, bytes)?;
         found.unsaved.get_or_insert(ago(state.as_of));
         if is_erased {
@@ -113,27 +123,28 @@ fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Recover
     })?;
     let Opened { store, log, .. } = opened;
     found.store = Some(store);
-    Ok(Recovered { state, found, log: Some(log), replayed_bytes })
+    Ok(Recovered { state, found, log: Some(log) })
 }
 
 /// The state that a snapshot holds.
 pub(super) fn restore(snapshot: &Snapshot) -> Result<State, StorageError> {
-    let damaged = |what: String| snapshot_damage(snapshot.path(), what);
-    let state = State::decode(snapshot).map_err(|damage| damaged(damage.what))?;
+    let state = State::decode(snapshot).map_err(|damage| unreadable(snapshot.path(), damage))?;
     if snapshot.lsn() != state.lsn {
-        return Err(damaged(format!("the snapshot of {} holds the state of {}", snapshot.lsn(), state.lsn)));
+        let cause = format!("the snapshot of {} holds the state of {}", snapshot.lsn(), state.lsn);
+        return Err(snapshot_damage(snapshot.path(), cause));
     }
     Ok(state)
 }
 
 /// Applies one record of the log; says whether it erased a contact.
-fn replay(state: &mut State, lsn: Lsn, bytes: &[u8]) -> Result<bool, String> {
-    let (at, mut batch) = record::decode(bytes).map_err(|damage| damage.what)?;
+fn replay(state: &mut State, lsn: Lsn, bytes: &[u8]) -> Result<bool, Damage> {
+    let (at, mut batch) = record::decode(bytes)?;
     if lsn.0 != state.lsn.0 + 1 {
-        return Err(format!("record {lsn} follows {}", state.lsn));
+        return Err(format!("record {lsn} follows {}", state.lsn).into());
     }
     if at < state.as_of {
-        return Err(format!("record {lsn} is of {at}, before the record that it follows, {}", state.as_of));
+        let cause = format!("record {lsn} is of {at}, before the record that it follows, {}", state.as_of);
+        return Err(cause.into());
     }
     if planted(Bug::HalfBatch) {
         batch.commands.truncate(batch.commands.len().div_ceil(2));

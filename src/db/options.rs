@@ -57,6 +57,10 @@ pub struct Upkeep {
     pub snapshot_retry: [Duration; 3],
     /// How long an erased contact may stay in the files before a snapshot is taken for it.
     pub erased_within: Duration,
+    /// How long the log may wait for the disk before that is told.
+    pub slow_sync: Duration,
+    /// How long it may before plain writes are no longer said to be taken.
+    pub stalled_sync: Duration,
     /// How often files at rest are read again; zero for never.
     pub scrub_every: Duration,
     /// How fast they are read. Units: bytes a second.
@@ -74,6 +78,8 @@ impl Default for Upkeep {
             snapshot_bytes_per_second: 100_000_000,
             snapshot_retry: [minute, 5 * minute, 15 * minute],
             erased_within: 12 * hour,
+            slow_sync: Duration::from_secs(1),
+            stalled_sync: Duration::from_secs(30),
             scrub_every: 24 * hour,
             scrub_bytes_per_second: 20_000_000,
         }

@@ -41,6 +41,8 @@ pub(super) enum Work {
     Capture {
         /// Whether the log is to go on in a new file, so that the ones before can be let go.
         roll: bool,
+        /// Whether the writer is to make that file itself if there is none yet. Else it hands out nothing then.
+        makes: bool,
         /// Where to.
         into: SyncSender<Capture>,
     },
@@ -54,6 +56,8 @@ pub(super) struct Capture {
     pub(super) erased: Lsn,
     /// Since when something waited for this snapshot.
     pub(super) unsaved: Since,
+    /// What was logged since the snapshot before. Units: bytes.
+    pub(super) logged: u64,
     /// How long it took the writer. Units: microseconds.
     pub(super) held_us: u64,
 }
@@ -277,7 +281,8 @@ mod tests {
     fn a_new_log_file_comes_first_in_its_group() {
         let queue = Queue::of(QUEUE_MAX);
         let into = crate::db::sync::sync_channel(1).0;
-        let roll = || Job { work: Work::Capture { roll: true, into: into.clone() }, done: Box::new(|_| {}) };
+        let roll =
+            || Job { work: Work::Capture { roll: true, makes: true, into: into.clone() }, done: Box::new(|_| {}) };
         for job in [job(), job(), roll(), job(), roll()] {
             assert!(queue.push(job).is_ok());
         }

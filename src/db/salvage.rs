@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    codec::damage::Damage,
     db::{error::Error, open},
     engine::{apply::apply, command::Stamp, fits::fits, record, state::State},
     model::id::Lsn,
@@ -73,7 +74,7 @@ impl Salvaged {
 
 /// Writes what of a folder still verifies to a new one.
 ///
-/// Errors: a folder in use, one of which nothing verifies, a target that is not empty, a disk that fails; and what is
+/// Errors: a folder in use, one that a newer version wrote to, one of which nothing verifies, a target that is not empty, a disk that fails; and what is
 /// left making no whole state, which only a salvage with `skip` can meet.
 pub fn salvage(dir: &Path, to: &Path, wish: SalvageWish) -> Result<Salvaged, Error> {
     salvage_on(Arc::new(RealDisk), dir, to, wish)
@@ -99,7 +100,7 @@ pub fn salvage_on(disk: Arc<dyn Disk>, dir: &Path, to: &Path, wish: SalvageWish)
         .map_err(|error| StorageError::new(StorageErrorKind::Io, "writing a snapshot to", to, error.what))?;
     writer.finish()?;
     match webhooks_file::read(&*disk, dir, None) {
-        Ok(Some(webhooks)) => store.keep_webhooks(&webhooks)?,
+        Ok(Some(webhooks)) => store.keep_webhooks(&webhooks.body)?,
         Ok(None) => {}
         Err(error) => salvaged.notes.push(error.to_string()),
     }
@@ -112,7 +113,8 @@ fn gather(found: &Survey<'_>, dir: &Path, wish: SalvageWish) -> Result<(State, S
     let options = SalvageOptions { up_to: wish.up_to, skip: wish.skip, from_previous: wish.from_previous };
     let mut notes = found.notes.clone();
     let (from, mut state) = base(found, options, &mut notes)?;
-    let discarded = found.replay(from.unwrap_or(Lsn(0)), options, &mut |lsn, payload| take(&mut state, lsn, payload));
+    let discarded =
+        found.replay(from.unwrap_or(Lsn(0)), options, &mut |lsn, payload| take(&mut state, lsn, payload))?;
     let refused = |cause: String| {
         let error = StorageError::new(StorageErrorKind::CorruptLog, "salvaging", dir, cause);
         Err(Error::from(error))
@@ -138,6 +140,7 @@ fn base(found: &Survey<'_>, options: SalvageOptions, notes: &mut Vec<String>) ->
     for info in wanted.skip(usize::from(options.from_previous)) {
         match found.open(*info).map_err(Error::from).and_then(|snapshot| Ok(open::restore(&snapshot)?)) {
             Ok(state) => return Ok((Some(info.lsn), state)),
+            Err(error) if error.exit_code() == StorageErrorKind::NewerFormat.exit_code() => return Err(error),
             Err(error) => notes.push(error.to_string()),
         }
     }
@@ -145,10 +148,10 @@ fn base(found: &Survey<'_>, options: SalvageOptions, notes: &mut Vec<String>) ->
 }
 
 /// Applies one record, if it fits what is there.
-fn take(state: &mut State, lsn: Lsn, payload: &[u8]) -> Result<(), String> {
-    let (at, batch) = record::decode(payload).map_err(|damage| damage.what)?;
+fn take(state: &mut State, lsn: Lsn, payload: &[u8]) -> Result<(), Damage> {
+    let (at, batch) = record::decode(payload)?;
     if at < state.as_of {
-        return Err(format!("it is of {at}, before the record that it follows, {}", state.as_of));
+        return Err(format!("it is of {at}, before the record that it follows, {}", state.as_of).into());
     }
     fits(state, &batch)?;
     let mut next = state.clone();

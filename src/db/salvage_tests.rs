@@ -3,11 +3,17 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
+    codec::section::SectionSink,
     db::{
         database::Database,
         error::Error,
         options::Options,
         salvage::{SalvageWish, Salvaged, salvage_on},
+        verify,
+    },
+    engine::{
+        image::{self, IMAGE_VERSION},
+        record::RECORD_VERSION,
     },
     model::{
         id::Lsn,
@@ -17,7 +23,12 @@ use crate::{
         time::Timestamp,
         value::Value,
     },
-    storage::{error::StorageErrorKind, names::MANIFEST, sim_disk::SimDisk},
+    storage::{
+        error::StorageErrorKind,
+        names::MANIFEST,
+        sim_disk::SimDisk,
+        store::{Store, StoreOptions},
+    },
 };
 
 const DATA: &str = "/data";
@@ -249,4 +260,41 @@ fn what_builds_on_what_is_missing_is_left_out() {
     let whys: Vec<&str> = done.discarded.iter().map(|(_, _, why)| why.as_str()).collect();
     assert!(whys.iter().any(|why| why.contains("is made, but 4 would be next")), "{whys:?}");
     assert!(whys.iter().any(|why| why.contains("is missing")), "{whys:?}");
+}
+
+/// The same folder, as a newer program left it: with one more write than this one reads, or a whole newer snapshot.
+fn of_a_newer_program(disk: &SimDisk, is_snapshot: bool) -> SimDisk {
+    let newer = disk.fork();
+    newer.restart();
+    let options = StoreOptions { background: false, ..StoreOptions::default() };
+    let mut opened = Store::open(Arc::new(newer.clone()), Path::new(DATA), options).unwrap();
+    if is_snapshot {
+        let mut writer = opened.store.start_snapshot(Lsn(LAST)).unwrap();
+        writer.begin(image::STATE).unwrap();
+        writer.put(&[IMAGE_VERSION as u8 + 1, 7, 7]).unwrap();
+        writer.finish().unwrap();
+    } else {
+        opened.log.append(&[(Lsn(LAST + 1), &[RECORD_VERSION + 1, 7, 7])]).unwrap();
+    }
+    opened.log.close().unwrap();
+    newer
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_refused_as_such_and_not_salvaged() {
+    let disk = folder();
+    for is_snapshot in [false, true] {
+        let newer = of_a_newer_program(&disk, is_snapshot);
+        let refused = Database::open_on(Arc::new(newer.clone()), options(DATA)).err().unwrap();
+        assert_eq!(refused.exit_code(), StorageErrorKind::NewerFormat.exit_code(), "{refused}");
+        assert!(!refused.to_string().contains("salvage"), "{refused}");
+        let found = verify::verify_on(&newer, Path::new(DATA)).unwrap();
+        assert_eq!(found.exit_code, StorageErrorKind::NewerFormat.exit_code(), "{found:?}");
+        for skip in [false, true] {
+            let wish = SalvageWish { skip, ..SalvageWish::default() };
+            let refused = salvage_on(Arc::new(newer.clone()), Path::new(DATA), Path::new(NEW), wish).unwrap_err();
+            assert_eq!(refused.exit_code(), StorageErrorKind::NewerFormat.exit_code(), "{refused}");
+            assert_eq!(newer.names(Path::new(NEW)), Vec::<String>::new());
+        }
+    }
 }

@@ -14,12 +14,13 @@ use crate::{
         database::{FaultHook, Listener},
         error::Error,
         keeper::Keeper,
-        meter::Meters,
+        meter::{Meters, Total},
         open::Found,
         options::{ClockChoice, Options},
-        queue::{Job, QUEUE_MAX, Queue},
+        queue::{Capture, Job, QUEUE_MAX, Queue},
         record::SnapshotInfo,
         since::Since,
+        stall::Stall,
         sync::{ArcSwap, ArcSwapOption, AtomicI64, AtomicU64, Condvar, Mutex, sleep},
         view::View,
     },
@@ -62,8 +63,12 @@ pub(super) struct Shared {
     pub(super) covered: AtomicU64,
     /// Since when such a trace is there.
     pub(super) erasing: Since,
+    /// What was logged since the last snapshot began. Units: bytes.
+    pub(super) logged: Total,
     /// Since when a write is in no snapshot.
     pub(super) unsaved: Since,
+    /// Since when the log waits for the disk.
+    pub(super) stall: Stall,
     pub(super) keeper: Keeper,
     pub(super) alarms: Alarms,
     pub(super) meters: Meters,
@@ -103,7 +108,9 @@ impl Shared {
             erased: AtomicU64::new(found.erased.map_or(0, |lsn| lsn.0)),
             covered: AtomicU64::new(0),
             erasing: Since::new(found.erasing),
+            logged: Total::default(),
             unsaved: Since::new(found.unsaved),
+            stall: Stall::default(),
             keeper: Keeper::default(),
             alarms: Alarms::default(),
             meters: Meters::default(),
@@ -152,6 +159,25 @@ impl Shared {
             self.keeper.wake();
         }
         space
+    }
+
+    /// A start could not remove files that are no longer needed: nobody knows whom they hold.
+    pub(super) fn remember_leftovers(&self) {
+        if self.erased.load(Ordering::Acquire) == 0 {
+            let lsn = self.published.load().lsn.0.max(1);
+            self.erased.store(lsn, Ordering::Release);
+            self.covered.store(lsn, Ordering::Release);
+            self.erasing.begin(self.uptime());
+        }
+        let told = "files of before the last snapshot could not be removed at the start and may hold somebody who was \
+                    erased; it is tried again every minute";
+        self.alarms.raise(AlarmKind::ErasureLate, told);
+    }
+
+    /// What was handed out for a snapshot waits for the next one, as it became none.
+    pub(super) fn still_unsaved(&self, capture: &Capture) {
+        self.unsaved.restore(&capture.unsaved);
+        self.logged.add(capture.logged);
     }
 
     /// Notes that the files at rest were read again.

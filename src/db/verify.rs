@@ -4,9 +4,11 @@ use std::path::Path;
 
 use crate::{
     db::error::Error,
+    engine::{image, record},
     storage::{
+        disk::Disk,
         real_disk::RealDisk,
-        verify::{FileReport, verify_folder},
+        verify::{FileReport, Versions, verify_versions},
     },
 };
 
@@ -29,13 +31,21 @@ const LOOKS: usize = 3;
 ///
 /// Errors: when it is no data folder or cannot be read.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
-    let mut found = verify_folder(&RealDisk, dir)?;
+    verify_on(&RealDisk, dir)
+}
+
+/// As [`verify`], of a folder on another medium than the machine's own disk.
+///
+/// Errors: as [`verify`].
+pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
+    let versions = Versions { payload: &record::check_version, section: (image::STATE, &image::check_version) };
+    let mut found = verify_versions(disk, dir, versions)?;
     for _ in 1..LOOKS {
         if found.damage.is_empty() {
             break;
         }
         let before = std::mem::take(&mut found.damage);
-        found = verify_folder(&RealDisk, dir)?;
+        found = verify_versions(disk, dir, versions)?;
         found.damage.retain(|error| before.iter().any(|seen| (&seen.path, seen.kind) == (&error.path, error.kind)));
     }
     let files = found.files.iter().map(|file| (file.name.clone(), told(file))).collect();

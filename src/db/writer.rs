@@ -51,8 +51,6 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     /// `None` in memory alone.
     pub(super) log: Option<Log>,
-    /// Bytes logged since the last snapshot began. Units: bytes.
-    pub(super) logged: u64,
     /// Runs since a tick was refused for want of room.
     pub(super) refused: Option<Stopwatch>,
 }
@@ -127,7 +125,7 @@ impl Writer {
     /// Nothing was written for a while: from here on damage to the last frame is told from a torn write.
     fn seal(&mut self) {
         if self.shared.failure().is_none()
-            && let Some(Err(error)) = self.log.as_mut().map(Log::seal)
+            && let Some(Err(error)) = self.log.as_mut().map(|log| self.shared.on_disk(|| log.seal()))
         {
             self.shared.fail(&error);
         }
@@ -166,7 +164,10 @@ impl Writer {
                 (Some(error), _) => Err(error),
                 (None, Work::Write(write)) => self.write(&mut group, write),
                 (None, Work::Move(to)) => self.move_clock(&mut group, to),
-                (None, Work::Capture { roll, into }) => self.capture(&group, roll, &into),
+                (None, Work::Capture { roll, makes, into }) => {
+                    done(self.capture(&group, roll, makes, &into));
+                    continue;
+                }
             };
             group.answers.push((done, result));
         }
@@ -189,11 +190,10 @@ impl Writer {
                 return;
             }
             let bytes = frames.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-            self.logged += bytes;
-            let meters = &self.shared.meters;
-            meters.sync.record(watch.elapsed());
-            meters.batches.add(frames.len() as u64);
-            meters.logged_bytes.add(bytes);
+            self.shared.logged.add(bytes);
+            self.shared.meters.sync.record(watch.elapsed());
+            self.shared.meters.batches.add(frames.len() as u64);
+            self.shared.meters.logged_bytes.add(bytes);
             if planted(Bug::AnswerFirst) {
                 std::mem::take(&mut answers).into_iter().for_each(|(done, result)| done(result));
             }
@@ -235,14 +235,14 @@ impl Writer {
     ) -> Result<(), StorageError> {
         let Some(log) = &mut self.log else { return Ok(()) };
         if !is_urgent {
-            return work(log);
+            return self.shared.on_disk(|| work(log));
         }
-        let done = log.sparingly(&mut *work);
+        let done = self.shared.on_disk(|| log.sparingly(&mut *work));
         let store = self.shared.store().filter(|_| ballast && log.failed().is_none());
         match (done, store) {
             (Err(error), Some(store)) if error.kind == StorageErrorKind::NoSpace => match store.give_ballast()? {
                 0 => Err(error),
-                _ => log.sparingly(work),
+                _ => self.shared.on_disk(|| log.sparingly(work)),
             },
             (done, _) => done,
         }
@@ -310,25 +310,37 @@ impl Writer {
         Ok(self.admit(group, to, vec![Request::Tick(to)], None, None))
     }
 
-    /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file.
-    fn capture(&mut self, group: &Group, roll: bool, into: &SyncSender<Capture>) -> Result<Written, Error> {
+    /// Hands out what is published, for a snapshot. When somebody was erased the log goes on in a new file; where that is
+    /// still to be made, and not here, nothing is handed out. It is answered at once: whatever becomes of the writes
+    /// beside it is nothing to it.
+    fn capture(
+        &mut self,
+        group: &Group,
+        roll: bool,
+        makes: bool,
+        into: &SyncSender<Capture>,
+    ) -> Result<Written, Error> {
         let watch = Stopwatch::start();
+        let written = Written { lsn: group.state.lsn, results: Vec::new(), replayed: false };
         let erased = Lsn(self.shared.erased.load(Ordering::Acquire));
         if erased > Lsn(0) || roll {
+            if !makes && self.log.as_ref().is_some_and(|log| !log.can_roll()) {
+                return Ok(written);
+            }
             // A snapshot may be what makes room, so the ballast is there for its sake.
-            let rolled = self.with_room(true, true, &mut |log| log.roll());
+            let rolled = self.with_room(true, true, &mut |log| log.roll_ahead());
             match rolled.map_err(|error| self.failed(&error)) {
                 Err(Error::NoRoom(_)) if erased == Lsn(0) => {}
                 rolled => rolled?,
             }
         }
-        self.logged = 0;
+        let logged = self.shared.logged.take();
         let (state, unsaved) = (self.shared.published.load_full(), self.shared.unsaved.end());
-        let capture = Capture { state, erased, unsaved, held_us: watch.elapsed_us() };
+        let capture = Capture { state, erased, unsaved, logged, held_us: watch.elapsed_us() };
         if let Err(TrySendError::Disconnected(capture) | TrySendError::Full(capture)) = into.try_send(capture) {
-            self.shared.unsaved.restore(&capture.unsaved);
+            self.shared.still_unsaved(&capture);
         }
-        Ok(Written { lsn: group.state.lsn, results: Vec::new(), replayed: false })
+        Ok(written)
     }
 
     fn snapshot_is_due(&self) -> bool {
@@ -339,7 +351,7 @@ impl Writer {
         } else {
             options.snapshot_log_bytes.saturating_mul(PUT_OFF).max(last)
         };
-        options.auto_snapshot && self.log.is_some() && self.logged > least
+        options.auto_snapshot && self.log.is_some() && self.shared.logged.get() > least
     }
 }
 

@@ -26,7 +26,8 @@ use crate::{
 /// The version that is written; the one before was never released and is refused.
 pub const IMAGE_VERSION: u32 = 2;
 
-const STATE: &str = "state";
+/// The section whose first byte is the version, whatever the version.
+pub const STATE: &str = "state";
 const SCHEMA: &str = "schema";
 const MEMORY: &str = "memory";
 const MESSAGES: &str = "messages";
@@ -36,6 +37,20 @@ struct Head {
     version: u32,
     lsn: Lsn,
     as_of: Timestamp,
+}
+
+/// Whether an image is of a version that [`State::decode`] reads, by its section [`STATE`]. The version comes first, in
+/// one byte up to 250, whatever else a newer one has there.
+///
+/// Errors: [`Damage`], told apart where a newer version wrote it.
+pub fn check_version(state: &[u8]) -> Result<(), Damage> {
+    match state.first().map(|byte| u32::from(*byte)) {
+        Some(IMAGE_VERSION) => Ok(()),
+        Some(version) if version > IMAGE_VERSION => Err(Damage::newer(format!(
+            "image version {version} is of a newer program; this one reads version {IMAGE_VERSION}"
+        ))),
+        version => Err(Damage::new(format!("image version {version:?} was never released"))),
+    }
 }
 
 impl State {
@@ -62,11 +77,9 @@ impl State {
     ///
     /// Errors: [`Damage`] when a section is missing or is not what it should be.
     pub fn decode(source: &dyn SectionSource) -> Result<State, Damage> {
-        let head: Head = unpack(&source.section(STATE)?)?;
-        if head.version != IMAGE_VERSION {
-            let detail = format!("image version {} is not known; {IMAGE_VERSION} is the newest", head.version);
-            return Err(Damage::new(detail));
-        }
+        let head = source.section(STATE)?;
+        check_version(&head)?;
+        let head: Head = unpack(&head)?;
         let schema: Schema = unpack(&source.section(SCHEMA)?)?;
         let memory: BTreeMap<Box<str>, Remembered> = unpack(&source.section(MEMORY)?)?;
         let messages: Vec<Kept> = match source.has(MESSAGES) {

@@ -26,16 +26,27 @@ pub fn encode(at: Timestamp, batch: &Batch) -> Vec<u8> {
     bytes
 }
 
+/// Whether a record is of a version that [`decode`] reads.
+///
+/// Errors: [`Damage`], told apart where a newer version wrote it.
+pub fn check_version(bytes: &[u8]) -> Result<(), Damage> {
+    match bytes.first() {
+        Some(&RECORD_VERSION) => Ok(()),
+        Some(&version) if version > RECORD_VERSION => Err(Damage::newer(format!(
+            "record version {version} is of a newer program; this one reads version {RECORD_VERSION}"
+        ))),
+        version => Err(Damage::new(format!("record version {version:?} was never released"))),
+    }
+}
+
 /// Reads what [`encode`] wrote.
 ///
 /// Errors: [`Damage`] when the version is unknown or the bytes are not a batch.
 pub fn decode(bytes: &[u8]) -> Result<(Timestamp, Batch), Damage> {
+    check_version(bytes)?;
     let Some((head, body)) = bytes.split_at_checked(HEAD) else {
         return Err(Damage::new(format!("a record of {} bytes is shorter than its head, {HEAD}", bytes.len())));
     };
-    if head[0] != RECORD_VERSION {
-        return Err(Damage::new(format!("record version {} is not known; {RECORD_VERSION} is the newest", head[0])));
-    }
     let at = i64::from_le_bytes(head[1..].try_into().expect("the head is nine bytes long"));
     Ok((Timestamp(at), unpack(body)?))
 }
@@ -76,7 +87,9 @@ mod tests {
         assert_eq!(decode(&bytes), Ok((Timestamp(42), batch)));
         assert!((0..bytes.len()).all(|cut| decode(&bytes[..cut]).is_err()));
         let newer = [&[RECORD_VERSION + 1], &bytes[1..]].concat();
-        assert!(decode(&newer).unwrap_err().what.contains("version"));
+        assert!(decode(&newer).unwrap_err().is_newer);
+        let older = [&[RECORD_VERSION - 1], &bytes[1..]].concat();
+        assert!(!decode(&older).unwrap_err().is_newer);
     }
 
     #[test]

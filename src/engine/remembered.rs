@@ -18,11 +18,18 @@ pub const KEPT_MS: i64 = 86_400_000;
 const DETAIL_ERASED: &str =
     "refused, as it was the first time; what was said then is gone, as a contact was erased since";
 /// Parts that are copied one at a time on a write.
-const SHARDS: usize = 256;
+const SHARDS: usize = 512;
 /// Outcomes of one part; beyond that the oldest goes.
 const SHARD_MAX: usize = 2_048;
 /// What the outcomes of one part may weigh; beyond that the oldest go, but never the newest. Units: bytes.
 const SHARD_BYTES_MAX: usize = 512 << 10;
+/// So many outcomes of a day are kept at least, unless they are heavier than most.
+const KEPT_LEAST: usize = 1_000_000;
+/// What an outcome weighs that says one thing of all its requests. Units: bytes.
+const PLAIN_BYTES: usize = 2 * BASE_BYTES;
+const BASE_BYTES: usize = 96;
+
+const _: () = assert!(SHARDS * SHARD_MAX >= KEPT_LEAST && SHARD_MAX * PLAIN_BYTES <= SHARD_BYTES_MAX);
 
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,17 +87,17 @@ impl Remembered {
 
     /// About how many bytes it takes. Units: bytes.
     fn weight(&self) -> usize {
-        const BASE: usize = 96;
         let run = |(_, outcome): &(u32, Outcome)| {
-            BASE + match outcome {
-                Outcome::Applied(Applied::Members { unknown }) => {
-                    unknown.iter().map(|key| 24 + key.as_str().len()).sum()
+            BASE_BYTES
+                + match outcome {
+                    Outcome::Applied(Applied::Members { unknown }) => {
+                        unknown.iter().map(|key| 24 + key.as_str().len()).sum()
+                    }
+                    Outcome::Applied(_) => 0,
+                    Outcome::Refused { code, pointer, detail, .. } => code.len() + pointer.len() + detail.len(),
                 }
-                Outcome::Applied(_) => 0,
-                Outcome::Refused { code, pointer, detail, .. } => code.len() + pointer.len() + detail.len(),
-            }
         };
-        BASE + self.results.iter().map(run).sum::<usize>()
+        BASE_BYTES + self.results.iter().map(run).sum::<usize>()
     }
 
     /// Whether the outcome spells a contact's key, or says in words why something was refused: these may spell any value.
@@ -237,12 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn a_part_keeps_as_many_as_make_a_million_of_all() {
+        let mut memory = Memory::default();
+        let mut keys = (0..).map(|n| format!("k{n}")).filter(|key| shard_of(key) == 7);
+        let kept: Vec<String> = keys.by_ref().take(SHARD_MAX).collect();
+        for (at, key) in kept.iter().enumerate() {
+            memory.keep(key, outcome(at as i64, &[Ok(Applied::Created)]));
+        }
+        assert!(kept.iter().all(|key| memory.find(key, Timestamp(0)).is_some()));
+        memory.keep(&keys.next().unwrap(), outcome(SHARD_MAX as i64, &[Ok(Applied::Created)]));
+        assert_eq!((memory.find(&kept[0], Timestamp(0)), memory.entries().len()), (None, SHARD_MAX));
+    }
+
+    #[test]
     fn heavy_outcomes_push_out_the_oldest_but_never_the_newest() {
         let unknown = |n: u64, keys: u64| -> Vec<ContactKey> {
             (0..keys).map(|key| ContactKey::new(&format!("nobody-{n}-{key}-{}", "x".repeat(200))).unwrap()).collect()
         };
         let mut memory = Memory::default();
-        let kept = 2_000u64;
+        let kept = 4_000u64;
         for n in 0..kept {
             let unknown = unknown(n, 400);
             memory.keep(&format!("k{n}"), outcome(n as i64, &[Ok(Applied::Members { unknown })]));
@@ -252,7 +272,7 @@ mod tests {
             assert!(shard.values().map(Remembered::weight).sum::<usize>() <= SHARD_BYTES_MAX);
         }
         let entries = memory.entries();
-        assert!((1_000..kept as usize).contains(&entries.len()), "{}", entries.len());
+        assert!((2_000..kept as usize).contains(&entries.len()), "{}", entries.len());
         // One that is heavier than all may be stays until the next one of its part.
         let unknown = unknown(kept, 4_000);
         memory.keep("k0", outcome(kept as i64, &[Ok(Applied::Members { unknown })]));

@@ -161,6 +161,8 @@ fn writer(out: &mut Text, status: &Status, meters: &Meters) {
     out.histogram("throng_writer_apply_duration_seconds", help, &meters.apply);
     let help = "Appending a group of batches to the log and syncing it.";
     out.histogram("throng_log_sync_duration_seconds", help, &meters.sync);
+    let help = "How often the log waited for the disk for longer than a second.";
+    out.counter("throng_log_slow_syncs_total", help, meters.slow_syncs.get());
     out.counter("throng_log_failures_total", "Groups that could not be logged.", meters.log_failures.get());
     out.counter("throng_log_written_bytes_total", "Payloads that were logged.", meters.logged_bytes.get());
     out.gauge("throng_log_size_bytes", "The log on disk.", status.log_bytes as f64);
@@ -170,6 +172,8 @@ fn writer(out: &mut Text, status: &Status, meters: &Meters) {
     out.gauge("throng_read_only", help, f64::from(u8::from(status.read_only.is_some())));
     let took = Duration::from_micros(meters.recovery_us.get()).as_secs_f64();
     out.gauge("throng_recovery_duration_seconds", "How long opening the folder took.", took);
+    let help = "The torn tail that opening the folder cut off the log.";
+    out.gauge("throng_recovery_torn_bytes", help, meters.torn_bytes.get() as f64);
 }
 
 fn snapshots(out: &mut Text, status: &Status, meters: &Meters) {

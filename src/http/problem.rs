@@ -229,6 +229,7 @@ impl From<Error> for Problem {
             Error::ReadOnly(_) => unavailable("read_only", detail),
             Error::Closed => unavailable("closed", detail),
             Error::NoRoom(_) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", detail),
+            Error::LogStalled(_) => unavailable("log_stalled", detail),
             Error::StorageLow(_) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_low", detail),
             Error::ZoneFixed { .. } | Error::ClockBehind { .. } | Error::Storage(_) | Error::NoThread(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", detail)

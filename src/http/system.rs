@@ -186,7 +186,7 @@ pub async fn health() -> Response {
 
 /// `GET /readyz`: it may be used. Until the database is open another route answers here (`src/http/starting.rs`), so this asks about writes.
 pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
-    body::blocking(move || match app.db.failure().or_else(|| app.db.storage_low()) {
+    body::blocking(move || match app.db.failure().or_else(|| app.db.stalled()).or_else(|| app.db.storage_low()) {
         None => Ok((StatusCode::OK, "ready\n").into_response()),
         Some(failure) => Err(failure.into()),
     })

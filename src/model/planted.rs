@@ -16,6 +16,8 @@ pub enum Bug {
     SkipNewFileSync,
     /// The manifest is renamed without a sync of the folder.
     SkipFolderSync,
+    /// Of the folders that are made for a new one only the lowest is made durable.
+    SkipParentSync,
     /// Old log files go before the manifest that lets them go is on the medium.
     CollectEarly,
     /// The spare snapshot is given up as soon as there is a new one.
@@ -115,13 +117,14 @@ pub fn planted(bug: Bug) -> bool {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 41] = [
+    pub(crate) const ALL: [Bug; 42] = [
         Bug::SkipLogSync,
         Bug::AckBeforeSync,
         Bug::RetrySync,
         Bug::IgnoreNoSpace,
         Bug::SkipNewFileSync,
         Bug::SkipFolderSync,
+        Bug::SkipParentSync,
         Bug::CollectEarly,
         Bug::DropSpare,
         Bug::SkipSeal,

@@ -1,13 +1,20 @@
 //! Power cuts and kills after every change of small workloads, and of recovery itself: nothing acknowledged is lost.
 
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
 
+use crate::model::id::Lsn;
+use crate::storage::disk::Disk;
 use crate::storage::error::StorageErrorKind;
 use crate::storage::sim_disk::SimDisk;
 use crate::storage::sim_ops::{Fault, FaultKind};
+use crate::storage::store::{Store, StoreOptions};
 use crate::storage::test_bench::{
-    Dice, Reached, Run, STEPS, Step, append, asked, check, check_prefix, on_all_cores, open, recovered,
+    Dice, Reached, Run, STEPS, Step, append, asked, check, check_prefix, on_all_cores, open, options, recovered,
+    snapshot,
 };
+use crate::storage::transplant::found_at;
 
 use Step::{Alone, Append, Drop, Finish, Forget, Reopen, Roll, Seal, Snapshot, Start};
 
@@ -241,4 +248,36 @@ fn a_full_disk_is_never_acknowledged() {
     assert_eq!(append(&mut opened, 1), Err(error));
     drop(opened);
     assert_eq!(recovered(&open(&disk).unwrap()).unwrap(), 2);
+}
+
+#[test]
+fn a_folder_within_new_folders_is_there_after_a_power_cut() {
+    let within = |disk: &SimDisk, name: &str, create: bool| {
+        let dir = Path::new("/srv/throng").join(name);
+        Store::open(Arc::new(disk.clone()), &dir, StoreOptions { create, ..options() })
+    };
+    let mut cuts = 0;
+    for seed in 0..64 {
+        let disk = SimDisk::new();
+        if seed % 2 == 1 {
+            // An earlier start died when it had made the folders.
+            disk.create_dir(Path::new("/srv/throng/deep/data")).unwrap();
+        }
+        let mut opened = within(&disk, "deep/data", true).unwrap();
+        append(&mut opened, 3).unwrap();
+        opened.store.export(Path::new("/srv/throng/copies/monday")).unwrap();
+        let salvaged = Path::new("/srv/throng/salvaged/new");
+        let found = found_at(Arc::new(disk.clone()), salvaged, Lsn(3), options()).unwrap();
+        snapshot(&found).unwrap();
+        found.finish_founding("all").unwrap();
+        drop((opened, found));
+        let mut dice = Dice(seed);
+        disk.power_cut(&mut |n| if seed < 2 { 0 } else { dice.roll(n) });
+        for name in ["deep/data", "copies/monday", "salvaged/new"] {
+            let opened = within(&disk, name, false).unwrap_or_else(|error| panic!("seed {seed}, {name}: {error}"));
+            assert_eq!(recovered(&opened).unwrap(), 3, "seed {seed}, {name}");
+            cuts += 1;
+        }
+    }
+    assert_eq!(cuts, 192);
 }

@@ -3,9 +3,10 @@
 use crate::codec::checksum::crc32c;
 use crate::model::id::Lsn;
 use crate::storage::error::{StorageError, StorageErrorKind};
-use crate::storage::names::{MANIFEST, MANIFEST_OLD, log_name, snapshot_name};
+use crate::storage::names::{MANIFEST, MANIFEST_OLD, WEBHOOKS, log_name, snapshot_name};
+use crate::storage::salvage::advise;
 use crate::storage::sim_disk::SimDisk;
-use crate::storage::store::StoreOptions;
+use crate::storage::store::{Opened, StoreOptions};
 use crate::storage::test_bench::{append, dir, file, open, open_with, options, recovered, snapshot};
 use crate::storage::verify::verify_folder;
 
@@ -248,5 +249,83 @@ fn newer_formats_are_refused_politely() {
         let error = outcome(&copy).unwrap_err();
         assert_eq!(error.kind, StorageErrorKind::NewerFormat);
         assert!(error.cause.contains("format version 2; this program reads version 1"), "{error}");
+    }
+}
+
+#[test]
+fn webhooks_that_were_told_of_more_than_the_log_holds_refuse_it() {
+    let disk = SimDisk::new();
+    let mut opened = open(&disk).unwrap();
+    append(&mut opened, 2).unwrap();
+    let before = disk.contents(&file(&log_name(1))).unwrap();
+    append(&mut opened, 3).unwrap();
+    opened.store.keep_webhooks(b"{}").unwrap();
+    assert_eq!(opened.store.webhooks().unwrap().unwrap().lsn, Lsn(5));
+    drop(opened);
+    assert_eq!(outcome(&disk.fork()).unwrap(), (5, false));
+    let older = disk.fork();
+    older.set_contents(&file(&log_name(1)), Some(before));
+    assert!(!verify_folder(&older, &dir()).unwrap().damage.is_empty());
+    let error = advise(&older, &dir(), outcome(&older).unwrap_err());
+    assert_eq!(error.kind, StorageErrorKind::CorruptLog);
+    for part in ["ends at lsn 2, but lsn 5 was durable, as the file of webhooks shows", "throng salvage"] {
+        assert!(error.cause.contains(part), "{error}");
+    }
+    // Without what was told nobody knows better.
+    older.set_contents(&file(WEBHOOKS), None);
+    assert_eq!(outcome(&older).unwrap().0, 2);
+}
+
+#[test]
+fn a_lost_or_damaged_manifest_is_refused_with_the_command_that_helps() {
+    let (disk, ..) = sample(true);
+    let lost = disk.fork();
+    lost.set_contents(&file(MANIFEST), None);
+    for copy in [lost, damaged(&disk, MANIFEST, |bytes| bytes[70] ^= 1)] {
+        let error = advise(&copy, &dir(), outcome(&copy).unwrap_err());
+        assert_eq!(error.kind, StorageErrorKind::Config);
+        assert!(error.cause.contains("throng salvage --data") && error.cause.contains("snap-"), "{error}");
+    }
+    // A folder of somebody else's has nothing to salvage.
+    let foreign = SimDisk::new();
+    drop(open(&foreign));
+    foreign.names(&dir()).iter().for_each(|name| foreign.set_contents(&file(name), None));
+    foreign.set_contents(&file("letters"), Some(vec![1]));
+    let error = advise(&foreign, &dir(), outcome(&foreign).unwrap_err());
+    assert!(!error.cause.contains("salvage"), "{error}");
+}
+
+#[test]
+fn an_older_copy_of_the_last_log_file_is_refused_where_something_knows_better() {
+    // What may have happened since the copy, and whether it leaves a witness.
+    type Since = fn(&mut Opened);
+    let since: [(&str, Since, bool); 5] = [
+        ("a clean stop", |_| {}, true),
+        ("a snapshot", |opened| snapshot(&opened.store).unwrap(), true),
+        ("a new log file", |opened| opened.log.roll().unwrap(), true),
+        ("webhooks that were told", |opened| opened.store.keep_webhooks(b"{}").unwrap(), true),
+        ("writes alone", |_| {}, false),
+    ];
+    for (what, since, is_known) in since {
+        let disk = SimDisk::new();
+        let mut opened = open(&disk).unwrap();
+        append(&mut opened, 2).unwrap();
+        let older = disk.contents(&file(&log_name(1))).unwrap();
+        append(&mut opened, 3).unwrap();
+        opened.log.seal().unwrap();
+        since(&mut opened);
+        if what == "a clean stop" {
+            opened.log.close().unwrap();
+        } else {
+            drop(opened.log);
+        }
+        drop((opened.store, opened.snapshot));
+        disk.set_contents(&file(&log_name(1)), Some(older));
+        match (outcome(&disk), is_known) {
+            (Err(error), true) => assert_eq!(error.kind, StorageErrorKind::CorruptLog, "{what}: {error}"),
+            // Whole, and nothing tells that there was more.
+            (Ok((last, _)), false) => assert_eq!(last, 2),
+            (other, _) => panic!("{what}: {other:?}"),
+        }
     }
 }

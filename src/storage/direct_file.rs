@@ -25,6 +25,23 @@ impl DirectFile {
     }
 }
 
+/// Reads until there is something behind what is skipped, or until the end: a call may end early anywhere.
+fn read_past(
+    read: &mut dyn FnMut(&mut [u8], u64) -> io::Result<usize>,
+    memory: &mut [u8],
+    start: u64,
+    skip: usize,
+) -> io::Result<usize> {
+    let mut got = 0;
+    loop {
+        let more = read(&mut memory[got..], start + got as u64)?;
+        got += more;
+        if more == 0 || got > skip {
+            return Ok(got);
+        }
+    }
+}
+
 fn refused<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "this file was opened for reading"))
 }
@@ -37,7 +54,7 @@ impl DiskFile for DirectFile {
         let mut memory = vec![0u8; len + GRAIN as usize];
         let aligned = memory.as_ptr().align_offset(GRAIN as usize).min(GRAIN as usize);
         let memory = &mut memory[aligned..aligned + len];
-        match read_some(&self.direct, memory, start) {
+        match read_past(&mut |part, at| read_some(&self.direct, part, at), memory, start, skip) {
             Ok(read) => {
                 let count = read.saturating_sub(skip).min(buffer.len());
                 buffer[..count].copy_from_slice(&memory[skip..skip + count]);
@@ -86,8 +103,26 @@ impl DiskFile for DirectFile {
 
 #[cfg(test)]
 mod tests {
+    use super::read_past;
     use crate::storage::disk::{Disk, read_exact_at};
     use crate::storage::real_disk::RealDisk;
+
+    #[test]
+    fn a_read_that_ends_before_what_is_wanted_is_not_the_end_of_the_file() {
+        let bytes: Vec<u8> = (0..4_096u32).map(|i| i as u8).collect();
+        for (step, skip) in [(512, 3_000), (1_024, 1_024), (4_096, 0), (1, 100)] {
+            let mut read = |part: &mut [u8], at: u64| {
+                let rest = &bytes[(at as usize).min(bytes.len())..];
+                let count = step.min(rest.len()).min(part.len());
+                part[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            };
+            let mut memory = vec![0; 8_192];
+            let got = read_past(&mut read, &mut memory, 0, skip).unwrap();
+            assert!(got > skip && memory[skip..got] == bytes[skip..got], "{got} bytes in steps of {step}");
+            assert_eq!(read_past(&mut read, &mut memory, 4_096, skip).unwrap(), 0, "the end is the end");
+        }
+    }
 
     #[test]
     fn what_is_read_around_the_cache_is_what_was_written() {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,6 +15,8 @@ pub trait Disk: Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The permission bits of a file or folder; `None` where the medium has none.
     fn mode(&self, path: &Path) -> io::Result<Option<u32>>;
+    /// How long ago a file was last written, by the system's clock; nothing where that was in the future.
+    fn age(&self, path: &Path) -> io::Result<Duration>;
     /// The names of the files in a folder, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes a new file for reading and writing; one of that name is an error.
@@ -38,6 +41,11 @@ pub trait Disk: Send + Sync {
     fn free_space(&self, dir: &Path) -> io::Result<u64>;
     /// Takes the lock file, making it if needed and writing `owner` into it.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Lock>;
+    /// Takes the folder itself, so that nobody else does also where the lock file was removed; `None` where somebody else
+    /// has it. Where the medium does not offer that, the lock file has to do.
+    fn lock_dir(&self, _dir: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        Ok(Some(Box::new(())))
+    }
     /// A number nobody else has: for the identity of a database and the salts of its files.
     fn entropy(&self) -> u128;
 }

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use crate::model::id::Lsn;
 use crate::storage::disk::{read_exact_at, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::folder::make_folder;
 use crate::storage::lock::check_mode;
 use crate::storage::manifest::{CleanEnd, Manifest};
 use crate::storage::names::{log_name, snapshot_name};
@@ -34,7 +35,7 @@ pub(crate) fn export_folder(store: &Store, to: &Path) -> Result<Exported, Storag
 
 fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
     let disk = store.disk();
-    disk.create_dir(to).map_err(|error| StorageError::io("creating", to, &error))?;
+    let made = make_folder(disk, to)?;
     check_mode(disk, to)?;
     let there = disk.list(to).map_err(|error| StorageError::io("listing", to, &error))?;
     if let Some(name) = there.first() {
@@ -59,12 +60,13 @@ fn copy_folder(store: &Store, to: &Path) -> Result<Exported, StorageError> {
         }
     }
     if let Some(webhooks) = webhooks {
-        webhooks_file::write(disk, to, &manifest.identity, &webhooks)?;
+        webhooks_file::write(disk, to, &manifest.identity, webhooks.lsn, &webhooks.body)?;
         exported.files += 1;
-        exported.bytes += webhooks.len() as u64;
+        exported.bytes += webhooks.body.len() as u64;
     }
     let newest = position.files.last().expect("the log has a file");
     disk.sync_dir(to).map_err(|error| StorageError::io("syncing", to, &error))?;
+    made.sync(disk, to)?;
     let copy = Manifest {
         identity: manifest.identity,
         generation: 1,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -95,6 +96,10 @@ impl Disk for FrozenDisk {
 
     fn mode(&self, _path: &Path) -> io::Result<Option<u32>> {
         Ok(Some(0o700))
+    }
+
+    fn age(&self, _path: &Path) -> io::Result<Duration> {
+        Ok(Duration::ZERO)
     }
 
     fn list(&self, _dir: &Path) -> io::Result<Vec<String>> {

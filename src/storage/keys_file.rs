@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::storage::{
     disk::{Disk, Lock, read_whole, write_all_at},
     error::{StorageError, StorageErrorKind},
+    folder::make_folder,
     lock::check_mode,
     names::{KEYS, KEYS_LOCK, TEMP},
 };
@@ -31,7 +32,7 @@ pub fn edit_keys<T, E: From<StorageError>>(
     edit: impl FnOnce(Option<Bytes>) -> Result<(Vec<u8>, T), E>,
 ) -> Result<T, E> {
     let failed = |doing: &'static str, path: &Path, error: &io::Error| E::from(StorageError::io(doing, path, error));
-    disk.create_dir(dir).map_err(|error| failed("making", dir, &error))?;
+    let made = make_folder(disk, dir)?;
     check_mode(disk, dir)?;
     let lock = dir.join(KEYS_LOCK);
     let owner = std::process::id().to_string();
@@ -54,5 +55,8 @@ pub fn edit_keys<T, E: From<StorageError>>(
         disk.sync_dir(dir)
     };
     write().map_err(|error| failed("writing", &path, &error))?;
+    if made.is_new() {
+        made.sync(disk, dir)?;
+    }
     Ok(told)
 }

@@ -1,5 +1,6 @@
 //! One process at a time: the lock on the folder and who may enter it.
 
+use std::io;
 use std::path::Path;
 use std::{thread, time::Duration};
 
@@ -15,6 +16,8 @@ const OWN_WAIT: Duration = Duration::from_millis(2);
 /// Keeps the folder ours until dropped.
 pub struct FolderLock {
     _held: Box<dyn Send + Sync>,
+    /// The folder, which nobody removes and makes anew under us.
+    _dir: Box<dyn Send + Sync>,
 }
 
 /// Refuses a folder that other users could write to.
@@ -42,11 +45,11 @@ pub fn lock_folder(disk: &dyn Disk, dir: &Path) -> Result<FolderLock, StorageErr
     let path = dir.join(LOCK);
     let owner = std::process::id().to_string();
     for tries in 1.. {
-        match disk.lock(&path, &owner).map_err(|error| StorageError::io("locking", &path, &error))? {
-            Lock::Taken(held) => return Ok(FolderLock { _held: held }),
-            Lock::Held(_) if planted(Bug::IgnoreLock) => return Ok(FolderLock { _held: Box::new(()) }),
-            Lock::Held(by) if by.trim() == owner && tries < OWN_TRIES => thread::sleep(OWN_WAIT),
-            Lock::Held(by) => {
+        match take(disk, dir, &owner).map_err(|error| StorageError::io("locking", &path, &error))? {
+            Ok(lock) => return Ok(lock),
+            Err(_) if planted(Bug::IgnoreLock) => return Ok(FolderLock { _held: Box::new(()), _dir: Box::new(()) }),
+            Err(by) if (by.trim() == owner || by.is_empty()) && tries < OWN_TRIES => thread::sleep(OWN_WAIT),
+            Err(by) => {
                 let cause = match by.trim() {
                     "" => "another process has this data folder open".to_owned(),
                     by => format!("process {by} has this data folder open"),
@@ -56,4 +59,15 @@ pub fn lock_folder(disk: &dyn Disk, dir: &Path) -> Result<FolderLock, StorageErr
         }
     }
     unreachable!("the last try returns")
+}
+
+/// Takes the file and the folder, or tells who has them. Of the folder alone nobody tells: its lock file was removed.
+fn take(disk: &dyn Disk, dir: &Path, owner: &str) -> io::Result<Result<FolderLock, String>> {
+    match disk.lock(&dir.join(LOCK), owner)? {
+        Lock::Taken(held) => Ok(match disk.lock_dir(dir)? {
+            Some(dir) => Ok(FolderLock { _held: held, _dir: dir }),
+            None => Err(String::new()),
+        }),
+        Lock::Held(by) => Ok(Err(by)),
+    }
 }

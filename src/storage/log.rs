@@ -14,7 +14,7 @@ use crate::storage::frame::{COMMIT_BYTES, FrameHeader, FrameKind, MAX_PAYLOAD, S
 use crate::storage::log_file::{LogHead, Walk};
 use crate::storage::manifest::{CleanEnd, remove_if_there, rename};
 use crate::storage::names::{SPARE, log_name};
-use crate::storage::store::{LogFile, Store};
+use crate::storage::store::{LogFile, Store, locked};
 
 /// Positions in one group: the place in it must fit in 16 bits.
 const MAX_GROUP: usize = 1 << 16;
@@ -41,7 +41,8 @@ pub struct Log {
     /// A shorter file than usual will do.
     sparing: bool,
     failed: Option<StorageError>,
-    spare: Option<JoinHandle<io::Result<Box<dyn DiskFile>>>>,
+    /// Makes the next file ahead of need.
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Log {
@@ -59,7 +60,7 @@ impl Log {
             buffer: Vec::new(),
             sparing: false,
             failed: None,
-            spare: None,
+            worker: None,
         }
     }
 
@@ -151,15 +152,35 @@ impl Log {
     ///
     /// Errors: as [`Log::append`].
     pub fn roll(&mut self) -> Result<(), StorageError> {
+        self.roll_ahead()?;
+        self.store.list_newest().map_err(|error| self.fail(error))
+    }
+
+    /// As [`Log::roll`], and leaves it to the caller to have [`Store::list_newest`] done soon, on any thread: until then
+    /// nothing would miss the new file, should it vanish.
+    ///
+    /// Errors: as [`Log::append`].
+    pub fn roll_ahead(&mut self) -> Result<(), StorageError> {
         self.check()?;
         if self.end == HEAD_BYTES as u64 {
             return Ok(());
         }
-        match self.take_spare() {
+        if let Some(worker) = self.worker.take() {
+            let _told_by_the_next_try = worker.join();
+        }
+        let shared = Arc::clone(&self.store.shared);
+        // Until it has its name: another one made meanwhile would take its place.
+        let mut spare = locked(&shared.spare);
+        match self.take_spare(&mut spare) {
             Ok((file, size)) => self.start_next_file(file, size).map_err(|error| self.fail(error)),
             Err(error) if error.kind == StorageErrorKind::NoSpace => Err(error),
             Err(error) => Err(self.fail(error)),
         }
+    }
+
+    /// Whether [`Log::roll`] has to make no file, since there is one or none is needed.
+    pub fn can_roll(&self) -> bool {
+        self.end == HEAD_BYTES as u64 || self.store.shared.spare.try_lock().is_ok_and(|spare| spare.is_some())
     }
 
     /// Does some work that may go on in a shorter file than usual, where there is no room for a whole one.
@@ -172,9 +193,9 @@ impl Log {
 
     /// The next file, full of zeros, and its size. One that could not be made ahead of time is tried again, here where
     /// it counts.
-    fn take_spare(&mut self) -> Result<(Box<dyn DiskFile>, u64), StorageError> {
+    fn take_spare(&self, spare: &mut Option<Box<dyn DiskFile>>) -> Result<(Box<dyn DiskFile>, u64), StorageError> {
         let size = self.store.shared.options.file_bytes;
-        if let Some(file) = self.spare.take().and_then(|worker| worker.join().ok()).and_then(Result::ok) {
+        if let Some(file) = spare.take() {
             return Ok((file, size));
         }
         let path = self.store.dir().join(SPARE);
@@ -283,7 +304,7 @@ impl Log {
         }
         rename(&*disk, &spare, &dir.join(log_name(sequence)))?;
         disk.sync_dir(&dir).map_err(|error| StorageError::io("syncing", &dir, &error))?;
-        self.store.publish_or_remember(&mut |manifest| manifest.newest_log = sequence)?;
+        self.store.remember_newest(sequence);
         (self.file, self.head) = (file, head);
         (self.end, self.capacity, self.sealed) = (HEAD_BYTES as u64, size, true);
         self.store.position().files.push(LogFile { sequence, first: head.first, end: self.end });
@@ -293,20 +314,40 @@ impl Log {
     /// Starts to make the next file once this one is half full.
     fn prepare_spare(&mut self) {
         let options = &self.store.shared.options;
-        if !options.background || self.spare.is_some() || self.end < options.file_bytes / 2 {
+        if !options.background || self.worker.is_some() || self.end < options.file_bytes / 2 || self.can_roll() {
             return;
         }
-        let (disk, size) = (self.store.shared.disk.clone(), options.file_bytes);
-        let path = self.store.dir().join(SPARE);
-        let work = move || make_spare(&*disk as &dyn Disk, &path, size);
-        self.spare = std::thread::Builder::new().name("throng-spare".into()).spawn(work).ok();
+        let store = self.store.clone();
+        let work = move || {
+            if let Err(error) = store.ready_spare() {
+                tracing::warn!(%error, "the next log file could not be made ahead of need");
+            }
+        };
+        self.worker = std::thread::Builder::new().name("throng-spare".into()).spawn(work).ok();
+    }
+}
+
+impl Store {
+    /// Makes the next log file, full of zeros, unless there is one already or none would be needed to go on in a new
+    /// one; waits for whoever is making it. So the log does not have to when it goes on there.
+    ///
+    /// Errors: failed file calls. The log then tries again by itself, where it counts.
+    pub fn ready_spare(&self) -> Result<(), StorageError> {
+        let mut spare = locked(&self.shared.spare);
+        let is_empty = self.position().files.last().is_some_and(|file| file.end == HEAD_BYTES as u64);
+        if spare.is_none() && !is_empty {
+            let path = self.dir().join(SPARE);
+            let made = make_spare(self.disk(), &path, self.shared.options.file_bytes);
+            *spare = Some(made.map_err(|error| StorageError::io("creating", &path, &error))?);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
         // The worker must not meet the next opener of this folder.
-        if let Some(worker) = self.spare.take() {
+        if let Some(worker) = self.worker.take() {
             let _unused_spare = worker.join();
         }
     }

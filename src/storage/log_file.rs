@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::codec::cursor::Writer;
+use crate::codec::damage::Damage;
 use crate::model::planted::{Bug, planted};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, HeadKind, Identity, check_head, finish_head, le_u32, le_u64, start_head};
@@ -85,7 +86,7 @@ pub struct Walk {
 }
 
 /// Gets each payload with its position; an error stops the walk.
-pub type Visit<'a> = dyn FnMut(u64, &[u8]) -> Result<(), String> + 'a;
+pub type Visit<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Damage> + 'a;
 
 /// A place in a file from where frames are walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +164,11 @@ impl Walker {
             }
             match read_frame(rest, self.head.salt) {
                 Ok(frame) => {
-                    if let Err(cause) = self.take(&frame, visit) {
-                        return Stop::Damaged(self.damage(self.at, cause));
+                    let at = self.at;
+                    if let Err(Damage { what, is_newer }) = self.take(&frame, visit) {
+                        let damage = self.damage(at, what);
+                        let kind = if is_newer { StorageErrorKind::NewerFormat } else { damage.kind };
+                        return Stop::Damaged(StorageError { kind, ..damage });
                     }
                 }
                 Err(NoFrame::Newer(cause)) => {
@@ -180,15 +184,16 @@ impl Walker {
         }
     }
 
-    fn take(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), String> {
+    fn take(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), Damage> {
         let header = &frame.header;
         if header.previous != self.chain && !planted(Bug::IgnoreChain) {
             let (found, chain) = (header.previous, self.chain);
-            return Err(format!("a frame says it follows checksum {found:08x}, but {chain:08x} is before it"));
+            let cause = format!("a frame says it follows checksum {found:08x}, but {chain:08x} is before it");
+            return Err(cause.into());
         }
         let expected = self.found.last.saturating_add(u64::from(header.kind != FrameKind::Seal));
         if header.lsn != expected {
-            return Err(format!("expected lsn {expected}, found lsn {}", header.lsn));
+            return Err(format!("expected lsn {expected}, found lsn {}", header.lsn).into());
         }
         self.check_group(frame)?;
         self.chain = frame.checksum;
@@ -214,9 +219,8 @@ impl Walker {
                     .ok_or("a commit frame of the wrong size")?;
                 if stated != (parts.bytes.len() as u64, parts.count) {
                     let found = (parts.bytes.len(), parts.count);
-                    return Err(format!(
-                        "a commit frame is for (bytes, parts) {stated:?}, but {found:?} are before it"
-                    ));
+                    let cause = format!("a commit frame is for (bytes, parts) {stated:?}, but {found:?} are before it");
+                    return Err(cause.into());
                 }
                 self.settle(Some(header.lsn), Some(&parts.bytes), visit)
             }
@@ -248,9 +252,12 @@ impl Walker {
         Ok(())
     }
 
-    fn settle(&mut self, lsn: Option<u64>, payload: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<(), String> {
+    fn settle(&mut self, lsn: Option<u64>, payload: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<(), Damage> {
         if let (Some(lsn), Some(payload)) = (lsn, payload) {
-            visit(lsn, payload).map_err(|cause| format!("lsn {lsn} does not apply: {cause}"))?;
+            visit(lsn, payload).map_err(|damage| {
+                let what = if damage.is_newer { "is not known" } else { "does not apply" };
+                Damage { what: format!("lsn {lsn} {what}: {}", damage.what), ..damage }
+            })?;
             self.found.last = lsn;
         }
         self.found.sealed = lsn.is_none();

@@ -9,6 +9,7 @@ pub mod direct_file;
 pub mod disk;
 pub mod error;
 pub mod export;
+pub mod folder;
 pub mod format;
 pub mod frame;
 #[cfg(feature = "server")]
@@ -27,6 +28,7 @@ pub mod salvage;
 pub mod scratch;
 pub mod scrub;
 pub mod sim_disk;
+mod sim_file;
 pub mod sim_ops;
 pub mod snapshot_reader;
 pub mod snapshot_writer;

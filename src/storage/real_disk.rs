@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use crate::storage::direct_file::DirectFile;
@@ -40,6 +41,10 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn mode(&self, path: &Path) -> io::Result<Option<u32>> {
         std::fs::metadata(path).map(|_| None)
+    }
+
+    fn age(&self, path: &Path) -> io::Result<Duration> {
+        Ok(std::fs::metadata(path)?.modified()?.elapsed().unwrap_or_default())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -113,6 +118,16 @@ impl Disk for RealDisk {
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Held(std::fs::read_to_string(path).unwrap_or_default())),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    #[cfg(unix)]
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let file = File::open(dir)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // Not every file system locks folders.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Box::new(file))),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::model::id::Lsn;
 use crate::model::planted::{Bug, planted};
 use crate::storage::disk::{Disk, read_exact_at, read_whole, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::folder::{MadeFolder, make_folder, remove_leftovers};
 use crate::storage::format::{HEAD_BYTES, identity_text};
 use crate::storage::lock::{FolderLock, check_mode, lock_folder};
 use crate::storage::log::{Log, first_log_head, make_spare};
@@ -20,6 +21,7 @@ use crate::storage::snapshot_reader::{Snapshot, snapshot_damage};
 use crate::storage::space::Ladder;
 use crate::storage::store::{LogFile, Manifests, Opened, Position, Shared, Store, StoreOptions};
 use crate::storage::watch::Watch;
+use crate::storage::webhooks_file;
 
 /// What opening had to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +61,13 @@ pub(crate) struct Surveyed {
 
 /// Opens a folder; see [`Store::open`].
 pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Opened, StorageError> {
-    if options.create {
-        disk.create_dir(dir).map_err(|error| StorageError::io("creating", dir, &error))?;
-    }
+    let made = if options.create { Some(make_folder(&*disk, dir)?) } else { None };
     check_mode(&*disk, dir)?;
     let lock = lock_folder(&*disk, dir)?;
     let mut names = list(&*disk, dir)?;
     let created = !names.iter().any(|name| name == MANIFEST);
     if created {
-        create_folder(&disk, dir, &names, &options)?;
+        create_folder(&disk, dir, &names, made, &options)?;
         names = list(&*disk, dir)?;
     }
     let published = Manifest::read(&*disk, dir)?;
@@ -81,9 +81,9 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     let base = current.snapshot.map_or(0, |snapshot| snapshot.lsn.0);
     let logs = survey_logs(&*disk, dir, &names, &current, base)?;
     let (before, last) = check_logs(&*disk, &logs, base)?;
-    check_evidence(dir, &names, &published, &options, &logs, last.found.last, last.found.end)?;
+    check_evidence(&*disk, dir, &names, &published, &options, &logs, last.found.last, last.found.end)?;
     let (last, recovery) = settle_end(&*disk, dir, &names, &published, &options, last, created)?;
-    remove_leftovers(&*disk, dir, &names, &published);
+    let is_tidy = remove_leftovers(&*disk, dir, &names, &published);
     // A stop between the name of a new file and the manifest leaves the manifest one file behind.
     current.newest_log = last.log.head.sequence;
     let mut files = before;
@@ -97,6 +97,7 @@ pub(crate) fn open_folder(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions
     shared.failed = Mutex::new(last.failed);
     shared.ladder = Mutex::new(Ladder::new(ballast, current.snapshot.map(|live| live.bytes)));
     shared.watch = Mutex::new(watch.map(Arc::new));
+    shared.untidy = AtomicU64::new(u64::from(!is_tidy));
     let store = Store { shared: Arc::new(shared) };
     let log = Log::new(store.clone(), file, last.log.head, &last.found, last.log.size);
     Ok(Opened { store, log, snapshot, recovery })
@@ -123,6 +124,7 @@ pub(crate) fn new_shared(
         damaged: Mutex::default(),
         watch: Mutex::default(),
         untidy: AtomicU64::new(0),
+        spare: Mutex::default(),
         snapshot_busy: Arc::new(AtomicBool::new(false)),
         placing: Mutex::new(()),
         copying: RwLock::new(()),
@@ -139,6 +141,7 @@ fn create_folder(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     names: &[String],
+    made: Option<MadeFolder>,
     options: &StoreOptions,
 ) -> Result<(), StorageError> {
     let config = |cause: String| Err(StorageError::new(StorageErrorKind::Config, "opening", dir, cause));
@@ -153,9 +156,7 @@ fn create_folder(
             return config(format!("this is not a Throng data folder, or its MANIFEST is lost: it holds {name:?}"));
         }
     }
-    if !options.create {
-        return config("there is no Throng database in this folder".into());
-    }
+    let Some(made) = made else { return config("there is no Throng database in this folder".into()) };
     let identity = disk.entropy().to_le_bytes();
     let head = first_log_head(disk, identity);
     let path = dir.join(log_name(head.sequence));
@@ -167,11 +168,7 @@ fn create_folder(
     drop(file);
     rename(&**disk, &temp, &path)?;
     disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))?;
-    if let Some(parent) = dir.parent() {
-        // A bare name lies in the current folder.
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        disk.sync_dir(parent).map_err(|error| StorageError::io("syncing", parent, &error))?;
-    }
+    made.sync(&**disk, dir)?;
     let manifest = Manifest {
         identity,
         generation: 1,
@@ -321,8 +318,12 @@ fn read_log(disk: &dyn Disk, log: &Surveyed, past_cache: bool) -> Result<Last, S
     Ok(Last { log: Surveyed { head, ..log.clone() }, bytes, found, failed: None })
 }
 
+/// The witness that nobody but this file knows of.
+const TOLD: &str = "the file of webhooks";
+
 /// Refuses a log that ends before something that is known to have been durable.
 fn check_evidence(
+    disk: &dyn Disk,
     dir: &Path,
     names: &[String],
     manifest: &Manifest,
@@ -340,11 +341,17 @@ fn check_evidence(
     for info in [manifest.snapshot, manifest.previous].into_iter().flatten() {
         known.push((info.lsn, "the snapshot in the manifest"));
     }
+    if let Ok(Some(webhooks)) = webhooks_file::read(disk, dir, Some(&manifest.identity)) {
+        known.push((webhooks.lsn, TOLD));
+    }
     known.retain(|_| !planted(Bug::IgnoreEvidence));
     let most = known.into_iter().max_by_key(|(lsn, _)| *lsn).filter(|(lsn, _)| lsn.0 > last);
     let Some((lsn, witness)) = most else { return Ok(()) };
     let path = logs.last().map_or(dir, |log| &log.path);
-    let cause = format!("the log ends at lsn {last}, but lsn {lsn} was durable, as {witness} shows");
+    let mut cause = format!("the log ends at lsn {last}, but lsn {lsn} was durable, as {witness} shows");
+    if witness == TOLD {
+        cause.push_str(" (where an older copy was restored on purpose, its own file of webhooks belongs beside it)");
+    }
     Err(log_damage(path, cause).at(end))
 }
 
@@ -374,7 +381,16 @@ fn settle_end(
     if let Stop::Damaged(error) = last.found.stop {
         return Err(error);
     }
-    check_evidence(dir, names, manifest, options, std::slice::from_ref(&last.log), last.found.last, last.found.end)?;
+    check_evidence(
+        disk,
+        dir,
+        names,
+        manifest,
+        options,
+        std::slice::from_ref(&last.log),
+        last.found.last,
+        last.found.end,
+    )?;
     match renew(disk, dir, manifest, &last, options.file_bytes) {
         Ok((torn, size)) => (recovery.torn, last.log.size) = (torn, size),
         Err(error) if error.kind == StorageErrorKind::NoSpace => {
@@ -444,20 +460,4 @@ fn copy_frames(disk: &dyn Disk, dir: &Path, last: &Last, file_bytes: u64) -> Res
     rename(disk, &temp, &last.log.path)?;
     disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))?;
     Ok(size)
-}
-
-/// Removes what an interrupted run left; what stays is tried again next time.
-fn remove_leftovers(disk: &dyn Disk, dir: &Path, names: &[String], manifest: &Manifest) {
-    let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
-    for name in names {
-        let leftover = match parse_name(name) {
-            FileName::Unfinished => true,
-            FileName::Log(sequence) | FileName::Torn(sequence) => sequence < manifest.oldest_log,
-            FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),
-            _ => false,
-        };
-        if leftover && let Err(error) = remove_if_there(disk, &dir.join(name)) {
-            tracing::warn!(%error, "a leftover file stays until the next start");
-        }
-    }
 }

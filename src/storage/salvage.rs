@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::codec::damage::Damage;
 use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, read_exact_at, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
@@ -13,6 +14,7 @@ use crate::storage::names::{FileName, log_name, parse_name, snapshot_name};
 use crate::storage::snapshot_reader::Snapshot;
 use crate::storage::status::SnapshotInfo;
 use crate::storage::store::StoreOptions;
+use crate::storage::webhooks_file;
 
 /// What to salvage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,14 +50,17 @@ pub struct Survey<'a> {
     logs: Vec<(PathBuf, LogHead)>,
     /// The last position that anything speaks of, and what.
     known: (u64, &'static str),
+    /// Its manifest is lost or damaged.
+    has_no_manifest: bool,
 }
 
 /// Takes a payload with its position; an error leaves it out.
-pub type Take<'a> = dyn FnMut(Lsn, &[u8]) -> Result<(), String> + 'a;
+pub type Take<'a> = dyn FnMut(Lsn, &[u8]) -> Result<(), Damage> + 'a;
 
 /// Looks at every file of a folder.
 ///
-/// Errors: when the folder cannot be read, or holds nothing of ours.
+/// Errors: when the folder cannot be read, holds nothing of ours, or something that a newer version wrote: this one would
+/// leave it out although it is whole.
 pub fn survey<'a>(disk: &'a dyn Disk, dir: &Path) -> Result<Survey<'a>, StorageError> {
     let names = disk.list(dir).map_err(|error| StorageError::io("listing", dir, &error))?;
     let manifest = Manifest::read(disk, dir);
@@ -67,8 +72,10 @@ pub fn survey<'a>(disk: &'a dyn Disk, dir: &Path) -> Result<Survey<'a>, StorageE
         notes: Vec::new(),
         logs: Vec::new(),
         known: (0, ""),
+        has_no_manifest: manifest.is_err(),
     };
     match &manifest {
+        Err(error) if error.kind == StorageErrorKind::NewerFormat => return Err(error.clone()),
         Ok(manifest) => {
             found.identity = manifest.identity;
             found.known = found.known.max((manifest.floor.0, "the manifest"));
@@ -80,10 +87,13 @@ pub fn survey<'a>(disk: &'a dyn Disk, dir: &Path) -> Result<Survey<'a>, StorageE
     }
     for name in &names {
         match parse_name(name) {
-            FileName::Snapshot(lsn) => found.snapshot(lsn, manifest.as_ref().ok()),
-            FileName::Log(sequence) => found.log(sequence),
+            FileName::Snapshot(lsn) => found.snapshot(lsn, manifest.as_ref().ok())?,
+            FileName::Log(sequence) => found.log(sequence)?,
             _ => {}
         }
+    }
+    if let Ok(Some(kept)) = webhooks_file::read(disk, dir, Some(&found.identity)) {
+        found.known = found.known.max((kept.lsn.0, "the webhooks"));
     }
     found.snapshots.sort_by_key(|info| std::cmp::Reverse(info.lsn));
     if found.snapshots.is_empty() && found.logs.is_empty() {
@@ -100,10 +110,15 @@ pub fn survey<'a>(disk: &'a dyn Disk, dir: &Path) -> Result<Survey<'a>, StorageE
 
 /// Adds to damage what is still intact and the commands that help.
 pub fn advise(disk: &dyn Disk, dir: &Path, error: StorageError) -> StorageError {
-    if !matches!(error.kind, StorageErrorKind::CorruptLog | StorageErrorKind::CorruptSnapshot) {
+    let found = survey(disk, dir).ok();
+    let is_damage = matches!(error.kind, StorageErrorKind::CorruptLog | StorageErrorKind::CorruptSnapshot);
+    // A folder whose manifest is lost looks like none of ours, but for what is in it.
+    let is_headless =
+        error.kind == StorageErrorKind::Config && found.as_ref().is_some_and(|found| found.has_no_manifest);
+    if !is_damage && !is_headless {
         return error;
     }
-    let intact = match survey(disk, dir).ok().and_then(|found| found.snapshots.first().copied()) {
+    let intact = match found.and_then(|found| found.snapshots.first().copied()) {
         Some(info) => format!("the newest intact snapshot is \"{}\"", snapshot_name(info.lsn)),
         None => "no snapshot is intact".into(),
     };
@@ -141,7 +156,7 @@ impl Survey<'_> {
         check_head(kind, path, &head).ok()
     }
 
-    fn snapshot(&mut self, lsn: Lsn, manifest: Option<&Manifest>) {
+    fn snapshot(&mut self, lsn: Lsn, manifest: Option<&Manifest>) -> Result<(), StorageError> {
         let path = self.dir.join(snapshot_name(lsn));
         self.known = self.known.max((lsn.0, "a snapshot"));
         match Snapshot::verify(self.disk, &path, &self.identity, lsn, &mut |_| {}) {
@@ -154,12 +169,22 @@ impl Survey<'_> {
                     )),
                     None => self.snapshots.push(info),
                 }
+                Ok(())
             }
-            Err(error) => self.notes.push(error.to_string()),
+            Err(error) => self.note(error),
         }
     }
 
-    fn log(&mut self, sequence: u32) {
+    /// Notes what cannot be used because it is damaged.
+    fn note(&mut self, error: StorageError) -> Result<(), StorageError> {
+        if error.kind == StorageErrorKind::NewerFormat {
+            return Err(error);
+        }
+        self.notes.push(error.to_string());
+        Ok(())
+    }
+
+    fn log(&mut self, sequence: u32) -> Result<(), StorageError> {
         let path = self.dir.join(log_name(sequence));
         let mut bytes = [0u8; HEAD_BYTES];
         let read = self.disk.open(&path).and_then(|file| read_exact_at(&*file, &mut bytes, 0));
@@ -169,8 +194,9 @@ impl Survey<'_> {
                 self.notes.push(format!("\"{}\" is left out: it is not what its name says", path.display()));
             }
             Ok(head) => self.logs.push((path, head)),
-            Err(error) => self.notes.push(error.to_string()),
+            Err(error) => return self.note(error),
         }
+        Ok(())
     }
 
     /// How long its log files are.
@@ -186,8 +212,15 @@ impl Survey<'_> {
     }
 
     /// Hands out what the log holds after a position, in order, as far as the options let it; gives what is left out.
-    pub fn replay(&self, base: Lsn, options: SalvageOptions, take: &mut Take<'_>) -> Vec<Discarded> {
-        let mut pass = Pass { options, take, seen: base.0, ended: None, discarded: Vec::new() };
+    ///
+    /// Errors: a newer version wrote some of it, so that this one would leave out what is whole.
+    pub fn replay(
+        &self,
+        base: Lsn,
+        options: SalvageOptions,
+        take: &mut Take<'_>,
+    ) -> Result<Vec<Discarded>, StorageError> {
+        let mut pass = Pass { options, take, seen: base.0, ended: None, newer: None, discarded: Vec::new() };
         for (number, (path, head)) in self.logs.iter().enumerate() {
             if self.logs.get(number + 1).is_some_and(|(_, next)| next.first <= base.0 + 1) {
                 continue;
@@ -203,7 +236,7 @@ impl Survey<'_> {
         }
         let (known, witness) = self.known;
         pass.gap(known, &format!("it is nowhere in the log; {witness} shows that it was there"));
-        pass.discarded
+        pass.newer.map_or(Ok(pass.discarded), Err)
     }
 }
 
@@ -215,6 +248,8 @@ struct Pass<'a, 'b> {
     seen: u64,
     /// Why nothing more is taken, once that is so.
     ended: Option<String>,
+    /// What a newer version wrote.
+    newer: Option<StorageError>,
     discarded: Vec<Discarded>,
 }
 
@@ -241,7 +276,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn payload(&mut self, lsn: u64, bytes: &[u8]) {
+    fn payload(&mut self, path: &Path, lsn: u64, bytes: &[u8]) {
         if lsn <= self.seen {
             return;
         }
@@ -255,24 +290,33 @@ impl Pass<'_, '_> {
         }
         match (self.take)(Lsn(lsn), bytes) {
             Ok(()) => {}
-            Err(why) => {
-                let why = format!("it does not fit what is before it: {why}");
+            Err(Damage { what, is_newer: true }) => self.is_newer(path, format!("lsn {lsn} is not known: {what}")),
+            Err(Damage { what, .. }) => {
+                let why = format!("it does not fit what is before it: {what}");
                 self.discard(lsn, lsn, &why);
                 self.end(why);
             }
         }
     }
 
+    fn is_newer(&mut self, path: &Path, cause: String) {
+        self.newer.get_or_insert_with(|| StorageError::new(StorageErrorKind::NewerFormat, "salvaging", path, cause));
+        self.ended.get_or_insert_with(|| "a newer version wrote it".into());
+    }
+
     fn file(&mut self, path: &Path, head: &LogHead, bytes: &[u8]) {
         let mut from = Place::start(head);
         loop {
             let found = walk_from(path, bytes, head, from, &mut |lsn, payload| {
-                self.payload(lsn, payload);
+                self.payload(path, lsn, payload);
                 Ok(())
             });
             let why = match found.stop {
                 Stop::Zeros => return,
                 Stop::Torn(why) => format!("\"{}\" at offset {}: {why}", path.display(), found.end),
+                Stop::Damaged(error) if error.kind == StorageErrorKind::NewerFormat => {
+                    return self.is_newer(path, error.cause);
+                }
                 Stop::Damaged(error) => error.to_string(),
             };
             let Some(next) = next_frame(bytes, head, found.end as usize + 8, found.last) else {

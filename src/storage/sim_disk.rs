@@ -7,29 +7,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::codec::aligned::aligned_copy;
-use crate::storage::disk::{Disk, DiskFile, Lock, preallocate};
-use crate::storage::mmap::Map;
-use crate::storage::sim_ops::{Call, Contents, DataOp, EINTR, Fault, FaultKind, INTERRUPTIONS, NameOp, Plan};
+use crate::storage::disk::{Disk, DiskFile, Lock};
+use crate::storage::sim_file::{SimFile, SimLock};
+use crate::storage::sim_ops::{Call, Contents, EINTR, Fault, FaultKind, INTERRUPTIONS, NameOp, Plan, Told};
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    /// Told when syncs hang no more.
+    let_go: Arc<Condvar>,
 }
 
 #[derive(Clone, Default)]
-struct State {
-    files: Vec<Contents>,
+pub(super) struct State {
+    pub(super) files: Vec<Contents>,
     live: BTreeMap<PathBuf, usize>,
     durable: BTreeMap<PathBuf, usize>,
     names: Vec<NameOp>,
     dirs: BTreeMap<PathBuf, u32>,
-    locks: BTreeSet<PathBuf>,
+    pub(super) locks: BTreeSet<PathBuf>,
     /// Counts power cuts and restarts; files opened before are dead.
-    epoch: u64,
+    pub(super) epoch: u64,
     calls: u64,
     /// The numbers of the calls that were to make something durable.
     syncs: Vec<u64>,
@@ -38,23 +40,17 @@ struct State {
     fault: Option<Fault>,
     entropy: u64,
     /// Memory that is mapped cannot be made the process's own.
-    stubborn: bool,
+    pub(super) stubborn: bool,
     /// How many bytes all files together may have.
     size: Option<u64>,
-}
-
-struct SimFile {
-    disk: SimDisk,
-    path: PathBuf,
-    file: usize,
-    epoch: u64,
-    writable: bool,
-}
-
-struct SimLock {
-    disk: SimDisk,
-    path: PathBuf,
-    epoch: u64,
+    /// How long ago files were last written, where that is not just now.
+    ages: BTreeMap<PathBuf, Duration>,
+    /// No file can be removed.
+    keeps_all: bool,
+    /// No sync of a file comes to an end.
+    hangs: bool,
+    /// Which thread did what to which file, while it is asked for.
+    told: Option<Vec<Told>>,
 }
 
 impl SimDisk {
@@ -70,7 +66,7 @@ impl SimDisk {
     }
 
     fn of(state: State) -> SimDisk {
-        SimDisk { state: Arc::new(Mutex::new(state)) }
+        SimDisk { state: Arc::new(Mutex::new(state)), let_go: Arc::default() }
     }
 
     /// From here on keeps a copy of the disk before every call that changes something.
@@ -119,11 +115,18 @@ impl SimDisk {
     pub fn power_cut(&self, choose: &mut dyn FnMut(usize) -> usize) {
         self.restart();
         let mut state = self.state();
+        let mut lost = Vec::new();
         for op in std::mem::take(&mut state.names) {
-            if choose(2) == 1 {
-                op.apply(&mut state.durable);
+            match (choose(2), op) {
+                (1, op) => op.apply(&mut state.durable),
+                (_, NameOp::Folder { path }) => lost.push(path),
+                _ => {}
             }
         }
+        // What lies in a folder that has no name is nowhere.
+        let is_lost = |path: &Path| lost.iter().any(|dir| path.starts_with(dir));
+        state.durable.retain(|path, _| !is_lost(path));
+        state.dirs.retain(|dir, _| !is_lost(dir));
         for contents in &mut state.files {
             contents.power_cut(choose);
         }
@@ -177,6 +180,41 @@ impl SimDisk {
         }
     }
 
+    /// Says how long ago a file was last written.
+    pub fn set_age(&self, path: &Path, age: Duration) {
+        self.state().ages.insert(path.to_owned(), age);
+    }
+
+    /// From here on files can be removed or not.
+    pub fn set_removable(&self, is_removable: bool) {
+        self.state().keeps_all = !is_removable;
+    }
+
+    /// From here on syncs of files hang, or go on.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.state().hangs = hangs;
+        self.let_go.notify_all();
+    }
+
+    /// Waits while syncs hang.
+    pub(super) fn wait_while_hanging(&self) {
+        let state = self.state();
+        let _goes_on = self.let_go.wait_while(state, |state| state.hangs).unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// From here on notes which thread does what to which file; gives what was noted so far.
+    pub fn listen(&self) -> Vec<Told> {
+        self.state().told.replace(Vec::new()).unwrap_or_default()
+    }
+
+    /// Notes what a thread does, if somebody listens.
+    pub(super) fn tell(&self, what: &'static str, path: &Path) {
+        if let Some(told) = &mut self.state().told {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            told.push(Told { thread, what, path: path.to_owned() });
+        }
+    }
+
     /// Changes the permission bits of a folder.
     pub fn set_dir_mode(&self, dir: &Path, mode: u32) {
         self.state().dirs.insert(dir.to_owned(), mode);
@@ -187,7 +225,7 @@ impl SimDisk {
         names_in(&self.state(), dir)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,7 +260,7 @@ fn not_found() -> io::Error {
 }
 
 impl State {
-    fn next_plan(&mut self, call: Call) -> Plan {
+    pub(super) fn next_plan(&mut self, call: Call) -> Plan {
         let number = self.calls;
         self.calls += 1;
         if call == Call::Sync {
@@ -253,8 +291,14 @@ impl State {
         self.live.values().map(|&file| self.files[file].live.len() as u64).sum()
     }
 
-    fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         self.size.map_or(u64::MAX, |size| size.saturating_sub(self.used()))
+    }
+
+    /// Whether it is a folder that is not there; the uppermost one always is.
+    fn is_missing(&self, dir: &Path) -> bool {
+        dir.parent().is_some_and(|above| !above.as_os_str().is_empty() || !dir.as_os_str().is_empty())
+            && !self.dirs.contains_key(dir)
     }
 
     fn change_names(&mut self, op: NameOp) {
@@ -266,7 +310,11 @@ impl State {
 impl Disk for SimDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         self.counted(Call::Change, |state| {
-            state.dirs.entry(dir.to_owned()).or_insert(0o700);
+            let missing: Vec<_> = dir.ancestors().take_while(|dir| state.is_missing(dir)).map(Path::to_owned).collect();
+            for path in missing.into_iter().rev() {
+                state.dirs.insert(path.clone(), 0o700);
+                state.names.push(NameOp::Folder { path });
+            }
             Ok(())
         })
     }
@@ -275,6 +323,7 @@ impl Disk for SimDisk {
         self.call(|state| match (state.dirs.get(path), state.live.get(path)) {
             (Some(&mode), _) => Ok(Some(mode)),
             (None, Some(&file)) => Ok(Some(state.files[file].mode)),
+            _ if !state.is_missing(path) => Ok(None),
             _ => Err(not_found()),
         })
     }
@@ -283,7 +332,12 @@ impl Disk for SimDisk {
         self.call(|state| if state.dirs.contains_key(dir) { Ok(names_in(state, dir)) } else { Err(not_found()) })
     }
 
+    fn age(&self, path: &Path) -> io::Result<Duration> {
+        self.call(|state| Ok(state.ages.get(path).copied().unwrap_or_default()))
+    }
+
     fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
+        self.tell("create", path);
         let (file, epoch) = self.counted(Call::Change, |state| {
             if state.live.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
@@ -305,6 +359,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.tell("rename", from);
         self.counted(Call::Change, |state| {
             let file = *state.live.get(from).ok_or_else(not_found)?;
             state.change_names(NameOp::Rename { from: from.to_owned(), to: to.to_owned(), file });
@@ -317,12 +372,16 @@ impl Disk for SimDisk {
             if !state.live.contains_key(path) {
                 return Err(not_found());
             }
+            if state.keeps_all {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             state.change_names(NameOp::Unlink { path: path.to_owned() });
             Ok(())
         })
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.tell("sync folder", dir);
         self.counted(Call::Sync, |state| {
             let (now, later): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut state.names).into_iter().partition(|op| op.dir() == Some(dir));
@@ -365,128 +424,5 @@ impl Disk for SimDisk {
         state.entropy += 1;
         // A fixed scramble of a counter: different every time, the same in every run.
         u128::from(state.entropy).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-    }
-}
-
-impl SimFile {
-    fn call<T>(&self, call: Call, work: impl FnOnce(&mut Contents, bool) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.state();
-        if state.epoch != self.epoch {
-            return Err(io::Error::other("this file was opened before the machine or process died"));
-        }
-        let plan = state.next_plan(call);
-        let contents = &mut state.files[self.file];
-        match plan {
-            Plan::Go => work(contents, false),
-            Plan::Half => work(contents, true),
-            Plan::Fail(error) => Err(error),
-            Plan::FailAfter(kind) => work(contents, false).and(Err(kind.into())),
-        }
-    }
-
-    fn check_writable(&self) -> io::Result<()> {
-        match self.writable {
-            true => Ok(()),
-            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{:?} is read-only", self.path))),
-        }
-    }
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(Call::Look, |contents, half| {
-            let rest = contents.live.get(offset as usize..).unwrap_or_default();
-            let mut count = rest.len().min(buffer.len());
-            if half && count > 1 {
-                count /= 2;
-            }
-            buffer[..count].copy_from_slice(&rest[..count]);
-            Ok(count)
-        })
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.check_writable()?;
-        let put = |contents: &mut Contents, bytes: &[u8]| {
-            contents.change(DataOp::Write { at: offset as usize, bytes: bytes.into() });
-            Ok(bytes.len())
-        };
-        let free = self.disk.state().free();
-        let written = self.call(Call::Change, |contents, half| {
-            let count = if half && bytes.len() > 1 { bytes.len() / 2 } else { bytes.len() };
-            let room = (contents.live.len() as u64).saturating_add(free).saturating_sub(offset);
-            match usize::try_from(room).map_or(count, |room| room.min(count)) {
-                0 if count > 0 => Err(io::ErrorKind::StorageFull.into()),
-                fits => put(contents, &bytes[..fits]),
-            }
-        });
-        if written.is_err() {
-            // A failed write may have written something.
-            let mut state = self.disk.state();
-            if state.epoch == self.epoch && bytes.len() as u64 / 2 <= free {
-                let _half = put(&mut state.files[self.file], &bytes[..bytes.len() / 2]);
-            }
-        }
-        written
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        self.call(Call::Look, |contents, _| Ok(contents.live.len() as u64))
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.check_writable()?;
-        self.call(Call::Change, |contents, _| {
-            contents.change(DataOp::Resize(len as usize));
-            Ok(())
-        })
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        preallocate(self, len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let synced = self.call(Call::Sync, |contents, _| {
-            contents.sync();
-            Ok(())
-        });
-        if synced.is_err() {
-            // The system takes the pages for clean although they never got to the medium.
-            let mut state = self.disk.state();
-            if state.epoch == self.epoch {
-                state.files[self.file].unsynced.clear();
-            }
-        }
-        synced
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.call(Call::Change, |contents, _| {
-            contents.mode = mode;
-            Ok(())
-        })
-    }
-
-    fn drop_cache(&self) -> io::Result<()> {
-        self.call(Call::Change, |contents, _| {
-            contents.drop_cache();
-            Ok(())
-        })
-    }
-
-    fn map(&self) -> io::Result<Map> {
-        let stubborn = self.disk.state().stubborn;
-        let of = if stubborn { Map::of_stubborn_memory } else { Map::of_memory };
-        self.call(Call::Look, |contents, _| Ok(of(aligned_copy(&contents.live))))
-    }
-}
-
-impl Drop for SimLock {
-    fn drop(&mut self) {
-        let mut state = self.disk.state();
-        if state.epoch == self.epoch {
-            state.locks.remove(&self.path);
-        }
     }
 }

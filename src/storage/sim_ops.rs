@@ -37,6 +37,17 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
+/// What a thread did to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The name of the thread.
+    pub thread: String,
+    /// What it did.
+    pub what: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+}
+
 /// What a call has to do about a planned fault.
 pub(super) enum Plan {
     Go,
@@ -114,6 +125,8 @@ pub(crate) enum NameOp {
     Link { path: PathBuf, file: usize },
     /// A name gone.
     Unlink { path: PathBuf },
+    /// A new folder.
+    Folder { path: PathBuf },
     /// A name changed, in one step.
     Rename { from: PathBuf, to: PathBuf, file: usize },
 }
@@ -128,6 +141,7 @@ impl NameOp {
             NameOp::Unlink { path } => {
                 names.remove(path);
             }
+            NameOp::Folder { .. } => {}
             NameOp::Rename { from, to, file } => {
                 names.remove(from);
                 names.insert(to.clone(), *file);
@@ -138,7 +152,7 @@ impl NameOp {
     /// The folder whose sync makes it durable.
     pub(crate) fn dir(&self) -> Option<&Path> {
         match self {
-            NameOp::Link { path, .. } | NameOp::Unlink { path } => path.parent(),
+            NameOp::Link { path, .. } | NameOp::Unlink { path } | NameOp::Folder { path } => path.parent(),
             NameOp::Rename { to, .. } => to.parent(),
         }
     }

@@ -235,6 +235,23 @@ impl Snapshot {
         Ok((info, footer.sections.into_keys().collect()))
     }
 
+    /// One section of a snapshot that verifies, if it has it.
+    pub(crate) fn read_section(
+        disk: &dyn Disk,
+        path: &Path,
+        identity: &Identity,
+        lsn: Lsn,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let file = disk.open(path).map_err(|error| missing_or_io(path, &error))?;
+        let (_, footer) = read_ends(&*file, path, identity, lsn)?;
+        let Some(place) = footer.sections.get(name) else { return Ok(None) };
+        let mut bytes = vec![0; place.len as usize];
+        read_exact_at(&*file, &mut bytes, place.offset)
+            .map_err(|error| StorageError::io("reading", path, &error).at(place.offset))?;
+        Ok(Some(bytes))
+    }
+
     /// Reads head and footer, and requires that the snapshot is the one it should be by these.
     pub(crate) fn read_footer(
         file: &dyn DiskFile,
@@ -406,6 +423,12 @@ fn missing_or_io(path: &Path, error: &io::Error) -> StorageError {
         io::ErrorKind::NotFound => snapshot_damage(path, "the snapshot that the manifest names is missing".into()),
         _ => StorageError::io("reading", path, error),
     }
+}
+
+/// Why what is in a snapshot cannot be used: damage, or a newer version.
+pub fn unreadable(path: &Path, damage: Damage) -> StorageError {
+    let kind = if damage.is_newer { StorageErrorKind::NewerFormat } else { StorageErrorKind::CorruptSnapshot };
+    StorageError { kind, ..snapshot_damage(path, damage.what) }
 }
 
 /// Damage of a snapshot.

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::codec::damage::Damage;
 use crate::model::id::Lsn;
 use crate::model::planted::{Bug, planted};
-use crate::storage::disk::{Disk, read_whole};
+use crate::storage::disk::{Disk, DiskFile, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::export::{Exported, export_folder};
 use crate::storage::format::{Identity, identity_text};
@@ -74,7 +75,7 @@ pub struct Opened {
 
 impl Opened {
     /// Hands every payload after the snapshot to `apply`, in order; returns how many. An error of `apply` stops it.
-    pub fn replay(&self, apply: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), String>) -> Result<u64, StorageError> {
+    pub fn replay(&self, apply: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), Damage>) -> Result<u64, StorageError> {
         let base = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.lsn().0);
         let files = self.store.position().files.clone();
         let mut count = 0;
@@ -157,6 +158,8 @@ pub(crate) struct Shared {
     pub(crate) damaged: Mutex<BTreeSet<String>>,
     /// How many removals of files that are no longer needed were wanted since the last that left none.
     pub(crate) untidy: AtomicU64,
+    /// The next log file, full of zeros, once it is made; held while it is made, and until it has its name.
+    pub(crate) spare: Mutex<Option<Box<dyn DiskFile>>>,
     /// The snapshot that memory is mapped from, while memory uses it.
     pub(crate) watch: Mutex<Option<Arc<Watch>>>,
     pub(crate) snapshot_busy: Arc<AtomicBool>,
@@ -277,7 +280,7 @@ impl Store {
             manifest.oldest_log = manifest.oldest_log.max(needed);
         })?;
         self.collect();
-        self.remove_where(&mut |name| matches!(name, FileName::Torn(_)))?;
+        self.remove_where(&mut |name, _| matches!(name, FileName::Torn(_)))?;
         Ok(Lsn(self.position().files[0].first))
     }
 
@@ -314,12 +317,17 @@ impl Store {
         !locked(&self.shared.damaged).is_empty()
     }
 
+    /// Whether nothing is left of what is no longer needed.
+    pub fn is_tidy(&self) -> bool {
+        self.shared.untidy.load(Ordering::Acquire) == 0
+    }
+
     /// Removes what is no longer needed, if some of it is still there; says whether nothing is.
     pub fn tidy(&self) -> bool {
-        if self.shared.untidy.load(Ordering::Acquire) > 0 {
+        if !self.is_tidy() {
             self.collect();
         }
-        self.shared.untidy.load(Ordering::Acquire) == 0
+        self.is_tidy()
     }
 
     /// Copies the live snapshot and the log after it to an empty folder, while writing goes on.
@@ -393,7 +401,7 @@ impl Store {
         next.floor = Lsn(self.position().last);
         change(&mut next);
         if planted(Bug::CollectEarly) {
-            self.remove_where(&mut |name| matches!(name, FileName::Log(sequence) if sequence < next.oldest_log))?;
+            self.remove_where(&mut |name, _| matches!(name, FileName::Log(sequence) if sequence < next.oldest_log))?;
         }
         if let Err(error) = next.stage(self.disk(), self.dir(), Some(&manifests.published)) {
             return Err(if error.kind == StorageErrorKind::NoSpace { error } else { self.latch(error) });
@@ -417,6 +425,22 @@ impl Store {
         }
     }
 
+    /// There is a newer log file, which goes into the next manifest that is published.
+    pub(crate) fn remember_newest(&self, sequence: u32) {
+        locked(&self.shared.manifests).current.newest_log = sequence;
+    }
+
+    /// Has the newest log file in the manifest, so that it would be missed.
+    ///
+    /// Errors: as those of a failed log. Where there is no room it goes into the next manifest.
+    pub fn list_newest(&self) -> Result<(), StorageError> {
+        let is_listed = {
+            let manifests = locked(&self.shared.manifests);
+            manifests.published.newest_log == manifests.current.newest_log
+        };
+        if is_listed { Ok(()) } else { self.publish_or_remember(&mut |_| {}) }
+    }
+
     /// Removes what the manifest no longer needs; while files are being copied out, the next time.
     pub(crate) fn collect(&self) {
         let wanted = self.shared.untidy.fetch_add(1, Ordering::AcqRel) + 1;
@@ -427,7 +451,7 @@ impl Store {
         self.position().files.retain(|file| file.sequence >= oldest);
         let kept = [manifest.snapshot, manifest.previous].map(|snapshot| snapshot.map(|snapshot| snapshot.lsn));
         self.watch().filter(|watch| !kept.contains(&Some(watch.info.lsn))).inspect(|watch| watch.lose_name());
-        let removed = self.remove_where(&mut |name| match name {
+        let removed = self.remove_where(&mut |name, _| match name {
             FileName::Log(sequence) | FileName::Torn(sequence) => sequence < oldest,
             FileName::Snapshot(lsn) => !kept.contains(&Some(lsn)),
             _ => false,
@@ -441,11 +465,14 @@ impl Store {
         }
     }
 
-    fn remove_where(&self, wanted: &mut dyn FnMut(FileName) -> bool) -> Result<(), StorageError> {
+    pub(crate) fn remove_where(&self, wanted: &mut dyn FnMut(FileName, &Path) -> bool) -> Result<(), StorageError> {
         let names = self.disk().list(self.dir());
         let names = names.map_err(|error| StorageError::io("listing", self.dir(), &error))?;
-        for name in names.iter().filter(|name| wanted(parse_name(name))) {
-            remove_if_there(self.disk(), &self.dir().join(name))?;
+        for name in &names {
+            let path = self.dir().join(name);
+            if wanted(parse_name(name), &path) {
+                remove_if_there(self.disk(), &path)?;
+            }
         }
         self.disk().sync_dir(self.dir()).map_err(|error| StorageError::io("syncing", self.dir(), &error))
     }

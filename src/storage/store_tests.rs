@@ -7,8 +7,9 @@ use crate::codec::section::{SectionSink, SectionSource};
 use crate::model::id::Lsn;
 use crate::storage::disk::Disk;
 use crate::storage::error::StorageErrorKind;
+use crate::storage::folder::TORN_KEPT;
 use crate::storage::frame::MAX_PAYLOAD;
-use crate::storage::names::{SPARE, log_name, snapshot_name};
+use crate::storage::names::{LOCK, SPARE, log_name, snapshot_name};
 use crate::storage::real_disk::RealDisk;
 use crate::storage::sim_disk::SimDisk;
 use crate::storage::store::{Opened, Store, StoreOptions};
@@ -115,7 +116,7 @@ fn replay_stops_at_what_does_not_apply() {
     let disk = SimDisk::new();
     let mut opened = open(&disk).unwrap();
     append(&mut opened, 3).unwrap();
-    let refuse = |lsn: Lsn, _: &[u8]| if lsn == Lsn(2) { Err("no such thing".to_owned()) } else { Ok(()) };
+    let refuse = |lsn: Lsn, _: &[u8]| if lsn == Lsn(2) { Err("no such thing".into()) } else { Ok(()) };
     let error = opened.replay(&mut { refuse }).unwrap_err();
     assert!(error.cause.contains("lsn 2 does not apply: no such thing"), "{error}");
 }
@@ -273,4 +274,38 @@ fn sections_larger_than_a_run_of_blocks_round_trip() {
         }
         assert!(snapshot.section("nothing").is_err() && !snapshot.has("nothing"));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_whose_lock_file_was_removed_is_still_locked() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("data");
+    let open = || Store::open(Arc::new(RealDisk) as Arc<dyn Disk>, &dir, options());
+    let opened = open().unwrap();
+    std::fs::remove_file(dir.join(LOCK)).unwrap();
+    assert_eq!(open().err().unwrap().kind, StorageErrorKind::Locked);
+    // And again, now that there is a new one.
+    assert_eq!(open().err().unwrap().kind, StorageErrorKind::Locked);
+    drop(opened);
+    open().unwrap();
+}
+
+#[test]
+fn a_torn_tail_is_kept_for_a_week() {
+    let disk = SimDisk::new();
+    drop(open(&disk).unwrap());
+    let torn = file("wal-0000000001-64.torn");
+    disk.set_contents(&torn, Some(vec![1; 10]));
+    disk.set_age(&torn, TORN_KEPT - std::time::Duration::from_secs(1));
+    let opened = open(&disk).unwrap();
+    opened.store.expire_torn().unwrap();
+    assert!(disk.contents(&torn).is_some());
+    disk.set_age(&torn, TORN_KEPT);
+    let later = disk.fork();
+    opened.store.expire_torn().unwrap();
+    assert!(disk.contents(&torn).is_none(), "while it is open");
+    later.restart();
+    drop(open(&later).unwrap());
+    assert!(later.contents(&torn).is_none(), "at a start");
 }

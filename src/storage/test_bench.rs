@@ -214,10 +214,14 @@ impl Run {
             },
             Step::Finish => self.writer.take().map_or(Ok(()), finish_snapshot),
             Step::Forget => current.store.forget_previous().map(drop),
-            Step::Alone => current.log.roll().and_then(|()| start_snapshot(&current.store)).and_then(|mut writer| {
-                writer.set_alone();
-                finish_snapshot(writer)
-            }),
+            Step::Alone => (current.store.ready_spare())
+                .and_then(|()| current.log.roll_ahead())
+                .and_then(|()| current.store.list_newest())
+                .and_then(|()| start_snapshot(&current.store))
+                .and_then(|mut writer| {
+                    writer.set_alone();
+                    finish_snapshot(writer)
+                }),
             Step::Reopen | Step::Drop => self.reopen(step == Step::Reopen),
         };
         if let Ok(current) = &self.opened {

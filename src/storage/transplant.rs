@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, write_all_at};
 use crate::storage::error::{StorageError, StorageErrorKind};
+use crate::storage::folder::make_folder;
 use crate::storage::format::HEAD_BYTES;
 use crate::storage::lock::{check_mode, lock_folder};
 use crate::storage::log::make_spare;
@@ -20,7 +21,7 @@ use crate::storage::store::{LogFile, Manifests, Position, Store, StoreOptions};
 ///
 /// Errors: a folder that is not empty, or that others may write to; failed file calls.
 pub fn found_at(disk: Arc<dyn Disk>, dir: &Path, lsn: Lsn, options: StoreOptions) -> Result<Store, StorageError> {
-    disk.create_dir(dir).map_err(|error| StorageError::io("creating", dir, &error))?;
+    let made = make_folder(&*disk, dir)?;
     check_mode(&*disk, dir)?;
     let there = disk.list(dir).map_err(|error| StorageError::io("listing", dir, &error))?;
     if let Some(name) = there.first() {
@@ -47,10 +48,8 @@ pub fn found_at(disk: Arc<dyn Disk>, dir: &Path, lsn: Lsn, options: StoreOptions
     file.sync_data().map_err(failed)?;
     drop(file);
     rename(&*disk, &temp, &path)?;
-    for dir in [Some(dir), dir.parent()].into_iter().flatten() {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))?;
-    }
+    disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))?;
+    made.sync(&*disk, dir)?;
     let manifest = Manifest {
         identity,
         generation: 0,

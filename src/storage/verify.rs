@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::codec::damage::Damage;
 use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, read_backwards, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
@@ -10,7 +11,7 @@ use crate::storage::log_file::{LogHead, Stop, Walk, log_damage, walk};
 use crate::storage::manifest::Manifest;
 use crate::storage::names::{FileName, MANIFEST, log_name, parse_name};
 use crate::storage::recover::{Surveyed, check_link};
-use crate::storage::snapshot_reader::{Snapshot, snapshot_damage};
+use crate::storage::snapshot_reader::{Snapshot, snapshot_damage, unreadable};
 use crate::storage::webhooks_file;
 
 /// What a folder holds and what is wrong with it.
@@ -53,13 +54,35 @@ struct Verifier<'a> {
     disk: &'a dyn Disk,
     report: VerifyReport,
     identity: Option<Identity>,
+    versions: Versions<'a>,
+    /// What was durable when the webhooks were kept.
+    told: Lsn,
+}
+
+/// Says whether something is of a version that this program reads.
+pub type CheckVersion<'a> = &'a dyn Fn(&[u8]) -> Result<(), Damage>;
+
+/// What the rooms above know of what is in the files: their versions.
+#[derive(Clone, Copy)]
+pub struct Versions<'a> {
+    /// Of the payloads of the log.
+    pub payload: CheckVersion<'a>,
+    /// The name of a section of snapshots, and of what is in it.
+    pub section: (&'a str, CheckVersion<'a>),
+}
+
+/// Verifies a folder whatever the versions of what is in its files; see [`verify_versions`].
+///
+/// Errors: as there.
+pub fn verify_folder(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, StorageError> {
+    verify_versions(disk, dir, Versions { payload: &|_| Ok(()), section: ("", &|_| Ok(())) })
 }
 
 /// Verifies a folder. Of a folder in use, the end of the log may look torn, and files that come or go meanwhile look
 /// missing: whoever finds damage there should look again.
 ///
 /// Errors: only when the folder itself cannot be read; everything else is in the report.
-pub fn verify_folder(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, StorageError> {
+pub fn verify_versions(disk: &dyn Disk, dir: &Path, versions: Versions<'_>) -> Result<VerifyReport, StorageError> {
     let names = disk.list(dir).map_err(|error| StorageError::io("listing", dir, &error))?;
     let mut damage = Vec::new();
     let manifest = match Manifest::read(disk, dir) {
@@ -70,9 +93,11 @@ pub fn verify_folder(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, Storag
         }
     };
     let identity = manifest.map(|manifest| manifest.identity);
+    // Before the log, which goes on meanwhile.
+    let told = webhooks_file::read(disk, dir, identity.as_ref()).ok().flatten().map_or(Lsn(0), |kept| kept.lsn);
     let uuid = identity.as_ref().map(identity_text);
     let report = VerifyReport { dir: dir.to_owned(), uuid, manifest, files: Vec::new(), last: Lsn(0), damage };
-    let mut verifier = Verifier { disk, report, identity };
+    let mut verifier = Verifier { disk, report, identity, versions, told };
     verifier.logs(&names);
     verifier.snapshots(&names);
     verifier.others(&names);
@@ -148,11 +173,14 @@ impl Verifier<'_> {
         {
             self.report.damage.push(error);
         }
-        let found = walk(path, &bytes, &head, &mut |_, _| Ok(()));
+        let found = walk(path, &bytes, &head, &mut |_, payload| (self.versions.payload)(payload));
         entry.frames = found.frames;
         entry.first = (found.last >= head.first).then_some(Lsn(head.first));
         entry.last = entry.first.map(|_| Lsn(found.last));
         entry.note = match (&found.stop, found.sealed) {
+            (Stop::Damaged(error), _) if error.kind == StorageErrorKind::NewerFormat => {
+                format!("of a newer version after offset {}", found.end)
+            }
             (Stop::Damaged(_), _) => format!("damaged after offset {}", found.end),
             (Stop::Torn(why), _) => format!("a torn tail at offset {}: {why}", found.end),
             (Stop::Zeros, true) => "sealed".into(),
@@ -178,6 +206,9 @@ impl Verifier<'_> {
             match Snapshot::verify(self.disk, &path, &identity, lsn, &mut |_| {}) {
                 Ok((info, sections)) => {
                     entry.sections = sections;
+                    if let Err(error) = self.check_version(&path, &identity, lsn) {
+                        self.report.damage.extend(named.map(|_| error));
+                    }
                     match named {
                         Some(named) if *named != info => {
                             let cause = format!("the manifest names {named:?}, the file is {info:?}");
@@ -201,6 +232,15 @@ impl Verifier<'_> {
                 let path = self.report.dir.join(name);
                 self.report.damage.push(snapshot_damage(&path, "this snapshot is needed and missing".into()));
             }
+        }
+    }
+
+    /// Whether a snapshot that verifies is of a version that this program reads.
+    fn check_version(&self, path: &Path, identity: &Identity, lsn: Lsn) -> Result<(), StorageError> {
+        let (name, check) = self.versions.section;
+        match Snapshot::read_section(self.disk, path, identity, lsn, name)? {
+            Some(section) => check(&section).map_err(|damage| unreadable(path, damage)),
+            None => Ok(()),
         }
     }
 
@@ -232,7 +272,7 @@ impl Verifier<'_> {
     fn evidence(&mut self) {
         let Some(manifest) = self.report.manifest else { return };
         let snapshot = manifest.snapshot.map_or(Lsn(0), |snapshot| snapshot.lsn);
-        let known = manifest.floor.max(snapshot);
+        let known = manifest.floor.max(snapshot).max(self.told);
         if known > self.report.last && self.report.damage.is_empty() {
             let path = self.report.dir.join(log_name(manifest.newest_log));
             let cause = format!("the log ends at lsn {}, but lsn {known} was durable", self.report.last);

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::codec::checksum::crc32c;
+use crate::model::id::Lsn;
 use crate::storage::disk::{Disk, read_whole};
 use crate::storage::error::{StorageError, StorageErrorKind};
 use crate::storage::format::{HEAD_BYTES, HeadKind, Identity, check_head, finish_head, le_u32, le_u64, start_head};
@@ -13,17 +14,27 @@ use crate::storage::manifest::{rename, write_new};
 use crate::storage::names::{TEMP, WEBHOOKS};
 use crate::storage::store::Store;
 
-/// The file with its head: the preamble, the length and the checksum of what follows.
-fn encode(identity: &Identity, body: &[u8]) -> Vec<u8> {
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What was durable when it was kept: what was told is not after it, so a log that ends before it lost something.
+    pub lsn: Lsn,
+    /// The webhooks.
+    pub body: Bytes,
+}
+
+/// The file with its head: the preamble, the length and the checksum of what follows, and a position.
+fn encode(identity: &Identity, lsn: Lsn, body: &[u8]) -> Vec<u8> {
     let mut head = start_head(HeadKind::Webhooks, identity);
     head.u64(body.len() as u64);
     head.u32(crc32c(body));
+    head.u64(lsn.0);
     let mut bytes = finish_head(HeadKind::Webhooks, head);
     bytes.extend_from_slice(body);
     bytes
 }
 
-fn decode(path: &Path, bytes: &Bytes, identity: Option<&Identity>) -> Result<Bytes, StorageError> {
+fn decode(path: &Path, bytes: &Bytes, identity: Option<&Identity>) -> Result<Kept, StorageError> {
     let found = check_head(HeadKind::Webhooks, path, bytes)?;
     let config = |cause: String| StorageError::new(StorageErrorKind::Config, "reading", path, cause);
     if identity.is_some_and(|identity| *identity != found) {
@@ -39,13 +50,13 @@ fn decode(path: &Path, bytes: &Bytes, identity: Option<&Identity>) -> Result<Byt
         let cause = format!("what follows the head has checksum {computed:08x}, expected {stored:08x}");
         return Err(config(cause).at(HEAD_BYTES as u64));
     }
-    Ok(body)
+    Ok(Kept { lsn: Lsn(le_u64(&bytes[44..])), body })
 }
 
 /// Reads the file of a folder; `None` when there is none. With an identity, one of another database is refused.
 ///
 /// Errors: damage, a newer format, failed file calls.
-pub fn read(disk: &dyn Disk, dir: &Path, identity: Option<&Identity>) -> Result<Option<Bytes>, StorageError> {
+pub fn read(disk: &dyn Disk, dir: &Path, identity: Option<&Identity>) -> Result<Option<Kept>, StorageError> {
     let path = dir.join(WEBHOOKS);
     match disk.open(&path).and_then(|file| read_whole(&*file)) {
         Ok(bytes) => decode(&path, &bytes, identity).map(Some),
@@ -57,9 +68,15 @@ pub fn read(disk: &dyn Disk, dir: &Path, identity: Option<&Identity>) -> Result<
 /// Writes the file of a folder in one step: after a stop at any moment the old or the new one is there, whole.
 ///
 /// Errors: failed file calls; the old one then stays.
-pub(crate) fn write(disk: &dyn Disk, dir: &Path, identity: &Identity, body: &[u8]) -> Result<(), StorageError> {
+pub(crate) fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    identity: &Identity,
+    lsn: Lsn,
+    body: &[u8],
+) -> Result<(), StorageError> {
     let aside = dir.join(format!("{WEBHOOKS}{TEMP}"));
-    write_new(disk, &aside, &encode(identity, body), 0o600)?;
+    write_new(disk, &aside, &encode(identity, lsn, body), 0o600)?;
     rename(disk, &aside, &dir.join(WEBHOOKS))?;
     disk.sync_dir(dir).map_err(|error| StorageError::io("syncing", dir, &error))
 }
@@ -68,7 +85,7 @@ impl Store {
     /// What was last kept of the webhooks.
     ///
     /// Errors: as [`read`].
-    pub fn webhooks(&self) -> Result<Option<Bytes>, StorageError> {
+    pub fn webhooks(&self) -> Result<Option<Kept>, StorageError> {
         read(self.disk(), self.dir(), Some(&self.identity()))
     }
 
@@ -76,7 +93,8 @@ impl Store {
     ///
     /// Errors: failed file calls; what was kept before then stays.
     pub fn keep_webhooks(&self, body: &[u8]) -> Result<(), StorageError> {
-        write(self.disk(), self.dir(), &self.identity(), body)
+        let durable = Lsn(self.position().last);
+        write(self.disk(), self.dir(), &self.identity(), durable, body)
     }
 }
 
@@ -87,9 +105,10 @@ mod tests {
     #[test]
     fn every_flip_and_every_cut_is_seen() {
         let (path, identity) = (Path::new("webhooks"), [7; 16]);
-        let whole = encode(&identity, b"{\"endpoints\":[]}");
+        let whole = encode(&identity, Lsn(9), b"{\"endpoints\":[]}");
         let read = |bytes: Vec<u8>| decode(path, &Bytes::from(bytes), Some(&identity));
-        assert_eq!(read(whole.clone()).unwrap(), &b"{\"endpoints\":[]}"[..]);
+        let kept = read(whole.clone()).unwrap();
+        assert_eq!((kept.lsn, &kept.body[..]), (Lsn(9), &b"{\"endpoints\":[]}"[..]));
         for bit in 0..whole.len() * 8 {
             let mut bad = whole.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
