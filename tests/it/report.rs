@@ -126,7 +126,10 @@ fn a_report_says_what_the_api_says() {
             "It is not so that lead score is more than 80",
         ],
     );
-    says(first, &["“conversation” did not happen in the last 60 days", "country = &#34;DE&#34; and (has tag"]);
+    says(
+        first,
+        &["“conversation” did not happen in the last 60 days", "country = &#34;DE&#34;\nAND (has tag &#34;VIP&#34;"],
+    );
     let hot = part(&page, 2);
     says(
         hot,
