@@ -44,7 +44,7 @@ impl Recent {
     pub(super) fn make_mut(recent: &mut Arc<Recent>) -> &mut Recent {
         if Arc::get_mut(recent).is_none() {
             let copy = if recent.has_room() {
-                let mut differing = Vec::with_capacity(recent.differing.len() + PER_CHUNK);
+                let mut differing = Vec::with_capacity(recent.differing.len() + 1);
                 differing.extend_from_slice(&recent.differing);
                 Recent { base: Arc::clone(&recent.base), differing, len: recent.len, whole: OnceLock::new() }
             } else {
