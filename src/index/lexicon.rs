@@ -346,10 +346,17 @@ impl Keys {
     /// hit lies within one.
     fn each_containing(&self, finder: &memchr::memmem::Finder<'_>, mut f: impl FnMut(u32)) {
         let (bytes, size) = (self.text.as_bytes(), finder.needle().len());
-        let mut from = 0;
+        let (mut from, mut at) = (0, 0);
         while let Some(hit) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
             let start = from + hit;
-            let at = self.ends.partition_point(|end| *end <= start);
+            // Hits are mostly near each other: from the last key on, in steps that grow.
+            let mut step = 1;
+            while self.ends.get(at + step).is_some_and(|end| *end <= start) {
+                at += step;
+                step *= 2;
+            }
+            let last = (at + step).min(self.ends.len());
+            at += self.ends[at.min(last)..last].partition_point(|end| *end <= start);
             let Some(end) = self.ends.get(at) else { return };
             if start + size <= *end {
                 f(at as u32);

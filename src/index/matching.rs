@@ -135,22 +135,23 @@ impl Glob {
         let [first, rest @ ..] = self.segments.as_slice() else { return false };
         let Some(mut at) = first.end_at(text, 0) else { return false };
         let [middle @ .., last] = rest else { return at == text.len() };
+        let Some(start) = last.start_of_end(text) else { return false };
         for segment in middle {
             match segment.find(text, at) {
                 Some(end) => at = end,
                 None => return false,
             }
         }
-        match last.start_from_end(text) {
-            Some(start) => start >= at && last.end_at(text, start) == Some(text.len()),
-            None => false,
-        }
+        start >= at
     }
 }
 
 impl Segment {
     /// Where the segment ends when it begins at byte `at`.
     fn end_at(&self, text: &str, at: usize) -> Option<usize> {
+        if self.chars.is_empty() {
+            return Some(at);
+        }
         if let Some(finder) = &self.literal {
             let needle = finder.needle();
             return text.as_bytes()[at..].starts_with(needle).then_some(at + needle.len());
@@ -168,18 +169,26 @@ impl Segment {
     /// Where the first occurrence from byte `at` on ends.
     fn find(&self, text: &str, at: usize) -> Option<usize> {
         if let Some(finder) = &self.literal {
-            return finder.find(&text.as_bytes()[at..]).map(|found| at + found + finder.needle().len());
+            let found = match (finder.needle(), &text.as_bytes()[at..]) {
+                ([byte], rest) => memchr::memchr(*byte, rest),
+                (_, rest) => finder.find(rest),
+            };
+            return found.map(|found| at + found + finder.needle().len());
         }
         let starts = text[at..].char_indices().map(|(offset, _)| at + offset);
         starts.into_iter().find_map(|start| self.end_at(text, start))
     }
 
-    /// Where the segment begins when it ends with the text.
-    fn start_from_end(&self, text: &str) -> Option<usize> {
-        match self.chars.len() {
-            0 => Some(text.len()),
-            n => text.char_indices().rev().nth(n - 1).map(|(start, _)| start),
+    /// Where the segment begins that ends with the text, if the text ends with it.
+    fn start_of_end(&self, text: &str) -> Option<usize> {
+        if let Some(finder) = &self.literal {
+            let start = text.len().checked_sub(finder.needle().len())?;
+            // Mostly short, and told apart by its last byte.
+            let mut both = text.as_bytes()[start..].iter().zip(finder.needle()).rev();
+            return both.all(|(a, b)| a == b).then_some(start);
         }
+        let start = text.char_indices().rev().nth(self.chars.len() - 1)?.0;
+        (self.end_at(text, start) == Some(text.len())).then_some(start)
     }
 }
 

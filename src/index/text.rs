@@ -208,9 +208,9 @@ impl TextIndex {
                 Rows::Many(posting) => many.push(posting),
                 rows @ (Rows::None | Rows::One(_) | Rows::Few(_) | Rows::Mapped(_)) => few += rows.len(),
             }
-        }
-        if many.len() as u64 > CODES_ASKED_MAX || few > self.present.len() / 16 + 1_024 {
-            return self.rows_scanned(codes);
+            if many.len() as u64 > CODES_ASKED_MAX || few > self.present.len() / 16 + 1_024 {
+                return self.rows_scanned(codes);
+            }
         }
         let mut ids = Vec::with_capacity(few as usize);
         for rows in codes.iter().map(|code| self.rows.get(code)) {

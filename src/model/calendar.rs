@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{Day, TimeError, Timestamp};
 
+/// A day of 24 hours. Unit: milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
 /// A unit of length. The first five are exact; months and years step the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Unit {
@@ -55,7 +58,7 @@ impl Unit {
             Unit::Second => Some(1_000),
             Unit::Minute => Some(60_000),
             Unit::Hour => Some(3_600_000),
-            Unit::Day => Some(86_400_000),
+            Unit::Day => Some(DAY_MS),
             Unit::Week => Some(604_800_000),
             Unit::Month | Unit::Year => None,
         }
@@ -267,7 +270,7 @@ impl Zone {
 
     /// The day on which `at` falls.
     pub fn day_of(&self, at: Timestamp) -> Day {
-        Day::MIN.plus_days((at.0 + self.offset_ms(at)).div_euclid(86_400_000) - i64::from(Day::MIN.0))
+        Day::MIN.plus_days((at.0 + self.offset_ms(at)).div_euclid(DAY_MS) - i64::from(Day::MIN.0))
     }
 
     /// The first instant of `day`.
@@ -275,11 +278,36 @@ impl Zone {
         match day.to_civil().to_zoned_datetime(self.zone.clone()) {
             Ok(start) => Timestamp(start.timestamp().as_millisecond()),
             Err(_) => {
-                let utc_ms = i64::from(day.0) * 86_400_000;
+                let utc_ms = i64::from(day.0) * DAY_MS;
                 let offset = self.zone.to_offset(Timestamp(utc_ms).to_jiff()).seconds();
                 Timestamp(utc_ms - i64::from(offset) * 1_000).plus_ms(0)
             }
         }
+    }
+
+    /// The first instants of the days from `from` to `to`, as [`Zone::start_of`] tells them one by one: between two
+    /// settings of the clocks they are a day apart.
+    pub fn starts_of(&self, from: Day, to: Day) -> Vec<i64> {
+        let mut starts = Vec::with_capacity(usize::try_from(i64::from(to.0) - i64::from(from.0) + 1).unwrap_or(0));
+        let mut day = from;
+        while day <= to {
+            let start = self.start_of(day);
+            starts.push(start.0);
+            // Where midnight was skipped, or the whole day, the next day begins at another hour.
+            let is_midnight = self.day_of(start) == day && (start.0 + self.offset_ms(start)).rem_euclid(DAY_MS) == 0;
+            let left = i64::from(to.0) - i64::from(day.0);
+            let alike = match self.shift_after(start) {
+                _ if !is_midnight => 0,
+                Some(shift) => ((shift.0 - start.0 - 1) / DAY_MS).min(left),
+                None => left,
+            };
+            starts.extend((1..=alike).map(|n| start.0 + n * DAY_MS));
+            if alike == left {
+                break;
+            }
+            day = day.plus_days(alike + 1);
+        }
+        starts
     }
 
     /// The instant at which the clocks on the wall show what a clock of coordinated universal time shows at `shown`. What
@@ -383,6 +411,34 @@ mod tests {
         assert_eq!(berlin.period(Period::ThisWeek, now).0, at("2026-03-29T22:00:00Z"));
         assert_eq!(berlin.period(Period::LastMonth, now), (at("2026-01-31T23:00:00Z"), at("2026-02-28T23:00:00Z")));
         assert_eq!(berlin.period(Period::NextYear, now).0, at("2026-12-31T23:00:00Z"));
+    }
+
+    #[test]
+    fn the_starts_of_many_days_are_those_of_each() {
+        // Midnights that were skipped or came twice, days that were left out, clocks set by half hours and seconds.
+        let zones = [
+            "UTC",
+            "Europe/Berlin",
+            "America/Sao_Paulo",
+            "Pacific/Apia",
+            "Asia/Manila",
+            "Africa/Cairo",
+            "Africa/Casablanca",
+        ];
+        for zone in zones.into_iter().chain(["Australia/Lord_Howe", "America/St_Johns", "Asia/Gaza", "Africa/Monrovia"])
+        {
+            let zone = Zone::named(zone).unwrap();
+            let days = [
+                ("1844-12-01", "1845-02-01"),
+                ("1900-01-01", "2045-01-01"),
+                ("9998-06-01", "9999-12-31"),
+                ("2020-01-02", "2020-01-01"),
+            ];
+            for (from, to) in days.map(|(from, to)| (Day::parse(from).unwrap(), Day::parse(to).unwrap())) {
+                let one_by_one: Vec<i64> = (from.0..=to.0).map(|day| zone.start_of(Day(day)).0).collect();
+                assert_eq!(zone.starts_of(from, to), one_by_one, "{} {from} {to}", zone.name());
+            }
+        }
     }
 
     #[test]

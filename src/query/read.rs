@@ -118,6 +118,20 @@ impl Worker<'_, '_> {
         near.copy_from(set);
         self.near(reader, &mut near);
         found.fill(false);
+        if let Some(order) = reader.order().filter(|_| !differs) {
+            let mut open = self.take();
+            open.fill(false);
+            let base = self.contact(0).0;
+            near.for_each(|at| {
+                match order.says(base + u32::from(at)) {
+                    Some(true) => found.set(at),
+                    Some(false) => false,
+                    None => open.set(at),
+                };
+            });
+            near.copy_from(&open);
+            self.give(open);
+        }
         if near.is_zero() {
             return self.give(near);
         }

@@ -1,8 +1,8 @@
 //! A test of events made ready for one index: it reads the events of a contact and says whether the test holds.
 
 use crate::{
-    index::{Index, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
-    model::time::Timestamp,
+    index::{Index, column::Column, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
+    model::time::{Day, Timestamp},
     model::{id::ContactId, schema::Function},
     query::{
         behavior::{Behavior, Source, whole},
@@ -28,6 +28,9 @@ pub struct Reader<'a> {
     /// Which texts are one, where distinct ones are counted.
     spellings: Spellings<'a>,
 }
+
+/// A day of 24 hours. Unit: milliseconds.
+const DAY_MS: u64 = 86_400_000;
 
 /// More days than a century has are found one by one.
 const DAYS_MAX: i64 = 36_600;
@@ -101,6 +104,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What the first and last times of a contact say of a chain of steps, if the test is one.
+    pub fn order(&self) -> Option<Order<'a>> {
+        let Behavior::Sequence { steps, within } = self.behavior else { return None };
+        let (first, last) = (self.logs.first().copied()??.first(), self.logs.last().copied()??.last());
+        let is_free = self.sieves.iter().all(Sieve::is_pass) && within.is_none();
+        let decides = is_free.then(|| steps.as_slice()).and_then(|steps| match steps {
+            [from, to] => Some([(from.first, from.last), (to.first, to.last)]),
+            _ => None,
+        });
+        Some(Order { first, last, decides })
+    }
+
     /// The window outside of which events change nothing for a contact.
     pub fn window(&self) -> (i64, i64) {
         match self.behavior {
@@ -138,7 +153,7 @@ impl<'a> Reader<'a> {
                 *first <= at && at <= *last && self.having.passes(group, i)
             }),
             Behavior::Sequence { steps, within } => self.sequence(contact, group, steps, *within),
-            Behavior::Days(source, test) => test.accepts(self.days(source, group)),
+            Behavior::Days(source, test) => test.accepts(self.days(source, group, enough(test))),
             Behavior::Regular { source, at_least, .. } => self.regular(source, group) >= u64::from(*at_least),
         }
     }
@@ -203,19 +218,38 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn days(&self, source: &Source, group: &EventGroup<'_>) -> u64 {
+    fn days(&self, source: &Source, group: &EventGroup<'_>, enough: u64) -> u64 {
         let (mut days, mut day_ends) = (0, None);
         for i in self.events(source, group) {
+            if days >= enough {
+                break;
+            }
             let at = group.time(i);
             if day_ends.is_none_or(|last| i128::from(at.0) > last) {
                 days += 1;
-                day_ends = Some(match self.day_starts.partition_point(|start| *start <= at.0) {
+                day_ends = Some(match self.starts_up_to(at.0) {
                     0 => self.clock.day(self.clock.zone.day_of(at)).1,
                     next => self.day_starts.get(next).map_or(i128::MAX, |start| i128::from(*start) - 1),
                 });
             }
         }
         days
+    }
+
+    /// How many of the days that are at hand begin up to an instant: about as many as whole days have passed since the
+    /// first, as clocks are set by hours.
+    fn starts_up_to(&self, at: i64) -> usize {
+        let starts = &self.day_starts[..];
+        let Some(first) = starts.first().filter(|first| **first <= at) else { return 0 };
+        let mut number = (at.abs_diff(*first) / DAY_MS) as usize;
+        number = number.min(starts.len() - 1);
+        while starts[number] > at {
+            number -= 1;
+        }
+        while starts.get(number + 1).is_some_and(|start| *start <= at) {
+            number += 1;
+        }
+        number + 1
     }
 
     /// How many of the rolling spans pass.
@@ -241,10 +275,11 @@ impl<'a> Reader<'a> {
         passed + if test.accepts(0) { periods - held } else { 0 }
     }
 
-    /// Keeps, step by step, the instants at which a chain of the steps so far can end. Of the ends before an instant
-    /// the latest is the best, so each step is one walk over two ascending lists.
+    /// Without a limit between steps, the earliest chain is as good as any. With one, the instants are kept, step by
+    /// step, at which a chain of the steps so far can end: of the ends before an instant the latest is the best, so each
+    /// step is one walk over two ascending lists.
     fn sequence(&self, contact: ContactId, group: &EventGroup<'_>, steps: &[Source], within: Option<i64>) -> bool {
-        let mut ends: Vec<i64> = Vec::new();
+        let (mut ends, mut earliest) = (Vec::new(), None);
         for (number, step) in steps.iter().enumerate() {
             let other;
             let events = if step.kind == steps[0].kind {
@@ -252,6 +287,18 @@ impl<'a> Reader<'a> {
             } else {
                 other = self.logs[number].map_or(EventGroup::empty(), |log| log.group(contact));
                 &other
+            };
+            let Some(within) = within else {
+                let sieve = &self.sieves[number];
+                let from = earliest.map_or(step.first, |end: i64| step.first.max(end.saturating_add(1)));
+                let next = if number == 0 {
+                    self.events(step, events).next()
+                } else {
+                    events.between(from, step.last).find(|i| sieve.passes(events, *i))
+                };
+                let Some(found) = next else { return false };
+                earliest = Some(events.time(found).0);
+                continue;
             };
             if number == 0 {
                 ends = self.events(step, events).map(|i| events.time(i).0).collect();
@@ -272,7 +319,7 @@ impl<'a> Reader<'a> {
         let group = self.logs[0].map_or(EventGroup::empty(), |log| log.group(contact));
         match self.behavior {
             Behavior::Count(source, _) => Found::Count(self.count(source, &group, u64::MAX)),
-            Behavior::Days(source, _) => Found::Count(self.days(source, &group)),
+            Behavior::Days(source, _) => Found::Count(self.days(source, &group, u64::MAX)),
             Behavior::Regular { source, .. } => Found::Count(self.regular(source, &group)),
             Behavior::Aggregate { .. } => {
                 self.figure(&group).map_or(Found::Missing, |(sum, count)| Found::Figure(sum, count))
@@ -292,7 +339,12 @@ fn day_starts(source: &Source, log: Option<&EventIndex>, clock: &Clock) -> Optio
     if from > to || to - from > DAYS_MAX {
         return None;
     }
-    (from..=to).map(|number| i64::try_from(clock.day_start(number)).ok()).collect()
+    let mut starts = clock.zone.starts_of(Day(i32::try_from(from).ok()?), Day(i32::try_from(to).ok()?));
+    // Of days at the ends of time the clock knows more.
+    for number in [from, to] {
+        starts[(number - from) as usize] = i64::try_from(clock.day_start(number)).ok()?;
+    }
+    Some(starts)
 }
 
 /// A way to find contacts by the columns of first and last times. Units: milliseconds, both ends included.
@@ -304,6 +356,28 @@ pub enum Shortcut {
     First(i64, i64),
     /// Those whose last event up to the third instant lies between the first two.
     Last(i64, i64, i64),
+}
+
+/// The first times of a chain's first events and the last times of its last ones: nothing follows where the last does not
+/// come after the first.
+pub struct Order<'a> {
+    first: &'a Column,
+    last: &'a Column,
+    /// The windows of two steps without filter and limit. One follows the other where the last comes after the first, if
+    /// both lie in them.
+    decides: Option<[(i64, i64); 2]>,
+}
+
+impl Order<'_> {
+    /// Whether a contact, who has events of both kinds, passes; `None` where its events must be read.
+    pub fn says(&self, contact: u32) -> Option<bool> {
+        let (first, last) = (self.first.get(contact)?, self.last.get(contact)?);
+        if first >= last {
+            return Some(false);
+        }
+        let is_in = |at: i128, (from, to): (i64, i64)| i128::from(from) <= at && at <= i128::from(to);
+        self.decides.filter(|[from, to]| is_in(first, *from) && is_in(last, *to)).map(|_| true)
+    }
 }
 
 /// A test of the number of events in a window.
@@ -341,14 +415,14 @@ pub enum Found {
 }
 
 /// The times that can follow one of the ends.
-fn chain(ends: &[i64], times: impl Iterator<Item = i64>, within: Option<i64>) -> Vec<i64> {
+fn chain(ends: &[i64], times: impl Iterator<Item = i64>, within: i64) -> Vec<i64> {
     let mut before = 0;
     times
         .filter(|at| {
             while before < ends.len() && ends[before] < *at {
                 before += 1;
             }
-            before > 0 && within.is_none_or(|limit| at.saturating_sub(ends[before - 1]) <= limit)
+            before > 0 && at.saturating_sub(ends[before - 1]) <= within
         })
         .collect()
 }
@@ -364,10 +438,10 @@ mod tests {
 
     #[test]
     fn chains_take_the_latest_end_before() {
-        assert_eq!(chain(&[1, 5], [1, 2, 6, 20].into_iter(), None), [2, 6, 20]);
-        assert_eq!(chain(&[1, 5], [1, 4, 6, 8].into_iter(), Some(2)), [6]);
-        assert_eq!(chain(&[5], [5].into_iter(), None), [] as [i64; 0], "strictly later");
-        assert_eq!(chain(&[1, 5], [7].into_iter(), Some(2)), [7], "the first end would be too early");
+        assert_eq!(chain(&[1, 5], [1, 2, 6, 20].into_iter(), i64::MAX), [2, 6, 20]);
+        assert_eq!(chain(&[1, 5], [1, 4, 6, 8].into_iter(), 2), [6]);
+        assert_eq!(chain(&[5], [5].into_iter(), i64::MAX), [] as [i64; 0], "strictly later");
+        assert_eq!(chain(&[1, 5], [7].into_iter(), 2), [7], "the first end would be too early");
     }
 }
 
