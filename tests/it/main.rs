@@ -17,7 +17,9 @@
 //! - `figures`: breakdowns, engagement, overlaps and grids of random worlds, against the naive database and SQLite.
 //! - `figures_http`: figures and the review over a socket and as typed, by hand.
 //! - `figures_live`: funnels, conversion and proofs about rules, on random histories, against the same two.
+//! - `figures_sql`: totals, shares and funnels of random rules on random databases, against SQLite.
 //! - `full_disk`: a file system that is really full; by `.ci/run`, where mounting is allowed.
+//! - `growth`: the days of segments through weeks of writes, against SQLite, which has every fact of them.
 //! - `history`: random requests through the engine and the naive database, batch after batch.
 //! - `house`: the house rules, held over the source tree.
 //! - `http`: the API over a socket.
@@ -67,7 +69,9 @@ mod feed_past;
 mod figures;
 mod figures_http;
 mod figures_live;
+mod figures_sql;
 mod full_disk;
+mod growth;
 mod history;
 mod house;
 mod http;

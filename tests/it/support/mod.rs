@@ -23,6 +23,8 @@ pub mod server;
 pub mod shelf;
 pub mod source;
 pub mod spelling;
+pub mod sql_instant;
+pub mod sql_past;
 pub mod sql_rule;
 pub mod sql_test;
 pub mod sql_time;

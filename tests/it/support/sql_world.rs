@@ -51,13 +51,14 @@ impl Tables {
         rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("SQLite says {error} at\n{query}"))
     }
 
-    /// The rows of a query, whole numbers and texts as texts.
+    /// The rows of a query, numbers and texts as texts.
     pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let mut statement =
             self.connection.prepare(query).unwrap_or_else(|error| panic!("SQLite says {error} to\n{query}"));
         let width = statement.column_count();
         let cell = |cell: Cell| match cell {
             Cell::Integer(number) => number.to_string(),
+            Cell::Real(number) => number.to_string(),
             Cell::Text(text) => text,
             Cell::Null => String::new(),
             other => panic!("no figure is {other:?}"),
