@@ -109,10 +109,10 @@ impl<'a> Reader<'a> {
         let Behavior::Sequence { steps, within } = self.behavior else { return None };
         let (first, last) = (self.logs.first().copied()??.first(), self.logs.last().copied()??.last());
         let is_free = self.sieves.iter().all(Sieve::is_pass) && within.is_none();
-        let decides = is_free.then(|| steps.as_slice()).and_then(|steps| match steps {
-            [from, to] => Some([(from.first, from.last), (to.first, to.last)]),
+        let decides = match steps.as_slice() {
+            [from, to] if is_free => Some([(from.first, from.last), (to.first, to.last)]),
             _ => None,
-        });
+        };
         Some(Order { first, last, decides })
     }
 
