@@ -8,7 +8,7 @@ use crate::{
     },
     bitmap::words::Words,
     index::{Index, event_index::EventIndex},
-    model::{id::SegmentId, schema::Schema, time::Timestamp},
+    model::{calendar::DAY_MS, id::SegmentId, schema::Schema, time::Timestamp},
     query::{
         context::{Context, Segments},
         sense::{Asked, asked},
@@ -25,8 +25,6 @@ use crate::{
 pub const UNTOUCHED_DAYS: i64 = 180;
 /// A segment that nothing names is unused when nobody entered or left it for so long. Units: days.
 pub const UNUSED_DAYS: i64 = 90;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

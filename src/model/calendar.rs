@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::time::{Day, TimeError, Timestamp};
 
 /// A day of 24 hours. Unit: milliseconds.
-const DAY_MS: i64 = 86_400_000;
+pub const DAY_MS: i64 = 86_400_000;
 
 /// A unit of length. The first five are exact; months and years step the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -429,6 +429,7 @@ mod tests {
         {
             let zone = Zone::named(zone).unwrap();
             let days = [
+                ("0000-01-01", "0000-03-01"),
                 ("1844-12-01", "1845-02-01"),
                 ("1900-01-01", "2045-01-01"),
                 ("9998-06-01", "9999-12-31"),

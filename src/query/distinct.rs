@@ -45,33 +45,18 @@ pub(in crate::query) fn distinct(
     events: impl Iterator<Item = usize>,
     spellings: &Spellings<'_>,
 ) -> u64 {
-    if let Spellings::Known(firsts) = spellings
-        && firsts.len() <= u128::BITS as usize
-    {
-        let mut seen = 0u128;
-        for i in events {
-            match group.ordered(property, i) {
-                Some(position) => seen |= 1 << firsts[position as usize],
-                None => {
-                    let codes = group.set_codes(property, i).into_iter().flatten();
-                    codes.for_each(|code| seen |= 1 << firsts[code as usize]);
-                }
-            }
-        }
-        return seen.count_ones().into();
-    }
-    let mut seen = Seen::default();
-    let one = |position: i128| match spellings {
-        Spellings::Known(firsts) => firsts[position as usize].into(),
-        Spellings::Own | Spellings::Asked(..) => position,
-    };
+    let mut positions: Vec<i128> = Vec::new();
     for i in events {
         match group.ordered(property, i) {
-            Some(position) => seen.add(one(position)),
-            None => group.set_codes(property, i).into_iter().flatten().for_each(|code| seen.add(one(code.into()))),
+            Some(position) => positions.push(position),
+            None => positions.extend(group.set_codes(property, i).into_iter().flatten().map(i128::from)),
         }
     }
-    let positions = seen.positions();
+    if let Spellings::Known(firsts) = spellings {
+        positions.iter_mut().for_each(|code| *code = firsts[*code as usize].into());
+    }
+    positions.sort_unstable();
+    positions.dedup();
     match spellings {
         Spellings::Asked(dictionary, case_sensitive) if positions.len() > 1 => {
             let text = |position: &i128| key_of(dictionary.get(*position as u32), *case_sensitive);
@@ -81,55 +66,5 @@ pub(in crate::query) fn distinct(
             texts.len() as u64
         }
         _ => positions.len() as u64,
-    }
-}
-
-/// Distinct positions: most contacts have few, which take no room of their own.
-#[derive(Default)]
-struct Seen {
-    few: [i128; 8],
-    len: usize,
-    /// All of them, some more than once, as soon as there are more than a few.
-    many: Vec<i128>,
-}
-
-impl Seen {
-    fn add(&mut self, position: i128) {
-        if !self.many.is_empty() {
-            self.many.push(position);
-        } else if !self.few[..self.len].contains(&position) {
-            match self.few.get_mut(self.len) {
-                Some(room) => {
-                    *room = position;
-                    self.len += 1;
-                }
-                None => self.many.extend(self.few.iter().chain([&position])),
-            }
-        }
-    }
-
-    fn positions(&mut self) -> &[i128] {
-        if self.many.is_empty() {
-            return &self.few[..self.len];
-        }
-        self.many.sort_unstable();
-        self.many.dedup();
-        &self.many
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_position_counts_once_however_many_there_are() {
-        for most in [1, 2, 7, 8, 9, 40] {
-            let mut seen = Seen::default();
-            (0..3 * most).for_each(|n: i128| seen.add(n * 11 % most));
-            let mut found = seen.positions().to_vec();
-            found.sort_unstable();
-            assert_eq!(found, (0..most).collect::<Vec<i128>>());
-        }
     }
 }

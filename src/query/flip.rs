@@ -2,13 +2,13 @@
 
 use crate::{
     model::{
-        calendar::{Length, Period},
+        calendar::{DAY_MS, Length, Period},
         time::{Day, Timestamp},
     },
     query::{
         bounds::Clock,
         moving::{Moving, What, is_far},
-        turns::{DAY_MS, calendar_bounds, day_begun, starts, steady_until},
+        turns::{calendar_bounds, day_begun, starts, steady_until},
     },
 };
 

@@ -2,7 +2,10 @@
 
 use crate::{
     index::{Index, event_group::EventGroup, event_index::EventIndex, event_page::partition},
-    model::{calendar::Length, id::ContactId},
+    model::{
+        calendar::{DAY_MS, Length},
+        id::ContactId,
+    },
     query::{
         behavior::{Behavior, Rolling, Source},
         bounds::Clock,
@@ -13,7 +16,6 @@ use crate::{
         reader::Reader,
         sieve::Effort,
         spans::CountTest,
-        turns::DAY_MS,
     },
     rule::ast::{Comparison, End},
 };

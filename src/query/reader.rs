@@ -2,8 +2,12 @@
 
 use crate::{
     index::{Index, column::Column, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
-    model::time::{Day, Timestamp},
-    model::{id::ContactId, schema::Function},
+    model::{
+        calendar::DAY_MS,
+        id::ContactId,
+        schema::Function,
+        time::{Day, Timestamp},
+    },
     query::{
         behavior::{Behavior, Source, whole},
         bounds::Clock,
@@ -28,9 +32,6 @@ pub struct Reader<'a> {
     /// Which texts are one, where distinct ones are counted.
     spellings: Spellings<'a>,
 }
-
-/// A day of 24 hours. Unit: milliseconds.
-const DAY_MS: u64 = 86_400_000;
 
 /// More days than a century has are found one by one.
 const DAYS_MAX: i64 = 36_600;
@@ -241,7 +242,7 @@ impl<'a> Reader<'a> {
     fn starts_up_to(&self, at: i64) -> usize {
         let starts = &self.day_starts[..];
         let Some(first) = starts.first().filter(|first| **first <= at) else { return 0 };
-        let mut number = (at.abs_diff(*first) / DAY_MS) as usize;
+        let mut number = (at.abs_diff(*first) / DAY_MS.unsigned_abs()) as usize;
         number = number.min(starts.len() - 1);
         while starts[number] > at {
             number -= 1;

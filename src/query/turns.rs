@@ -1,12 +1,10 @@
 //! Where the calendar turns: midnights, clocks that are set, and how long a calendar length keeps its pace.
 
 use crate::model::{
-    calendar::{Length, Unit, Zone},
+    calendar::{DAY_MS, Length, Unit, Zone},
     time::{Day, Timestamp},
 };
 
-/// A day of usual length. Units: milliseconds.
-pub const DAY_MS: i64 = 86_400_000;
 /// Clocks are set back by less than this.
 const SET_BACK_MAX: i64 = 4 * 3_600_000;
 /// A calendar length lies within this of its mean, on either side; months differ by some days, leap years by one.
