@@ -125,11 +125,11 @@ fn write_with_ballast(
     written
 }
 
-/// Has the writer hand out its state. When somebody was erased, the log goes on in a new file from there, so that
-/// nothing of before is left once the snapshot is live; else that only costs the writer's time. The file is made here
-/// beforehand, so that the writer does not have to while others wait for it.
+/// Has the writer hand out its state. When somebody was erased, or files are damaged, the log goes on in a new file from
+/// there, so that nothing of before is left once the snapshot is live; else that only costs the writer's time. The file
+/// is made here beforehand, so that the writer does not have to while others wait for it.
 fn capture(shared: &Shared, store: &Store, manner: Manner) -> Result<Capture, Error> {
-    let roll = manner != Manner::ByItself;
+    let roll = manner == Manner::Afresh;
     let mut makes = false;
     for tries in 1.. {
         if roll || shared.erased.load(Ordering::Acquire) > 0 {
