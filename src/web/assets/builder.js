@@ -18,18 +18,51 @@ export class Builder {
     this.drawAll();
   }
 
-  /** Shows a rule, from the outline that the server makes of it. */
+  /** Shows a rule, from the outline that the server makes of it; what is not complete yet stays beside it. */
   load(outline) {
     const node = this.nodeOf(outline, false);
-    this.root = node.kind === "group" ? node : group("and", [node]);
-    this.drawAll();
+    this.replace(node.kind === "group" ? node : group("and", [node]));
     this.count(outline);
   }
 
-  /** Shows nothing. */
+  /** Shows nothing but what is not complete yet. */
   clear() {
-    this.root = group("and", []);
+    this.replace(group("and", []));
+  }
+
+  replace(root) {
+    const drafts = this.drafts(this.root, []);
+    this.root = root;
+    drafts.forEach((draft) => this.bring(draft));
     this.drawAll();
+  }
+
+  /** What is not complete yet in a group, with where it is: the places of the groups around it, and its own, each among what is complete. */
+  drafts(node, path) {
+    const found = [];
+    let place = 0;
+    for (const part of node.parts) {
+      if (this.jsonOf(part) !== null) {
+        if (part.kind === "group") found.push(...this.drafts(part, [...path, place]));
+        place += 1;
+      } else if (part.kind === "row" || part.parts.length > 0) {
+        found.push({ part, path, place });
+      }
+    }
+    return found;
+  }
+
+  /** Puts a draft where it was, or as near as there is a group for it. */
+  bring({ part, path, place }) {
+    const complete = (node) => node.parts.filter((other) => this.jsonOf(other) !== null);
+    let node = this.root;
+    for (const at of path) {
+      const next = complete(node)[at];
+      if (next?.kind !== "group") break;
+      node = next;
+    }
+    const after = node.parts.indexOf(complete(node)[place]);
+    node.parts.splice(after < 0 ? node.parts.length : after, 0, part);
   }
 
   nodeOf(outline, negated) {
