@@ -24,11 +24,13 @@ impl Words {
     }
 
     /// Whether bit `at` is set.
+    #[inline]
     pub fn get(&self, at: u16) -> bool {
         self.0[usize::from(at) / 64] >> (at % 64) & 1 == 1
     }
 
     /// Sets bit `at`; returns whether it was clear.
+    #[inline]
     pub fn set(&mut self, at: u16) -> bool {
         let word = &mut self.0[usize::from(at) / 64];
         let old = *word;

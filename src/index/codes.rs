@@ -103,6 +103,16 @@ fn width_of(item: u32) -> u8 {
     }
 }
 
+/// Calls `f` with the row and the code of every item that is one.
+#[inline]
+fn each(base: usize, items: impl Iterator<Item = u32>, f: &mut impl FnMut(u16, u32)) {
+    for (row, item) in (base..).zip(items) {
+        if let Some(code) = item.checked_sub(1) {
+            f(row as u16, code);
+        }
+    }
+}
+
 impl Codes {
     /// The code of a contact.
     #[inline]
@@ -126,10 +136,13 @@ impl Codes {
         for number in first..first + CHUNK / PAGE {
             let Some(page) = self.pages.get(number) else { return };
             let base = (number - first) * PAGE;
-            for at in 0..page.len() {
-                if let Some(code) = page.get(at).checked_sub(1) {
-                    f((base + at) as u16, code);
-                }
+            // The width is looked at once and not for every item.
+            match page {
+                Page::Bytes(items) => each(base, items.iter().map(|item| u32::from(*item)), &mut f),
+                Page::Shorts(items) => each(base, items.iter().map(|item| u32::from(*item)), &mut f),
+                Page::Longs(items) => each(base, items.iter().copied(), &mut f),
+                Page::Mapped(bytes, 4) => each(base, mapped::u32s(bytes), &mut f),
+                Page::Mapped(..) => each(base, (0..page.len()).map(|at| page.get(at)), &mut f),
             }
         }
     }

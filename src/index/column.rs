@@ -155,6 +155,26 @@ impl Column {
         present.and_into(out);
     }
 
+    /// Keeps of contacts of a chunk, who have a value here and in another column, those whose value here is the lesser.
+    /// All values fit in 64 bits.
+    pub fn keep_less(&self, other: &Column, chunk: usize, set: &mut Words) {
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        let (own, others) = (self.node(chunk), other.node(chunk));
+        for (number, words) in set.0.chunks_exact_mut(BLOCK_WORDS).enumerate() {
+            let blocks = own.zip(others).map(|(own, others)| (&own.blocks[number], &others.blocks[number]));
+            let Some((Some(own), Some(other))) = blocks else {
+                words.fill(0);
+                continue;
+            };
+            own.values.read_into(BLOCK_ROWS, &mut here);
+            other.values.read_into(BLOCK_ROWS, &mut there);
+            for (word, (here, there)) in words.iter_mut().zip(here.chunks(64).zip(there.chunks(64))) {
+                let less = here.iter().zip(there).enumerate();
+                *word &= less.fold(0, |bits, (at, (here, there))| bits | u64::from(here < there) << at);
+            }
+        }
+    }
+
     /// Bounds of the values of a chunk, perhaps too wide, never too narrow; none when it has no value.
     pub fn chunk_zone(&self, chunk: usize) -> Option<(i128, i128)> {
         let zones = self.blocks(chunk).map(|(_, block)| (block.min, block.max));

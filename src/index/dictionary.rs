@@ -1,7 +1,5 @@
 //! A dictionary with counts: distinct texts and how often each is held. For the texts of events.
 
-use std::ops::Range;
-
 use crate::{
     bitmap::posting::Posting,
     codec::{
@@ -80,11 +78,6 @@ impl Dictionary {
     /// The codes whose texts pass a test.
     pub fn codes_matching(&self, test: &TextMatch) -> Posting {
         self.lexicon.codes_matching(test)
-    }
-
-    /// The codes of a range whose texts pass a test, ascending; pieces may be asked in parallel.
-    pub fn codes_matching_in(&self, test: &TextMatch, codes: Range<u32>) -> Vec<u32> {
-        self.lexicon.codes_matching_in(test, codes)
     }
 
     /// One above the highest code given.

@@ -1,15 +1,15 @@
 //! The distinct values of a property and how many contacts have each: what completion and charts offer.
 
 use crate::{
-    index::{Index, matching::TextMatch, property::PropertyIndex, rows::Rows},
+    index::{Index, lexicon_search::Search, matching::TextMatch, property::PropertyIndex, rows::Rows},
     model::{
         fold::fold,
         id::{EventKindId, PropertyId},
     },
 };
 
-/// Texts that a needle without a trigram is sought in: it would be sought in all of them, one by one.
-const TEXTS_READ_MAX: u32 = 200_000;
+/// Chunks of codes that a needle without a trigram is sought in: it would be sought in all of them, one by one.
+const CHUNKS_READ_MAX: usize = 4;
 /// Characters that make a trigram.
 const TRIGRAM: usize = 3;
 /// Texts that are looked at for one answer; of a property with more, such as a name, a needle finds the rest.
@@ -25,18 +25,12 @@ impl Index {
             PropertyIndex::Set(index) if needle.is_empty() => first(index.breakdown_len()),
             PropertyIndex::Text(_, index) => {
                 let test = TextMatch::contains(needle, index.case_sensitive());
-                let codes = match is_short(needle) {
-                    true => index.codes_matching_in(&test, 0..index.code_end().min(TEXTS_READ_MAX)),
-                    false => index.codes_matching(&test).iter().take(TEXTS_ASKED_MAX).collect(),
-                };
+                let codes = likely(&index.search(&test), needle);
                 codes.iter().map(|code| counted(index.text(*code), index.rows_of(*code))).collect()
             }
             PropertyIndex::Set(index) => {
                 let test = TextMatch::contains(needle, index.case_sensitive());
-                let codes = match is_short(needle) {
-                    true => index.codes_matching_in(&test, 0..index.code_end().min(TEXTS_READ_MAX)),
-                    false => index.codes_matching(&test).iter().take(TEXTS_ASKED_MAX).collect(),
-                };
+                let codes = likely(&index.search(&test), needle);
                 codes.iter().map(|code| counted(index.text(*code), index.rows_of(*code))).collect()
             }
             PropertyIndex::Flag(flags) => {
@@ -78,6 +72,14 @@ impl Index {
         let mut found: Vec<(String, u64)> = codes.into_iter().map(told).collect();
         most(&mut found, limit);
         Some(found)
+    }
+}
+
+/// The codes of the texts that are looked at of those that have a needle.
+fn likely(search: &Search<'_>, needle: &str) -> Vec<u32> {
+    match is_short(needle) {
+        true => search.first(CHUNKS_READ_MAX).to_ids(),
+        false => search.first(usize::MAX).iter().take(TEXTS_ASKED_MAX).collect(),
     }
 }
 

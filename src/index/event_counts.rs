@@ -4,24 +4,20 @@ use crate::index::{
     event_group::EventGroup,
     event_marks::RowFilter,
     event_page::{PAGE, Page, bits},
+    event_picks::Picks,
 };
 
 /// Room to count the events of a page in, kept from page to page.
 #[derive(Debug)]
 pub struct CountRoom {
-    /// The rows that count, a bit each.
-    rows: Vec<u64>,
-    /// The first row of each present contact, and the end.
-    starts: Vec<u32>,
-    /// How many rows that count come before each word.
-    before: Vec<u32>,
+    picks: Picks,
     /// By contact of the page; read where there are events alone.
     counts: Box<[u32; PAGE]>,
 }
 
 impl Default for CountRoom {
     fn default() -> CountRoom {
-        CountRoom { rows: vec![], starts: vec![], before: vec![], counts: Box::new([0; PAGE]) }
+        CountRoom { picks: Picks::default(), counts: Box::new([0; PAGE]) }
     }
 }
 
@@ -36,23 +32,9 @@ impl Page {
         room: &mut CountRoom,
         out: &mut [u64],
     ) {
-        let CountRoom { rows, starts, before, counts } = room;
-        self.marks_into((lo, hi), filter, rows);
-        self.base.starts.read_into(starts);
-        rows.push(0);
-        before.clear();
-        before.extend(rows.iter().scan(0, |sum, word| Some(std::mem::replace(sum, *sum + word.count_ones()))));
-        // How many rows that count come before a row: what a group has is the difference of its ends.
-        let rank = |row: u32| {
-            let (word, bit) = (row as usize / 64, row % 64);
-            before[word] + (rows[word] & ((1 << bit) - 1)).count_ones()
-        };
-        let mut from = 0;
-        for (slot, end) in self.base.slots().zip(&starts[1..]) {
-            let to = rank(*end);
-            counts[usize::from(slot)] = to - from;
-            from = to;
-        }
+        let CountRoom { picks, counts } = room;
+        picks.find(self, (lo, hi), filter);
+        self.base.slots().for_each(|slot| counts[usize::from(slot)] = picks.count(slot));
         let mut present = self.base.present;
         let is_one = |row: u32| {
             let only = [row];

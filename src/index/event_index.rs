@@ -175,6 +175,11 @@ impl EventIndex {
         self.pages.stretch(first..first + CHUNK_PAGES).map(move |(number, page)| ((number - first) as usize, page))
     }
 
+    /// A page of a chunk, if it has events.
+    pub(super) fn page_of(&self, chunk: usize, number: usize) -> Option<&Page> {
+        self.pages.get(chunk as u32 * CHUNK_PAGES + number as u32)
+    }
+
     /// `out` = the contacts of a chunk with an event in `lo..=hi`. Units: milliseconds.
     pub fn window_into(&self, chunk: usize, lo: i64, hi: i64, out: &mut Words) {
         out.fill(false);

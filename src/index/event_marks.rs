@@ -20,7 +20,7 @@ pub trait RowFilter {
 }
 
 /// Fewer contacts of a page than this are asked one by one.
-const TOGETHER_MIN: usize = PAGE / 16;
+pub(super) const TOGETHER_MIN: usize = PAGE / 16;
 
 impl Page {
     /// Whether the values of a property in the packed part are sets.
@@ -131,12 +131,13 @@ impl EventIndex {
     }
 }
 
-fn asked(words: &[u64]) -> usize {
+/// How many bits are set.
+pub(super) fn asked(words: &[u64]) -> usize {
     words.iter().map(|word| word.count_ones() as usize).sum()
 }
 
 /// Calls `f` with every place whose bit is set.
-fn each(words: &[u64], mut f: impl FnMut(u16)) {
+pub(super) fn each(words: &[u64], mut f: impl FnMut(u16)) {
     for (place, word) in (0..).zip(words) {
         bits(*word).for_each(|bit| f(place * 64 + bit));
     }

@@ -51,6 +51,13 @@ impl Pieces {
         self.pieces.iter().for_each(|piece| piece.append_to(out));
     }
 
+    /// Appends the positions whose bits are set, which fit, in order.
+    pub fn pick_into(&self, wanted: &[u64], out: &mut Vec<i64>) {
+        for (piece, words) in self.pieces.iter().zip(wanted.chunks(PIECE / 64)) {
+            piece.pick_into(words, out);
+        }
+    }
+
     /// Sets the bits of the positions within `lo..=hi` in `out`, which becomes as long as it must be.
     pub fn range_into(&self, lo: i128, hi: i128, out: &mut Vec<u64>) {
         out.clear();

@@ -113,6 +113,11 @@ impl Plane {
         }
     }
 
+    /// Appends the values, which are no sets and fit, of some rows that have one, in order.
+    pub fn pick_into(&self, rows: &[u64], out: &mut Vec<i64>) {
+        self.values.pick_into(rows, out);
+    }
+
     /// Keeps of some rows those whose value, which is no set, lies in one of the spans.
     pub fn keep_between(&self, spans: &[(i128, i128)], rows: &mut [u64]) {
         if self.starts.is_some() {

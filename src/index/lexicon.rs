@@ -1,7 +1,5 @@
 //! Distinct texts by code: found by their hash, by what they are equal to, by what they hold.
 
-use std::ops::Range;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
@@ -14,7 +12,8 @@ use crate::{
     index::{
         grams::{self, BLOCK, Grams},
         hash_index::HashIndex,
-        matching::{TextMatch, key},
+        lexicon_search::Keys,
+        matching::key,
         strings::Strings,
     },
 };
@@ -29,18 +28,11 @@ const GRAMS_STEP_SHARE: u32 = 64;
 /// Distinct texts, none of them empty. The code of a removed one is given again, the lowest first.
 #[derive(Clone, Debug, Default)]
 pub struct Lexicon {
-    case_sensitive: bool,
-    strings: Strings,
+    pub(super) case_sensitive: bool,
+    pub(super) strings: Strings,
     hashes: HashIndex,
     free: Posting,
-    grams: Grams,
-}
-
-/// The keys of some texts, one after the other.
-#[derive(Default)]
-struct Keys {
-    text: String,
-    ends: Vec<usize>,
+    pub(super) grams: Grams,
 }
 
 impl Lexicon {
@@ -175,82 +167,6 @@ impl Lexicon {
         (0..self.strings.len()).map(|code| (code, self.get(code))).filter(|(_, text)| !text.is_empty())
     }
 
-    /// The codes whose texts pass a test.
-    pub fn codes_matching(&self, test: &TextMatch) -> Posting {
-        self.codes_matching_in(test, 0..self.code_end()).into_iter().collect()
-    }
-
-    /// The codes of a range whose texts pass a test, ascending.
-    pub fn codes_matching_in(&self, test: &TextMatch, codes: Range<u32>) -> Vec<u32> {
-        if let TextMatch::Equal(needle) = test {
-            let mut equal = self.find_equal(needle);
-            equal.retain(|code| codes.contains(code));
-            return equal;
-        }
-        let mut found = Vec::new();
-        let end = codes.end.min(self.code_end());
-        if codes.start >= end {
-            return found;
-        }
-        let (first, last, covered) = (codes.start / BLOCK, end.div_ceil(BLOCK), self.grams.blocks());
-        let mut keys = Keys::default();
-        let mut rest = first;
-        if let Some(blocks) = self.grams.candidates(&test.literals()) {
-            rest = first.max(covered);
-            for block in blocks.iter_from(first).take_while(|block| *block < last.min(covered)) {
-                self.match_block(test, block, &mut keys, &mut found);
-            }
-        }
-        for block in rest..last {
-            self.match_block(test, block, &mut keys, &mut found);
-        }
-        found.retain(|code| codes.contains(code));
-        found
-    }
-
-    fn match_block(&self, test: &TextMatch, block: u32, keys: &mut Keys, found: &mut Vec<u32>) {
-        let first = block * BLOCK;
-        match test {
-            TextMatch::Regex(regex) => {
-                let codes = first..(first + BLOCK).min(self.code_end());
-                let texts = codes.map(|code| (code, self.get(code))).filter(|(_, text)| !text.is_empty());
-                found.extend(texts.filter(|(_, text)| regex.is_match(text)).map(|(code, _)| code));
-            }
-            TextMatch::Contains(finder) => {
-                self.read_block(block, keys);
-                keys.each_containing(finder, |at| found.push(first + at));
-            }
-            TextMatch::Equal(_) | TextMatch::StartsWith(_) | TextMatch::EndsWith(_) | TextMatch::Glob(_) => {
-                self.read_block(block, keys);
-                let passing = keys.iter().filter(|(_, key)| !key.is_empty() && test.matches(key, key));
-                found.extend(passing.map(|(at, _)| first + at));
-            }
-        }
-    }
-
-    /// Reads the keys of a block's texts, empty where there is none.
-    fn read_block(&self, block: u32, keys: &mut Keys) {
-        let first = block * BLOCK;
-        let end = (first + BLOCK).min(self.code_end());
-        keys.text.clear();
-        let bytes = self.strings.run(first, end, &mut keys.ends);
-        match std::str::from_utf8(bytes) {
-            Ok(text) if text.is_ascii() => {
-                keys.text.push_str(text);
-                if !self.case_sensitive {
-                    keys.text.make_ascii_lowercase();
-                }
-            }
-            _ => {
-                keys.ends.clear();
-                for code in first..end {
-                    keys.text.push_str(&key(self.get(code), self.case_sensitive));
-                    keys.ends.push(keys.text.len());
-                }
-            }
-        }
-    }
-
     /// Brings the trigrams up to date once enough texts wait: more of a larger lexicon, as it copies what it shares.
     fn cover(&mut self) {
         let covered = self.grams.blocks();
@@ -266,7 +182,7 @@ impl Lexicon {
             let last = end.min(first + grams::STEP);
             for block in first..last {
                 self.read_block(block, &mut keys);
-                keys.iter().for_each(|(_, key)| grams::collect(key.as_bytes(), block - first, &mut pairs));
+                keys.iter().for_each(|key| grams::collect(key, block - first, &mut pairs));
             }
             self.grams.extend(last - first, &mut pairs);
         }
@@ -332,44 +248,5 @@ impl Lexicon {
             grams: Grams::decode(&format!("{name}/grams"), source)?,
             free: Posting::decode(&mut open("free")?)?,
         })
-    }
-}
-
-impl Keys {
-    fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let ranges = starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end]);
-        (0u32..).zip(ranges)
-    }
-
-    /// Calls `f` with the place of every key that holds the needle: one search over all keys, and a look at whether a
-    /// hit lies within one.
-    fn each_containing(&self, finder: &memchr::memmem::Finder<'_>, mut f: impl FnMut(u32)) {
-        let (bytes, size) = (self.text.as_bytes(), finder.needle().len());
-        let (mut from, mut at) = (0, 0);
-        while let Some(hit) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
-            let start = from + hit;
-            // Hits are mostly near each other: from the last key on, in steps that grow.
-            let mut step = 1;
-            while self.ends.get(at + step).is_some_and(|end| *end <= start) {
-                at += step;
-                step *= 2;
-            }
-            let last = (at + step).min(self.ends.len());
-            at += self.ends[at.min(last)..last].partition_point(|end| *end <= start);
-            let Some(end) = self.ends.get(at) else { return };
-            if start + size <= *end {
-                f(at as u32);
-                from = *end;
-            } else {
-                from = start + 1;
-            }
-        }
-    }
-
-    fn any_contains(&self, finder: &memchr::memmem::Finder<'_>) -> bool {
-        let mut any = false;
-        self.each_containing(finder, |_| any = true);
-        any
     }
 }

@@ -35,7 +35,14 @@ pub struct Glob {
 struct Segment {
     chars: Vec<Option<char>>,
     /// The segment as plain text, if it has no question mark.
-    literal: Option<Box<Finder<'static>>>,
+    literal: Option<Literal>,
+}
+
+/// A text to compare with, and to seek.
+#[derive(Clone, Debug)]
+struct Literal {
+    bytes: Box<[u8]>,
+    finder: Box<Finder<'static>>,
 }
 
 impl TextMatch {
@@ -102,7 +109,7 @@ impl TextMatch {
             }
             TextMatch::Contains(finder) => vec![finder.needle()],
             TextMatch::Glob(glob) => {
-                glob.segments.iter().filter_map(|segment| segment.literal.as_ref()).map(|f| f.needle()).collect()
+                glob.segments.iter().filter_map(|segment| segment.literal.as_ref()).map(|known| &*known.bytes).collect()
             }
             TextMatch::Regex(_) => vec![],
         }
@@ -125,7 +132,10 @@ impl Glob {
         }
         for segment in &mut segments {
             let literal: Option<String> = segment.chars.iter().copied().collect();
-            segment.literal = literal.map(|text| Box::new(Finder::new(&text).into_owned()));
+            segment.literal = literal.map(|text| Literal {
+                finder: Box::new(Finder::new(&text).into_owned()),
+                bytes: text.into_bytes().into(),
+            });
         }
         Glob { segments }
     }
@@ -152,9 +162,8 @@ impl Segment {
         if self.chars.is_empty() {
             return Some(at);
         }
-        if let Some(finder) = &self.literal {
-            let needle = finder.needle();
-            return text.as_bytes()[at..].starts_with(needle).then_some(at + needle.len());
+        if let Some(Literal { bytes, .. }) = &self.literal {
+            return text.as_bytes()[at..].starts_with(bytes).then_some(at + bytes.len());
         }
         let mut chars = text[at..].chars();
         for wanted in &self.chars {
@@ -168,12 +177,12 @@ impl Segment {
 
     /// Where the first occurrence from byte `at` on ends.
     fn find(&self, text: &str, at: usize) -> Option<usize> {
-        if let Some(finder) = &self.literal {
-            let found = match (finder.needle(), &text.as_bytes()[at..]) {
+        if let Some(Literal { bytes, finder }) = &self.literal {
+            let found = match (&**bytes, &text.as_bytes()[at..]) {
                 ([byte], rest) => memchr::memchr(*byte, rest),
                 (_, rest) => finder.find(rest),
             };
-            return found.map(|found| at + found + finder.needle().len());
+            return found.map(|found| at + found + bytes.len());
         }
         let starts = text[at..].char_indices().map(|(offset, _)| at + offset);
         starts.into_iter().find_map(|start| self.end_at(text, start))
@@ -181,10 +190,10 @@ impl Segment {
 
     /// Where the segment begins that ends with the text, if the text ends with it.
     fn start_of_end(&self, text: &str) -> Option<usize> {
-        if let Some(finder) = &self.literal {
-            let start = text.len().checked_sub(finder.needle().len())?;
+        if let Some(Literal { bytes, .. }) = &self.literal {
+            let start = text.len().checked_sub(bytes.len())?;
             // Mostly short, and told apart by its last byte.
-            let mut both = text.as_bytes()[start..].iter().zip(finder.needle()).rev();
+            let mut both = text.as_bytes()[start..].iter().zip(bytes).rev();
             return both.all(|(a, b)| a == b).then_some(start);
         }
         let start = text.char_indices().rev().nth(self.chars.len() - 1)?.0;

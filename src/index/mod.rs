@@ -42,6 +42,7 @@ pub mod event_index;
 pub mod event_marks;
 pub mod event_pack;
 pub mod event_page;
+pub mod event_picks;
 pub mod event_plane;
 pub mod event_record;
 pub mod event_store;
@@ -54,6 +55,7 @@ pub mod hash_index;
 #[cfg(test)]
 mod index_tests;
 pub mod lexicon;
+pub mod lexicon_search;
 #[cfg(test)]
 mod lexicon_tests;
 pub mod lists;

@@ -166,6 +166,7 @@ impl Packed {
         }
     }
 
+    #[inline]
     fn at_code(&self, code: u64) -> i128 {
         self.base.wrapping_add((u128::from(code) * u128::from(self.step)) as i128)
     }
@@ -276,6 +277,30 @@ impl Packed {
         }
     }
 
+    /// Appends the positions whose bits are set, which fit, in order.
+    pub fn pick_into(&self, wanted: &[u64], out: &mut Vec<i64>) {
+        let (base, step) = (self.base as i64, self.step as i64);
+        let at_code = |code: u64| base.wrapping_add(step.wrapping_mul(code as i64));
+        match &self.codes {
+            Codes::None => pick(wanted, self.len(), out, |_| base),
+            Codes::U8(codes) => pick_codes(wanted, codes, out, |code| at_code(code.into())),
+            Codes::U16(codes) => pick_codes(wanted, codes, out, |code| at_code(code.into())),
+            Codes::U32(codes) => pick_codes(wanted, codes, out, |code| at_code(code.into())),
+            Codes::U64(codes) => pick_codes(wanted, codes, out, at_code),
+            Codes::Split(planes) => {
+                let (whole, fine) = (planes.0.slice(), planes.1.slice());
+                pick(wanted, self.len(), out, |at| at_code(whole[at].into()).wrapping_add(fine[at].into()));
+            }
+            Codes::Wide(positions) => pick_codes(wanted, positions, out, |position| position as i64),
+        }
+    }
+
+    /// Appends all positions, which fit, in order.
+    pub fn read_into(&self, out: &mut Vec<i64>) {
+        const ALL: [u64; PACKED_MAX / 64] = [!0; PACKED_MAX / 64];
+        self.pick_into(&ALL[..self.len().div_ceil(64)], out);
+    }
+
     /// All positions, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = i128> + DoubleEndedIterator + '_ {
         (0..self.len()).map(|at| self.get(at))
@@ -351,6 +376,37 @@ impl Packed {
             Codes::Split(planes) => size_of_val(&**planes) + planes.0.memory_bytes() + planes.1.memory_bytes(),
             Codes::Wide(positions) => positions.memory_bytes(),
         }
+    }
+}
+
+fn pick_codes<T: bytemuck::Pod + PartialEq>(
+    wanted: &[u64],
+    codes: &Plane<T>,
+    out: &mut Vec<i64>,
+    read: impl Fn(T) -> i64,
+) {
+    for (word, codes) in wanted.iter().zip(codes.slice().chunks(64)) {
+        match *word {
+            u64::MAX => out.extend(codes.iter().map(|code| read(*code))),
+            word => each_bit(word, |bit| out.push(read(codes[bit]))),
+        }
+    }
+}
+
+/// Appends what is read at each place below `len` whose bit is set.
+fn pick(wanted: &[u64], len: usize, out: &mut Vec<i64>, read: impl Fn(usize) -> i64) {
+    for (word, from) in wanted.iter().zip((0..len).step_by(64)) {
+        match *word {
+            u64::MAX => out.extend((from..len.min(from + 64)).map(&read)),
+            word => each_bit(word, |bit| out.push(read(from + bit))),
+        }
+    }
+}
+
+fn each_bit(mut word: u64, mut f: impl FnMut(usize)) {
+    while word != 0 {
+        f(word.trailing_zeros() as usize);
+        word &= word - 1;
     }
 }
 

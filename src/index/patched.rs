@@ -86,6 +86,14 @@ impl Patched {
         }
     }
 
+    /// `out` = the positions of the first `len` rows, which fit; anything where none was written.
+    pub(super) fn read_into(&self, len: usize, out: &mut Vec<i64>) {
+        out.clear();
+        self.packed.read_into(out);
+        out.resize(len, 0);
+        self.rows().for_each(|(at, position)| out[at] = position as i64);
+    }
+
     /// Writes position `at`. `held` says of every other place whether it means something; the rest may change.
     pub(super) fn set(&mut self, at: usize, position: i128, held: &dyn Fn(usize) -> bool) {
         let rows = self.rows.get_or_insert_with(|| Arc::new(Rows::NONE));

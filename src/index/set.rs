@@ -1,6 +1,6 @@
 //! The index of a multi-valued property: the values of each contact in the order written, and who has which.
 
-use std::{collections::HashSet, ops::Range};
+use std::collections::HashSet;
 
 use crate::{
     bitmap::posting::Posting,
@@ -11,6 +11,7 @@ use crate::{
     },
     index::{
         lexicon::Lexicon,
+        lexicon_search::Search,
         lists::Lists,
         matching::{TextMatch, key, key_of},
         rows::{CodeRows, Rows},
@@ -166,9 +167,9 @@ impl SetIndex {
         self.lexicon.codes_matching(test)
     }
 
-    /// The codes of a range whose texts pass a test, ascending; for splitting `0..code_end()` among threads.
-    pub fn codes_matching_in(&self, test: &TextMatch, codes: Range<u32>) -> Vec<u32> {
-        self.lexicon.codes_matching_in(test, codes)
+    /// Makes a test of the texts ready, to be asked chunk by chunk.
+    pub fn search<'a>(&'a self, test: &'a TextMatch) -> Search<'a> {
+        self.lexicon.search(test)
     }
 
     /// One above the highest code given.

@@ -104,7 +104,11 @@ impl Strings {
         let first = from as usize % PAGE;
         let last = (first + (to - from) as usize).min(page.count());
         let start = page.start(first);
-        ends.extend((first..last).map(|at| page.end(at).saturating_sub(start)));
+        let of = |end: u32| (end as usize).saturating_sub(start);
+        match page {
+            Page::Owned { ends: all, .. } => ends.extend(all[first..last].iter().map(|end| of(*end))),
+            Page::Mapped { ends: all, .. } => ends.extend(mapped::u32s(&all[4 * first..4 * last]).map(of)),
+        }
         page.range(first, last)
     }
 

@@ -1,9 +1,7 @@
 //! The index of a text, email or category property: a code a contact, rows a code, and the dictionary between.
 
-use std::ops::Range;
-
 use crate::{
-    bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
+    bitmap::{CHUNK, CHUNK_WORDS, chunk::Chunk, posting::Posting, words::Words},
     codec::{
         cursor::Cursor,
         damage::Damage,
@@ -13,6 +11,7 @@ use crate::{
         codes::Codes,
         domains::Domains,
         lexicon::Lexicon,
+        lexicon_search::Search,
         matching::TextMatch,
         rows::{CodeRows, Rows},
     },
@@ -38,6 +37,27 @@ struct Joining {
     rows: Vec<u64>,
     domains: Vec<u64>,
     present: Vec<u32>,
+}
+
+/// Codes as bits, quick to ask in any order.
+pub struct CodeBits(Vec<u64>);
+
+impl CodeBits {
+    /// These codes.
+    pub fn of(codes: &Posting) -> CodeBits {
+        let mut bits = vec![0; codes.chunk_count() * CHUNK_WORDS];
+        let mut words = Words::boxed();
+        for (at, chunk) in codes.chunks() {
+            chunk.load_into(&mut words);
+            bits[at * CHUNK_WORDS..(at + 1) * CHUNK_WORDS].copy_from_slice(&words.0);
+        }
+        CodeBits(bits)
+    }
+
+    #[inline]
+    fn has(&self, code: u32) -> bool {
+        self.0.get(code as usize / 64).is_some_and(|word| word >> (code % 64) & 1 == 1)
+    }
 }
 
 impl TextIndex {
@@ -175,14 +195,14 @@ impl TextIndex {
         self.lexicon.find_equal(text)
     }
 
-    /// The codes whose texts pass a test (all pieces of [`TextIndex::codes_matching_in`]).
+    /// The codes whose texts pass a test.
     pub fn codes_matching(&self, test: &TextMatch) -> Posting {
         self.lexicon.codes_matching(test)
     }
 
-    /// The codes of a range whose texts pass a test, ascending; for splitting `0..code_end()` among threads.
-    pub fn codes_matching_in(&self, test: &TextMatch, codes: Range<u32>) -> Vec<u32> {
-        self.lexicon.codes_matching_in(test, codes)
+    /// Makes a test of the texts ready, to be asked chunk by chunk.
+    pub fn search<'a>(&'a self, test: &'a TextMatch) -> Search<'a> {
+        self.lexicon.search(test)
     }
 
     /// One above the highest code given.
@@ -202,14 +222,27 @@ impl TextIndex {
 
     /// The contacts whose text has one of the codes, by whichever way is shorter. Prefer it to asking chunk by chunk.
     pub fn rows(&self, codes: &Posting) -> Posting {
+        self.few_rows(codes).unwrap_or_else(|| {
+            let wanted = CodeBits::of(codes);
+            Posting::from_chunks((0..self.chunk_count()).map(|chunk| (chunk, self.rows_in(&wanted, chunk))))
+        })
+    }
+
+    /// As [`TextIndex::rows`], or `None` where it is shorter to ask [`TextIndex::rows_in`] of every chunk, which several
+    /// threads may do.
+    pub fn few_rows(&self, codes: &Posting) -> Option<Posting> {
+        let few_max = self.present.len() / 16 + 1_024;
+        if codes.len() > few_max {
+            return None;
+        }
         let (mut many, mut few) = (Vec::new(), 0);
         for code in codes.iter() {
             match self.rows.get(code) {
                 Rows::Many(posting) => many.push(posting),
                 rows @ (Rows::None | Rows::One(_) | Rows::Few(_) | Rows::Mapped(_)) => few += rows.len(),
             }
-            if many.len() as u64 > CODES_ASKED_MAX || few > self.present.len() / 16 + 1_024 {
-                return self.rows_scanned(codes);
+            if many.len() as u64 > CODES_ASKED_MAX || few > few_max {
+                return None;
             }
         }
         let mut ids = Vec::with_capacity(few as usize);
@@ -220,43 +253,26 @@ impl TextIndex {
         }
         ids.sort_unstable();
         let few: Posting = ids.into_iter().collect();
-        many.into_iter().fold(few, |all, posting| all.or(posting))
+        Some(many.into_iter().fold(few, |all, posting| all.or(posting)))
     }
 
-    /// The contacts whose text has one of the codes, by looking at every contact's code.
-    fn rows_scanned(&self, codes: &Posting) -> Posting {
-        let mut wanted = vec![0u64; self.code_end() as usize / 64 + 1];
-        codes.iter().for_each(|code| wanted[code as usize / 64] |= 1 << (code % 64));
-        let mut rows = Posting::new();
-        let mut words = Words::boxed();
-        for chunk in 0..self.codes.chunk_count() {
-            words.fill(false);
-            self.codes.each_of_chunk(chunk, |row, code| {
-                let bit = wanted.get(code as usize / 64).map_or(0, |word| word >> (code % 64) & 1);
-                words.0[usize::from(row) / 64] |= bit << (row % 64);
-            });
-            rows.set_chunk(chunk, Chunk::from_words(&words));
-        }
-        rows
+    /// How many chunks of contacts may have a text.
+    pub fn chunk_count(&self) -> usize {
+        self.codes.chunk_count()
+    }
+
+    /// The contacts of a chunk whose text has one of the codes, by looking at every contact's code.
+    pub fn rows_in(&self, wanted: &CodeBits, chunk: usize) -> Chunk {
+        let mut words = Words::zero();
+        self.codes.each_of_chunk(chunk, |row, code| {
+            words.0[usize::from(row) / 64] |= u64::from(wanted.has(code)) << (row % 64);
+        });
+        Chunk::from_words(&words)
     }
 
     /// How many contacts [`TextIndex::rows`] would give.
     pub fn rows_len(&self, codes: &Posting) -> u64 {
         codes.iter().map(|code| self.rows.get(code).len()).sum()
-    }
-
-    /// Overwrites `out` with the contacts of a chunk whose text has one of the codes.
-    pub fn rows_of_codes(&self, codes: &Posting, chunk: usize, out: &mut Words) {
-        out.fill(false);
-        if codes.len() <= CODES_ASKED_MAX {
-            codes.iter().for_each(|code| self.rows.get(code).or_into(chunk, out));
-            return;
-        }
-        self.codes.each_of_chunk(chunk, |row, code| {
-            if codes.contains(code) {
-                out.set(row);
-            }
-        });
     }
 
     /// The contacts whose email has this folded domain; `None` for no one or when this is no email index.

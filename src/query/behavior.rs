@@ -102,6 +102,9 @@ pub enum Behavior {
     },
 }
 
+/// Edges by the calendar that are counted one by one.
+const EDGES_COUNTED_MAX: usize = 16;
+
 /// Rolling spans back from now, from 1: `edge(k) < t <= edge(k - 1)`, where `edge(0)` is now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rolling {
@@ -123,9 +126,24 @@ impl Rolling {
             Rolling::Exact { every: ..=0, .. } => None,
             Rolling::Exact { now, every } => Some(now.saturating_sub(at) as u64 / *every as u64 + 1),
             Rolling::Calendar(edges) => {
-                let number = edges.partition_point(|edge| *edge >= at);
+                let number = match edges.len() {
+                    // A few are counted sooner than searched.
+                    ..=EDGES_COUNTED_MAX => edges.iter().filter(|edge| **edge >= at).count(),
+                    _ => edges.partition_point(|edge| *edge >= at),
+                };
                 (0 < number && number < edges.len()).then_some(number as u64)
             }
+        }
+    }
+
+    /// The first instant that lies in one of so many spans; after now when none does.
+    pub fn first(&self, periods: u32) -> i64 {
+        match self {
+            Rolling::Exact { every: ..=0, .. } => i64::MAX,
+            Rolling::Exact { now, every } => {
+                now.saturating_sub(every.saturating_mul(i64::from(periods))).saturating_add(1)
+            }
+            Rolling::Calendar(edges) => edges.last().map_or(i64::MAX, |edge| edge.saturating_add(1)),
         }
     }
 }
@@ -162,6 +180,7 @@ impl Behavior {
 }
 
 /// A count as a number of the rule language.
+#[inline]
 pub fn whole(count: u64) -> Wide {
     Wide::default().plus(i128::from(count) * ONE)
 }

@@ -22,6 +22,7 @@ pub mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod flip;
+mod fold;
 pub mod label;
 pub mod look_ahead;
 pub mod motion;

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::{
-    bitmap::posting::Posting,
-    index::{Index, column::Column, matching::TextMatch, property::PropertyIndex},
+    bitmap::{chunk::Chunk, posting::Posting},
+    index::{Index, column::Column, lexicon_search::Search, property::PropertyIndex, text::CodeBits},
     model::{calendar::Zone, id::PropertyId},
     query::{
         estimate,
@@ -21,8 +21,6 @@ const POSTINGS_MAX: usize = 16;
 /// Up to so many spans, a chunk is scanned once for each (3 to 24 µs); beyond, each row is looked up among the spans
 /// (6 ms a chunk).
 const SCANS_MAX: usize = 256;
-/// Dictionaries with more codes than this are searched by several threads.
-const CODES_ALONE: u32 = 65_536;
 /// Anniversaries over more years than this are asked row by row. Units: milliseconds and days.
 const YEARS_MAX: (i128, i128) = (400 * 366 * 86_400_000, 400 * 366);
 
@@ -261,12 +259,14 @@ fn value_access<'a>(property: PropertyId, test: &'a ValueTest, plan: &'a Plan, i
             );
         }
         (PropertyIndex::Text(_, texts), ValueTest::Pattern(pattern)) => {
-            let search = |test: &TextMatch, codes| texts.codes_matching_in(test, codes);
-            texts.rows(&codes_passing(pattern.compiled(), texts.code_end(), search))
+            let codes = codes_passing(&texts.search(pattern.compiled()));
+            texts.few_rows(&codes).unwrap_or_else(|| {
+                let wanted = CodeBits::of(&codes);
+                by_chunks(texts.chunk_count(), |chunk| texts.rows_in(&wanted, chunk))
+            })
         }
         (PropertyIndex::Set(sets), ValueTest::Pattern(pattern)) => {
-            let search = |test: &TextMatch, codes| sets.codes_matching_in(test, codes);
-            sets.rows(&codes_passing(pattern.compiled(), sets.code_end(), search))
+            sets.rows(&codes_passing(&sets.search(pattern.compiled())))
         }
         _ => Posting::new(),
     };
@@ -277,18 +277,18 @@ fn listed(wanted: &Texts, equal: impl Fn(&str) -> Posting, any: impl Fn() -> Pos
     if wanted.len() <= POSTINGS_MAX { of_postings(wanted.iter().map(equal).collect()) } else { Access::Posting(any()) }
 }
 
-/// The codes below `end` that pass, searched by several threads when there are many.
-fn codes_passing<F>(test: &TextMatch, end: u32, search: F) -> Posting
-where
-    F: Fn(&TextMatch, std::ops::Range<u32>) -> Vec<u32> + Sync,
-{
-    if end <= CODES_ALONE || rayon::current_num_threads() == 1 {
-        return search(test, 0..end).into_iter().collect();
+/// The codes whose texts pass.
+fn codes_passing(search: &Search<'_>) -> Posting {
+    by_chunks(search.chunk_count(), |chunk| search.chunk(chunk))
+}
+
+/// A set made chunk by chunk, by several threads where there is more than one chunk.
+fn by_chunks(count: usize, make: impl Fn(usize) -> Chunk + Sync) -> Posting {
+    if count <= 1 {
+        return Posting::from_chunks((0..count).map(|at| (at, make(at))));
     }
-    let starts: Vec<u32> = (0..end).step_by(CODES_ALONE as usize).collect();
-    let piece = |start: &u32| search(test, *start..end.min(start.saturating_add(CODES_ALONE)));
-    let found: Vec<Vec<u32>> = starts.par_iter().map(piece).collect();
-    found.into_iter().flatten().collect()
+    let chunks: Vec<Chunk> = (0..count).into_par_iter().map(&make).collect();
+    Posting::from_chunks(chunks.into_iter().enumerate())
 }
 
 /// The spans of an anniversary over what a column holds, if they are few enough to be worth making.

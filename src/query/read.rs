@@ -2,7 +2,11 @@
 
 use crate::{
     bitmap::{CHUNK, kernels, words::Words},
-    index::{column::Column, event_index::EventIndex},
+    index::{
+        column::Column,
+        event_index::EventIndex,
+        event_picks::{Picked, each_picked},
+    },
     model::id::ContactId,
     query::{
         bucket::spread,
@@ -119,29 +123,32 @@ impl Worker<'_, '_> {
         self.near(reader, &mut near);
         found.fill(false);
         if let Some(order) = reader.order().filter(|_| !differs) {
-            let mut open = self.take();
-            open.fill(false);
-            let base = self.contact(0).0;
-            near.for_each(|at| {
-                match order.says(base + u32::from(at)) {
-                    Some(true) => found.set(at),
-                    Some(false) => false,
-                    None => open.set(at),
-                };
-            });
-            near.copy_from(&open);
-            self.give(open);
+            let (mut sure, mut in_time) = (self.take(), self.take());
+            order.sort_out(self.chunk, &mut near, found, [&mut sure, &mut in_time]);
+            self.give(sure);
+            self.give(in_time);
         }
         if near.is_zero() {
             return self.give(near);
         }
         if let Some(count) = reader.plain_count() {
             let accepts = |number| count.passes(number) != differs;
-            log.counts_into(self.chunk, &near, reader.asked(), reader.filter(), accepts, found);
+            log.counts_into(self.chunk, &near, reader.asked(0), reader.filter(0), accepts, found);
+        } else if let Some(asks) = reader.asks() {
+            let base = self.contact(0).0;
+            each_picked(&asks, self.chunk, &near, |at, picked| {
+                let holds = match picked {
+                    Picked::Read(read) => reader.holds_read(read),
+                    Picked::Group(group) => reader.holds_of(ContactId(base + u32::from(at)), group),
+                };
+                if holds != differs {
+                    found.set(at);
+                }
+            });
         } else {
             let base = self.contact(0).0;
             // Who has no event that passes is as if without any, and was left out.
-            log.for_each_passing(self.chunk, &near, reader.asked(), reader.filter(), |at, group| {
+            log.for_each_passing(self.chunk, &near, reader.asked(0), reader.filter(0), |at, group| {
                 if reader.holds_of(ContactId(base + u32::from(at)), group) != differs {
                     found.set(at);
                 }

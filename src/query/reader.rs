@@ -1,9 +1,9 @@
 //! A test of events made ready for one index: it reads the events of a contact and says whether the test holds.
 
 use crate::{
+    bitmap::words::Words,
     index::{Index, column::Column, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
     model::{
-        calendar::DAY_MS,
         id::ContactId,
         schema::Function,
         time::{Day, Timestamp},
@@ -12,6 +12,7 @@ use crate::{
         behavior::{Behavior, Source, whole},
         bounds::Clock,
         distinct::{Spellings, distinct},
+        fold::{Days, enough, following, spans_passing},
         sieve::{Effort, Sieve},
         spans::{CountTest, Interval, Wide},
     },
@@ -22,13 +23,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     behavior: &'a Behavior,
-    clock: &'a Clock,
     /// For each source of the test its log; `None` when the index has none.
     logs: Vec<Option<&'a EventIndex>>,
     sieves: Vec<Sieve<'a>>,
     having: Sieve<'a>,
-    /// The first instants of the days from the log's first event on, where days are counted of many contacts.
-    day_starts: Vec<i64>,
+    /// The days from the log's first event on, where they are counted of many contacts.
+    days: Days<'a>,
     /// Which texts are one, where distinct ones are counted.
     spellings: Spellings<'a>,
 }
@@ -50,17 +50,18 @@ impl<'a> Reader<'a> {
             Behavior::Edge { having, .. } => sieve(having, logs[0]),
             _ => Sieve::All(vec![]),
         };
-        let day_starts = match (behavior, effort) {
+        let starts = match (behavior, effort) {
             (Behavior::Days(source, _), Effort::Many) => day_starts(source, logs[0], clock).unwrap_or_default(),
             _ => vec![],
         };
+        let days = Days { clock, starts };
         let spellings = match behavior {
             Behavior::Aggregate { function: Function::Distinct, of: Some(of), case_sensitive, .. } => {
                 Spellings::new(logs[0].and_then(|log| log.dictionary(*of)), *case_sensitive, effort)
             }
             _ => Spellings::Own,
         };
-        Reader { behavior, clock, logs, sieves, having, day_starts, spellings }
+        Reader { behavior, logs, sieves, having, days, spellings }
     }
 
     /// The test.
@@ -105,7 +106,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the first and last times of a contact say of a chain of steps, if the test is one.
+    /// What the first and last times of contacts say of a chain of steps, if the test is one.
     pub fn order(&self) -> Option<Order<'a>> {
         let Behavior::Sequence { steps, within } = self.behavior else { return None };
         let (first, last) = (self.logs.first().copied()??.first(), self.logs.last().copied()??.last());
@@ -121,22 +122,34 @@ impl<'a> Reader<'a> {
     pub fn window(&self) -> (i64, i64) {
         match self.behavior {
             Behavior::Edge { first, last, .. } => (*first, *last),
+            _ => self.asked(0),
+        }
+    }
+
+    /// The window of a source's events that can count.
+    pub fn asked(&self, source: usize) -> (i64, i64) {
+        match self.behavior {
+            Behavior::Regular { source, spans, periods, .. } => (source.first.max(spans.first(*periods)), source.last),
             behavior => {
-                let source = &behavior.sources()[0];
+                let source = &behavior.sources()[source];
                 (source.first, source.last)
             }
         }
     }
 
-    /// The window of the first source's events.
-    pub fn asked(&self) -> (i64, i64) {
-        let source = &self.behavior.sources()[0];
-        (source.first, source.last)
+    /// What must hold of a source's events, unless all pass.
+    pub fn filter(&self, source: usize) -> Option<&dyn RowFilter> {
+        Some(&self.sieves[source] as &dyn RowFilter).filter(|_| !self.sieves[source].is_pass())
     }
 
-    /// What must hold of the first source's events, unless all pass.
-    pub fn filter(&self) -> Option<&dyn RowFilter> {
-        Some(&self.sieves[0] as &dyn RowFilter).filter(|_| !self.sieves[0].is_pass())
+    /// Where days begin.
+    pub(in crate::query) fn days(&self) -> &Days<'a> {
+        &self.days
+    }
+
+    /// Which texts are one.
+    pub(in crate::query) fn spellings(&self) -> &Spellings<'a> {
+        &self.spellings
     }
 
     /// Whether the test holds of a contact.
@@ -154,7 +167,7 @@ impl<'a> Reader<'a> {
                 *first <= at && at <= *last && self.having.passes(group, i)
             }),
             Behavior::Sequence { steps, within } => self.sequence(contact, group, steps, *within),
-            Behavior::Days(source, test) => test.accepts(self.days(source, group, enough(test))),
+            Behavior::Days(source, test) => test.accepts(self.day_count(source, group, enough(test))),
             Behavior::Regular { source, at_least, .. } => self.regular(source, group) >= u64::from(*at_least),
         }
     }
@@ -219,66 +232,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn days(&self, source: &Source, group: &EventGroup<'_>, enough: u64) -> u64 {
-        let (mut days, mut day_ends) = (0, None);
-        for i in self.events(source, group) {
-            if days >= enough {
-                break;
-            }
-            let at = group.time(i);
-            if day_ends.is_none_or(|last| i128::from(at.0) > last) {
-                days += 1;
-                day_ends = Some(match self.starts_up_to(at.0) {
-                    0 => self.clock.day(self.clock.zone.day_of(at)).1,
-                    next => self.day_starts.get(next).map_or(i128::MAX, |start| i128::from(*start) - 1),
-                });
-            }
-        }
-        days
+    fn day_count(&self, source: &Source, group: &EventGroup<'_>, enough: u64) -> u64 {
+        self.days.count(self.events(source, group).map(|i| group.time(i).0), enough)
     }
 
-    /// How many of the days that are at hand begin up to an instant: about as many as whole days have passed since the
-    /// first, as clocks are set by hours.
-    fn starts_up_to(&self, at: i64) -> usize {
-        let starts = &self.day_starts[..];
-        let Some(first) = starts.first().filter(|first| **first <= at) else { return 0 };
-        let mut number = (at.abs_diff(*first) / DAY_MS.unsigned_abs()) as usize;
-        number = number.min(starts.len() - 1);
-        while starts[number] > at {
-            number -= 1;
-        }
-        while starts.get(number + 1).is_some_and(|start| *start <= at) {
-            number += 1;
-        }
-        number + 1
-    }
-
-    /// How many of the rolling spans pass.
     fn regular(&self, source: &Source, group: &EventGroup<'_>) -> u64 {
         let Behavior::Regular { test, spans, periods, .. } = self.behavior else {
             return 0;
         };
-        let periods = u64::from(*periods);
-        let mut numbers = self
-            .events(source, group)
-            .filter_map(|i| spans.number(group.time(i).0))
-            .filter(|number| *number <= periods)
-            .peekable();
-        let (mut held, mut passed) = (0, 0);
-        while let Some(number) = numbers.next() {
-            let mut count = 1;
-            while numbers.next_if_eq(&number).is_some() {
-                count += 1;
-            }
-            held += 1;
-            passed += u64::from(test.accepts(count));
-        }
-        passed + if test.accepts(0) { periods - held } else { 0 }
+        spans_passing(self.events(source, group).map(|i| group.time(i).0), spans, *periods, test)
     }
 
     /// Without a limit between steps, the earliest chain is as good as any. With one, the instants are kept, step by
-    /// step, at which a chain of the steps so far can end: of the ends before an instant the latest is the best, so each
-    /// step is one walk over two ascending lists.
+    /// step, at which a chain of the steps so far can end.
     fn sequence(&self, contact: ContactId, group: &EventGroup<'_>, steps: &[Source], within: Option<i64>) -> bool {
         let (mut ends, mut earliest) = (Vec::new(), None);
         for (number, step) in steps.iter().enumerate() {
@@ -306,7 +272,7 @@ impl<'a> Reader<'a> {
             } else {
                 let sieve = &self.sieves[number];
                 let passing = events.between(step.first, step.last).filter(|i| sieve.passes(events, *i));
-                ends = chain(&ends, passing.map(|i| events.time(i).0), within);
+                ends = following(&ends, passing.map(|i| events.time(i).0), within).collect();
             }
             if ends.is_empty() {
                 return false;
@@ -320,7 +286,7 @@ impl<'a> Reader<'a> {
         let group = self.logs[0].map_or(EventGroup::empty(), |log| log.group(contact));
         match self.behavior {
             Behavior::Count(source, _) => Found::Count(self.count(source, &group, u64::MAX)),
-            Behavior::Days(source, _) => Found::Count(self.days(source, &group, u64::MAX)),
+            Behavior::Days(source, _) => Found::Count(self.day_count(source, &group, u64::MAX)),
             Behavior::Regular { source, .. } => Found::Count(self.regular(source, &group)),
             Behavior::Aggregate { .. } => {
                 self.figure(&group).map_or(Found::Missing, |(sum, count)| Found::Figure(sum, count))
@@ -370,14 +336,21 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Whether a contact, who has events of both kinds, passes; `None` where its events must be read.
-    pub fn says(&self, contact: u32) -> Option<bool> {
-        let (first, last) = (self.first.get(contact)?, self.last.get(contact)?);
-        if first >= last {
-            return Some(false);
+    /// Keeps of contacts of a chunk, who have events of both kinds, those whose events must be read, and adds those who
+    /// pass to `found`. `room` is a scratch.
+    pub fn sort_out(&self, chunk: usize, open: &mut Words, found: &mut Words, room: [&mut Words; 2]) {
+        self.first.keep_less(self.last, chunk, open);
+        if let Some([from, to]) = self.decides {
+            let [sure, in_time] = room;
+            let wide = |(first, last): (i64, i64)| (i128::from(first), i128::from(last));
+            let ((from_lo, from_hi), (to_lo, to_hi)) = (wide(from), wide(to));
+            self.first.range_into(chunk, from_lo, from_hi, sure);
+            self.last.range_into(chunk, to_lo, to_hi, in_time);
+            sure.and(in_time);
+            sure.and(open);
+            open.and_not(sure);
+            found.or(sure);
         }
-        let is_in = |at: i128, (from, to): (i64, i64)| i128::from(from) <= at && at <= i128::from(to);
-        self.decides.filter(|[from, to]| is_in(first, *from) && is_in(last, *to)).map(|_| true)
     }
 }
 
@@ -413,37 +386,6 @@ pub enum Found {
     Missing,
     /// Nothing that one value tells.
     Nothing,
-}
-
-/// The times that can follow one of the ends.
-fn chain(ends: &[i64], times: impl Iterator<Item = i64>, within: i64) -> Vec<i64> {
-    let mut before = 0;
-    times
-        .filter(|at| {
-            while before < ends.len() && ends[before] < *at {
-                before += 1;
-            }
-            before > 0 && at.saturating_sub(ends[before - 1]) <= within
-        })
-        .collect()
-}
-
-/// The count after which more events change nothing.
-fn enough(test: &CountTest) -> u64 {
-    if test.most == u64::MAX && test.except.is_none() { test.least } else { u64::MAX }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chains_take_the_latest_end_before() {
-        assert_eq!(chain(&[1, 5], [1, 2, 6, 20].into_iter(), i64::MAX), [2, 6, 20]);
-        assert_eq!(chain(&[1, 5], [1, 4, 6, 8].into_iter(), 2), [6]);
-        assert_eq!(chain(&[5], [5].into_iter(), i64::MAX), [] as [i64; 0], "strictly later");
-        assert_eq!(chain(&[1, 5], [7].into_iter(), 2), [7], "the first end would be too early");
-    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,7 @@ pub struct Interval {
 
 impl Interval {
     /// Whether `sum / count` is inside. Exact: `sum` is compared with `bound × count`.
+    #[inline]
     pub fn contains(&self, sum: Wide, count: u32) -> bool {
         let holds = |bound: Option<(i128, bool)>, wanted: Ordering| {
             bound.is_none_or(|(position, inside)| match sum.cmp(&Wide::product(position, count)) {
@@ -119,6 +120,7 @@ impl CountTest {
     pub const NONE: CountTest = CountTest { least: 0, most: 0, except: None };
 
     /// Whether a count passes.
+    #[inline]
     pub fn accepts(&self, count: u64) -> bool {
         (self.least..=self.most).contains(&count) && self.except != Some(count)
     }

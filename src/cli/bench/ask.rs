@@ -33,7 +33,11 @@ pub const RANDOM_ROW: &str = "random segments, counted one by one";
 pub fn names() -> Vec<String> {
     let rules = questions::rules().into_iter().map(|(name, _)| name).chain([SIX_NAME]);
     let both = rules.flat_map(|name| [format!("count: {name}"), format!("ids: {name}")]);
-    both.chain([RANDOM_ROW.to_owned()]).collect()
+    both.chain(questions::KINDS.map(|(name, _)| kind_row(name))).chain([RANDOM_ROW.to_owned()]).collect()
+}
+
+fn kind_row(name: &str) -> String {
+    format!("kind: {name}")
 }
 
 /// A stopwatch around a call. Units: microseconds.
@@ -167,6 +171,25 @@ pub fn rules(view: &View, runs: usize, choice: &Choice, rows: &mut Vec<Row>) -> 
         }
     }
     rows.extend(lists);
+    Ok(())
+}
+
+/// Predicates that no set is kept for, each counted by itself.
+///
+/// Errors: counts that differ.
+pub fn kinds(view: &View, runs: usize, choice: &Choice, rows: &mut Vec<Row>) -> Result<(), Failure> {
+    for (name, text) in questions::KINDS {
+        let row = kind_row(name);
+        if !choice.wants(&row) {
+            continue;
+        }
+        let rule = parsed(view, text)?;
+        let mut leaves = Leaves::new(view)?;
+        let formula = leaves.formula(&rule)?;
+        let sets = &leaves.sets;
+        let (here, fused) = (|| Ok(view.count(&rule, None)?), || sets.fused_count(&formula));
+        rows.push(raced(row, runs, FUSED, &here, &fused, &|| sets.roaring_count(&formula))?);
+    }
     Ok(())
 }
 

@@ -38,9 +38,8 @@ const CONTACTS_MIN: u64 = 10_000;
 
 /// Measure this machine: every job of the database against what the machine itself can do.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Generates contacts with their events, imports them, asks fourteen rules and random segments, writes \
-    snapshots and opens them,\nstreams everyone's key from a server, saves segments and has events and time go through them. Each row has the median of several runs, and \
+#[command(after_help = "Generates contacts with their events, imports them, asks fourteen rules, a predicate \
+    of each kind that no set is kept for, and random segments, writes snapshots and opens them,\nstreams everyone's key from a server, saves segments and has events and time go through them. Each row has the median of several runs, and \
     beside it a floor:\nwhat memory, disk, or a loop written for just this question needs on this machine, measured in the same run. \
     \"to floor\" is how\nmany times as long the database takes. Counts are compared with the loop's and with those of the `roaring` crate, and must \
     agree.\n\nQuestions use all cores, floors one: set RAYON_NUM_THREADS=1 to have both on one.\n\nExamples:\n  \
@@ -48,8 +47,7 @@ const CONTACTS_MIN: u64 = 10_000;
     throng bench --contacts 10000000 --data bench      keeps files and database, for the next run\n  \
     throng bench --data bench --only count --only ids  the rules alone\n  \
     throng bench --save before.json                    and after a change: --compare before.json\n  \
-    throng bench --report bench.html                   the same with plots, one file"
-)]
+    throng bench --report bench.html                   the same with plots, one file")]
 pub struct Bench {
     /// How many contacts, at least 10,000.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(CONTACTS_MIN..=100_000_000))]
@@ -149,6 +147,8 @@ impl Bench {
         {
             let view = db.view();
             ask::rules(&view, runs, choice, &mut rows)?;
+            stage("asking for each kind of predicate");
+            ask::kinds(&view, runs, choice, &mut rows)?;
             stage("asking random segments");
             ask::random(&view, self.segments, runs, choice, &mut rows)?;
         }

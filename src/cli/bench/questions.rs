@@ -27,6 +27,31 @@ pub fn rules() -> Vec<(&'static str, &'static str)> {
     crate::cli::demo::EXAMPLES.iter().copied().chain(more).collect()
 }
 
+/// Predicates that no set is kept for, one for each way to find who they hold, by name. The page asks them while a rule is
+/// typed, so that each is to be told at once.
+pub const KINDS: [(&str, &str); 20] = [
+    ("text that contains", "Email contains \"an\""),
+    ("text that contains a trigram", "Email contains \"smi\""),
+    ("start of a text", "Email starts with \"a\""),
+    ("end of a text", "Email ends with \"com\""),
+    ("pattern", "Email matches \"*@*.com\""),
+    ("regular expression", "Email matches regex \"^[a-m].*[0-9]@\""),
+    ("anniversary", "Created anniversary in next 7 days"),
+    ("count of events where", "did purchase where amount > 100 at least 2 times"),
+    ("sum of events", "sum(purchase.amount) > $1000"),
+    ("average of events", "avg(purchase.amount) > $100"),
+    ("greatest of events", "max(purchase.amount) > $500"),
+    ("distinct texts of events", "distinct(email_opened.campaign) >= 2"),
+    ("first event", "first purchase in last 30 days"),
+    ("last event where", "last purchase where amount > 100"),
+    ("days with events", "did email_opened on at least 2 days"),
+    ("days with events in a window", "did email_opened on at least 3 days in last 90 days"),
+    ("months with events", "did email_opened in at least 3 of the last 4 months"),
+    ("chain of two events", "did email_opened then purchase"),
+    ("chain of two events within a week", "did purchase then email_opened within 7 days"),
+    ("chain of three events within a month", "did email_opened then purchase then conversation within 30 days"),
+];
+
 /// Six predicates, each with a set of its own: what a loop can be written for by hand.
 pub const SIX: [&str; 6] = [
     "Has tag \"Customer\"",

@@ -1,0 +1,195 @@
+//! The texts of a lexicon that pass a test: found block by block, all keys of a block together.
+
+use memchr::memmem::Finder;
+use regex::Regex;
+
+use crate::{
+    bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
+    index::{
+        grams::BLOCK,
+        lexicon::Lexicon,
+        matching::{Glob, TextMatch, key},
+    },
+};
+
+/// Blocks of a chunk of codes: one for each word.
+const CHUNK_BLOCKS: u32 = CHUNK as u32 / BLOCK;
+const _: () = assert!(BLOCK == u64::BITS, "the codes of a block are the bits of a word");
+
+/// A test made ready for a lexicon. Chunks of codes may be asked by several threads.
+pub struct Search<'a> {
+    lexicon: &'a Lexicon,
+    test: &'a TextMatch,
+    hits: Hits,
+}
+
+/// Where texts that pass can be.
+enum Hits {
+    /// These codes, ascending, are all that pass.
+    Codes(Vec<u32>),
+    /// In these blocks, and in those from a number on.
+    Blocks(Posting, u32),
+}
+
+/// The keys of a block's texts, one after the other.
+#[derive(Default)]
+pub(super) struct Keys {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Lexicon {
+    /// Makes a test ready.
+    pub fn search<'a>(&'a self, test: &'a TextMatch) -> Search<'a> {
+        let hits = match (test, self.grams.candidates(&test.literals())) {
+            (TextMatch::Equal(needle), _) => Hits::Codes(self.find_equal(needle)),
+            (_, Some(blocks)) => Hits::Blocks(blocks, self.grams.blocks()),
+            (_, None) => Hits::Blocks(Posting::new(), 0),
+        };
+        Search { lexicon: self, test, hits }
+    }
+
+    /// The codes whose texts pass a test.
+    pub fn codes_matching(&self, test: &TextMatch) -> Posting {
+        let search = self.search(test);
+        search.first(search.chunk_count())
+    }
+
+    /// Reads the keys of a block's texts, empty where there is none.
+    pub(super) fn read_block(&self, block: u32, keys: &mut Keys) {
+        let first = block * BLOCK;
+        let end = (first + BLOCK).min(self.code_end());
+        keys.bytes.clear();
+        let bytes = self.strings.run(first, end, &mut keys.ends);
+        if bytes.is_ascii() {
+            match self.case_sensitive {
+                true => keys.bytes.extend_from_slice(bytes),
+                false => keys.bytes.extend(bytes.iter().map(u8::to_ascii_lowercase)),
+            }
+            return;
+        }
+        keys.ends.clear();
+        for code in first..end {
+            keys.bytes.extend_from_slice(key(self.get(code), self.case_sensitive).as_bytes());
+            keys.ends.push(keys.bytes.len());
+        }
+    }
+}
+
+impl Search<'_> {
+    /// How many chunks of codes there are.
+    pub fn chunk_count(&self) -> usize {
+        (self.lexicon.code_end() as usize).div_ceil(CHUNK)
+    }
+
+    /// The codes of the first chunks whose texts pass.
+    pub fn first(&self, chunks: usize) -> Posting {
+        Posting::from_chunks((0..chunks.min(self.chunk_count())).map(|at| (at, self.chunk(at))))
+    }
+
+    /// The codes of a chunk whose texts pass.
+    pub fn chunk(&self, at: usize) -> Chunk {
+        let first = at as u32 * CHUNK_BLOCKS;
+        let end = (first + CHUNK_BLOCKS).min(self.lexicon.code_end().div_ceil(BLOCK));
+        let (blocks, rest) = match &self.hits {
+            Hits::Codes(codes) => {
+                let of = |code: &&u32| **code as usize / CHUNK == at;
+                let codes: Vec<u16> = codes.iter().filter(of).map(|code| *code as u16).collect();
+                return Chunk::from_sorted(&codes);
+            }
+            Hits::Blocks(blocks, rest) => (blocks, *rest),
+        };
+        // Its own, as threads that share one take turns with the room that it searches in.
+        let own = match self.test {
+            TextMatch::Regex(regex) => Some(regex.clone()),
+            _ => None,
+        };
+        let likely = blocks.iter_from(first).take_while(|block| *block < end.min(rest));
+        let (mut keys, mut words) = (Keys::default(), Words::zero());
+        for block in likely.chain(first.max(rest)..end) {
+            words.0[(block - first) as usize] = self.block(block, own.as_deref(), &mut keys);
+        }
+        Chunk::from_words(&words)
+    }
+
+    /// Which texts of a block pass, a bit each.
+    fn block(&self, block: u32, regex: Option<&Regex>, keys: &mut Keys) -> u64 {
+        let mut found = 0;
+        if let Some(regex) = regex {
+            let codes = block * BLOCK..((block + 1) * BLOCK).min(self.lexicon.code_end());
+            for (at, text) in codes.map(|code| self.lexicon.get(code)).enumerate() {
+                found |= u64::from(!text.is_empty() && regex.is_match(text)) << at;
+            }
+            return found;
+        }
+        self.lexicon.read_block(block, keys);
+        match self.test {
+            TextMatch::Contains(finder) => keys.each_containing(finder, |at| found |= 1 << at),
+            TextMatch::StartsWith(needle) => found = keys.passing(|key| starts(key, needle.as_bytes())),
+            TextMatch::EndsWith(needle) => found = keys.passing(|key| ends(key, needle.as_bytes())),
+            TextMatch::Glob(glob) => found = keys.passing_glob(glob),
+            TextMatch::Equal(_) | TextMatch::Regex(_) => {}
+        }
+        found
+    }
+}
+
+/// Needles and keys are mostly too short to be worth a call.
+fn starts(key: &[u8], needle: &[u8]) -> bool {
+    key.len() >= needle.len() && key.iter().zip(needle).all(|(a, b)| a == b)
+}
+
+fn ends(key: &[u8], needle: &[u8]) -> bool {
+    key.len() >= needle.len() && key.iter().rev().zip(needle.iter().rev()).all(|(a, b)| a == b)
+}
+
+impl Keys {
+    /// Each key, empty where there is no text.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    }
+
+    /// Which keys, none of them empty, pass, a bit each.
+    fn passing(&self, passes: impl Fn(&[u8]) -> bool) -> u64 {
+        let bit = |(at, key): (usize, &[u8])| u64::from(!key.is_empty() && passes(key)) << at;
+        self.iter().enumerate().map(bit).fold(0, |all, bit| all | bit)
+    }
+
+    fn passing_glob(&self, glob: &Glob) -> u64 {
+        let (mut found, mut start) = (0, 0);
+        let Ok(text) = std::str::from_utf8(&self.bytes) else { return found };
+        for (at, end) in self.ends.iter().enumerate() {
+            found |= u64::from(start < *end && glob.matches(&text[start..*end])) << at;
+            start = *end;
+        }
+        found
+    }
+
+    /// Calls `f` with the place of every key that holds the needle: one search over all keys, and a look at whether a
+    /// hit lies within one.
+    fn each_containing(&self, finder: &Finder<'_>, mut f: impl FnMut(usize)) {
+        let size = finder.needle().len();
+        let (mut from, mut at) = (0, 0);
+        while let Some(hit) = self.bytes.get(from..).and_then(|rest| finder.find(rest)) {
+            let start = from + hit;
+            // Hits are mostly near each other.
+            while self.ends.get(at).is_some_and(|end| *end <= start) {
+                at += 1;
+            }
+            let Some(end) = self.ends.get(at) else { return };
+            if start + size <= *end {
+                f(at);
+                from = *end;
+            } else {
+                from = start + 1;
+            }
+        }
+    }
+
+    pub(super) fn any_contains(&self, finder: &Finder<'_>) -> bool {
+        let mut any = false;
+        self.each_containing(finder, |_| any = true);
+        any
+    }
+}
