@@ -145,7 +145,8 @@ pub struct Status {
     pub snapshot_bytes: u64,
     /// The log. Units: bytes.
     pub log_bytes: u64,
-    /// The part of the log that the last snapshot does not hold, about. Units: bytes.
+    /// The part of the log that the last snapshot does not hold, in whole files from the one that was in use when it was
+    /// taken. Units: bytes.
     pub log_bytes_since_snapshot: u64,
     /// What may still be written to the medium, if it can tell. Units: bytes.
     pub free_bytes: Option<u64>,

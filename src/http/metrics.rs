@@ -166,7 +166,8 @@ fn writer(out: &mut Text, status: &Status, meters: &Meters) {
     out.counter("throng_log_failures_total", "Groups that could not be logged.", meters.log_failures.get());
     out.counter("throng_log_written_bytes_total", "Payloads that were logged.", meters.logged_bytes.get());
     out.gauge("throng_log_size_bytes", "The log on disk.", status.log_bytes as f64);
-    let help = "The part of the log that no snapshot holds, about.";
+    let help =
+        "The part of the log that no snapshot holds, in whole files from the one that was in use when it was taken.";
     out.gauge("throng_log_unsaved_bytes", help, status.log_bytes_since_snapshot as f64);
     let help = "Whether nothing is written any more until the database is opened again.";
     out.gauge("throng_read_only", help, f64::from(u8::from(status.read_only.is_some())));

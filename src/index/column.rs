@@ -161,6 +161,9 @@ impl Column {
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let (own, others) = (self.node(chunk), other.node(chunk));
         for (number, words) in set.0.chunks_exact_mut(BLOCK_WORDS).enumerate() {
+            if words.iter().all(|word| *word == 0) {
+                continue;
+            }
             let blocks = own.zip(others).map(|(own, others)| (&own.blocks[number], &others.blocks[number]));
             let Some((Some(own), Some(other))) = blocks else {
                 words.fill(0);

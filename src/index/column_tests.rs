@@ -177,3 +177,19 @@ fn a_write_copies_a_few_rows_and_a_block_once_for_many() {
     }
     assert_eq!((column.get(70_000), column.get(70_001), column.get(70_500)), (None, Some(3), Some(3)));
 }
+
+#[test]
+fn values_written_one_by_one_take_no_more_room_than_a_fit_with_some_to_spare() {
+    use rand::{RngExt, SeedableRng, seq::SliceRandom};
+    let mut dice = rand_pcg::Pcg64Mcg::seed_from_u64(1);
+    let mut ids: Vec<u32> = (0..CHUNK as u32).collect();
+    ids.shuffle(&mut dice);
+    let mut column = Column::new();
+    for (number, id) in ids.iter().enumerate() {
+        // Whole hundreds, then tens, then cents: the step is found out bit by bit.
+        let step = [1_000, 100, 10, 1][(number / 4_000).min(3)];
+        column.set(*id, Some(dice.random_range(0..100_000 / step) * step));
+    }
+    let most = CHUNK * size_of::<u32>() + CHUNK / 8 + BLOCKS * 1_024;
+    assert!(column.memory_bytes() < most + most / 4, "{} bytes for {CHUNK} values", column.memory_bytes());
+}

@@ -41,10 +41,12 @@ pub(super) struct Keys {
 impl Lexicon {
     /// Makes a test ready.
     pub fn search<'a>(&'a self, test: &'a TextMatch) -> Search<'a> {
-        let hits = match (test, self.grams.candidates(&test.literals())) {
-            (TextMatch::Equal(needle), _) => Hits::Codes(self.find_equal(needle)),
-            (_, Some(blocks)) => Hits::Blocks(blocks, self.grams.blocks()),
-            (_, None) => Hits::Blocks(Posting::new(), 0),
+        let hits = match test {
+            TextMatch::Equal(needle) => Hits::Codes(self.find_equal(needle)),
+            test => match self.grams.candidates(&test.literals()) {
+                Some(blocks) => Hits::Blocks(blocks, self.grams.blocks()),
+                None => Hits::Blocks(Posting::new(), 0),
+            },
         };
         Search { lexicon: self, test, hits }
     }

@@ -296,7 +296,7 @@ impl Packed {
     }
 
     /// Appends all positions, which fit, in order.
-    pub fn read_into(&self, out: &mut Vec<i64>) {
+    pub fn append_all_to(&self, out: &mut Vec<i64>) {
         const ALL: [u64; PACKED_MAX / 64] = [!0; PACKED_MAX / 64];
         self.pick_into(&ALL[..self.len().div_ceil(64)], out);
     }

@@ -89,7 +89,7 @@ impl Patched {
     /// `out` = the positions of the first `len` rows, which fit; anything where none was written.
     pub(super) fn read_into(&self, len: usize, out: &mut Vec<i64>) {
         out.clear();
-        self.packed.read_into(out);
+        self.packed.append_all_to(out);
         out.resize(len, 0);
         self.rows().for_each(|(at, position)| out[at] = position as i64);
     }
@@ -98,7 +98,7 @@ impl Patched {
     pub(super) fn set(&mut self, at: usize, position: i128, held: &dyn Fn(usize) -> bool) {
         let rows = self.rows.get_or_insert_with(|| Arc::new(Rows::NONE));
         if !Arc::make_mut(rows).put(at, position) {
-            self.pack(held);
+            self.pack(&|place| place != at && held(place));
             self.set(at, position, held);
         }
     }
@@ -109,11 +109,14 @@ impl Patched {
         Arc::make_mut(&mut self.packed).forget(at);
     }
 
-    /// Packs the rows that wait.
+    /// Packs the rows that wait. What is packed at the place of one that still waits is old or nothing, and widens no fit.
     fn pack(&mut self, held: &dyn Fn(usize) -> bool) {
         let Some(rows) = self.rows.take() else { return };
         let packed = Arc::make_mut(&mut self.packed);
-        rows.iter().for_each(|(at, position)| packed.set(at, position, held));
+        for (at, position) in rows.iter() {
+            let waits = |place: usize| place > at && rows.places().binary_search(&(place as u16)).is_ok();
+            packed.set(at, position, &|place| held(place) && !waits(place));
+        }
     }
 
     /// Bit `i` of `out` = `lo <= position i <= hi`. Overwrites all of `out`; bits where none was written say nothing.

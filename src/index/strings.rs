@@ -101,7 +101,7 @@ impl Strings {
     pub fn run(&self, from: u32, to: u32, ends: &mut Vec<usize>) -> &[u8] {
         ends.clear();
         let Some(page) = self.pages.get(from as usize / PAGE) else { return &[] };
-        let first = from as usize % PAGE;
+        let first = (from as usize % PAGE).min(page.count());
         let last = (first + (to - from) as usize).min(page.count());
         let start = page.start(first);
         let of = |end: u32| (end as usize).saturating_sub(start);

@@ -195,11 +195,6 @@ impl TextIndex {
         self.lexicon.find_equal(text)
     }
 
-    /// The codes whose texts pass a test.
-    pub fn codes_matching(&self, test: &TextMatch) -> Posting {
-        self.lexicon.codes_matching(test)
-    }
-
     /// Makes a test of the texts ready, to be asked chunk by chunk.
     pub fn search<'a>(&'a self, test: &'a TextMatch) -> Search<'a> {
         self.lexicon.search(test)

@@ -19,7 +19,7 @@ pub struct StorageStatus {
     pub log_files: u64,
     /// Bytes of frames and headers in the log.
     pub log_bytes: u64,
-    /// Bytes of frames and headers after the live snapshot's position, rounded up to whole files before the last.
+    /// Bytes of frames and headers after the live snapshot's position, in whole files from the one that holds it.
     pub log_bytes_since_snapshot: u64,
     /// The live snapshot.
     pub snapshot: Option<SnapshotInfo>,

@@ -18,32 +18,45 @@ export class Builder {
     this.drawAll();
   }
 
-  /** Shows a rule, from the outline that the server makes of it; what is not complete yet stays beside it. */
-  load(outline) {
-    const node = this.nodeOf(outline, false);
-    this.replace(node.kind === "group" ? node : group("and", [node]));
+  /** Shows a rule, from the outline that the server makes of it; what is not complete yet stays beside it if so told. */
+  load(outline, keepsDrafts) {
+    this.replace(this.nodeOf(outline, false), keepsDrafts);
     this.count(outline);
   }
 
-  /** Shows nothing but what is not complete yet. */
-  clear() {
-    this.replace(group("and", []));
+  /** Shows nothing, or only what is not complete yet. */
+  clear(keepsDrafts) {
+    this.replace(null, keepsDrafts);
   }
 
-  replace(root) {
-    const drafts = this.drafts(this.root, []);
-    this.root = root;
+  replace(node, keepsDrafts) {
+    const [before, drafts] = [this.root, keepsDrafts ? this.drafts(this.root, []) : []];
+    const complete = this.complete(before);
+    const isAround = complete.length === 1 && complete[0].kind === "group" && !COUNTED.includes(before.op);
+    if (node?.kind === "group" && !(isAround && drafts.some(({ path }) => path.length === 0))) {
+      this.root = node;
+      // A group around a single one is not written.
+      if (isAround) drafts.forEach((draft) => draft.path.shift());
+    } else {
+      // What stands alone is joined with the drafts as before.
+      const kept = drafts.some(({ path }) => path.length === 0) && !before.negated ? before : group("and", []);
+      this.root = { ...group(kept.op, node ? [node] : []), n: kept.n };
+    }
     drafts.forEach((draft) => this.bring(draft));
     this.drawAll();
   }
 
-  /** What is not complete yet in a group, with where it is: the places of the groups around it, and its own, each among what is complete. */
+  complete(node) {
+    return node.parts.filter((part) => this.jsonOf(part) !== null);
+  }
+
+  /** What is not complete yet in a group: where it is among what is complete, and the groups around it, the outermost first. */
   drafts(node, path) {
     const found = [];
     let place = 0;
     for (const part of node.parts) {
       if (this.jsonOf(part) !== null) {
-        if (part.kind === "group") found.push(...this.drafts(part, [...path, place]));
+        if (part.kind === "group") found.push(...this.drafts(part, [...path, { place, op: part.op, n: part.n }]));
         place += 1;
       } else if (part.kind === "row" || part.parts.length > 0) {
         found.push({ part, path, place });
@@ -52,16 +65,20 @@ export class Builder {
     return found;
   }
 
-  /** Puts a draft where it was, or as near as there is a group for it. */
+  /** Puts a draft where it was; where its group is none any more, what is left of that gets one around. */
   bring({ part, path, place }) {
-    const complete = (node) => node.parts.filter((other) => this.jsonOf(other) !== null);
     let node = this.root;
-    for (const at of path) {
-      const next = complete(node)[at];
-      if (next?.kind !== "group") break;
-      node = next;
+    for (const step of path) {
+      const next = this.complete(node)[step.place];
+      if (next?.kind === "group" && next.op === step.op) {
+        node = next;
+        continue;
+      }
+      const around = { ...group(step.op, next ? [next] : []), n: step.n };
+      node.parts.splice(next ? node.parts.indexOf(next) : node.parts.length, next ? 1 : 0, around);
+      node = around;
     }
-    const after = node.parts.indexOf(complete(node)[place]);
+    const after = node.parts.indexOf(this.complete(node)[place]);
     node.parts.splice(after < 0 ? node.parts.length : after, 0, part);
   }
 

@@ -13,6 +13,8 @@ let builder = null;
 let waiting = null;
 /** Edits so far. An answer counts only if none has come since it was asked for. */
 let edits = 0;
+/** Whether the text was typed just now, and not brought back as it was. */
+let isTyped = false;
 /** Whether the conditions would shorten a number of the rule. */
 let isTooLong = false;
 let isSaved = false;
@@ -61,9 +63,9 @@ function redo() {
   if (waiting !== "builder") turn(history.forth());
 }
 
-function ask(side) {
+function ask(side, typed = false) {
   edits += 1;
-  waiting = side;
+  [waiting, isTyped] = [side, typed];
   asking?.abort();
   hold(side);
   at("preview").classList.add("stale");
@@ -81,7 +83,7 @@ const preview = latest(async () => {
   const [edit, side] = [edits, waiting ?? "text"];
   const rule = side === "text" ? field.value : builder.json();
   if (rule === null || (side === "text" && rule.trim() === "")) {
-    if (side === "text") builder.clear(); else { builder.count(null); overwrite(""); }
+    if (side === "text") builder.clear(isTyped); else { builder.count(null); overwrite(""); }
     told(null);
     return;
   }
@@ -102,7 +104,7 @@ const preview = latest(async () => {
   if (edit !== edits) return;
   if (side === "text") {
     isTooLong = !JSON.rawJSON && /\d[\d._]{15,}/.test(answer.text);
-    if (isTooLong) builder.clear(); else builder.load(answer.nodes);
+    if (isTooLong) builder.clear(false); else builder.load(answer.nodes, isTyped);
   } else {
     overwrite(answer.lines);
     builder.count(answer.nodes);
@@ -166,7 +168,7 @@ function wrong(error, side) {
       const mended = rule.length > 0 ? text.slice(0, from) + rule.suggestion + text.slice(place(text, rule.offset + rule.length)) : text;
       write(mended);
       field.focus();
-      ask("text");
+      ask("text", true);
     };
     box.append(make("p", {}, "Did you mean ", make("code", {}, rule.suggestion), "?"));
     if (rule.length > 0) box.append(make("button", { type: "button", onclick: take }, "Use it"));
@@ -295,7 +297,7 @@ function isDirty() {
 
 if (field) {
   builder = new Builder(at("builder"), start, () => { if (!at("builder").inert) ask("builder"); });
-  field.addEventListener("input", () => { if (field.value !== written) written = null; show(); ask("text"); });
+  field.addEventListener("input", () => { if (field.value !== written) written = null; show(); ask("text", true); });
   field.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || written === null) return;
     // The browser forgets what a program has written over: that is undone here.

@@ -258,5 +258,7 @@ function textParts(row, changed) {
     changed();
   }));
   const field = make("input", { type: "text", class: "text-row", "aria-label": "Condition as text", spellcheck: "false", value: row.text, placeholder: "first purchase in last 14 days", oninput: (event) => { row.text = event.target.value; row.json = null; changed(); read(); } });
+  // Drawn anew while it was not read yet.
+  if (row.text && !row.json) read();
   return [field, hint];
 }
