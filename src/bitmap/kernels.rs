@@ -86,6 +86,7 @@ builds! {
     mask_u32(codes: &[u32], lo: u32, hi: u32, out: &mut [u64]);
     mask_u64(codes: &[u64], lo: u64, hi: u64, out: &mut [u64]);
     mask_i64(codes: &[i64], lo: i64, hi: i64, out: &mut [u64]);
+    set_bits(words: &[u64], base: u32, out: &mut [u32]) -> usize;
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| candidates().pop().expect("the base build always fits"));
@@ -107,6 +108,7 @@ fn candidates() -> Vec<Table> {
                     mask_u32: kernels_wide::mask_u32,
                     mask_u64: kernels_wide::mask_u64,
                     mask_i64: kernels_wide::mask_i64,
+                    set_bits: kernels_wide::set_bits,
                     ..AVX512
                 });
             }
@@ -260,21 +262,16 @@ pub fn range_mask<T: Code>(codes: &[T], lo: T, hi: T, out: &mut [u64]) {
     T::mask(codes, lo, hi, out);
 }
 
-/// Appends `base + i` for every set bit `i`.
+/// What a kernel that lists set bits may write past the last. Units: ids.
+pub const SLACK: usize = 16;
+
+/// Appends `base + i` for every set bit `i`. There is no new allocation if room for [`SLACK`] more was reserved.
 pub fn push_ids(words: &[u64], base: u32, out: &mut Vec<u32>) {
-    let start = out.len();
-    out.resize(start + count(words) as usize, 0);
-    let mut slots = out[start..].iter_mut();
-    for (at, &word) in words.iter().enumerate() {
-        let first = base + 64 * at as u32;
-        let mut left = word;
-        while left != 0 {
-            if let Some(slot) = slots.next() {
-                *slot = first + left.trailing_zeros();
-            }
-            left &= left - 1;
-        }
-    }
+    let (start, len) = (out.len(), count(words) as usize);
+    out.resize(start + len + SLACK, 0);
+    let written = call!(TABLE, set_bits(words, base, &mut out[start..]));
+    debug_assert_eq!(written, len, "a slot for every bit");
+    out.truncate(start + len);
 }
 
 #[cfg(test)]

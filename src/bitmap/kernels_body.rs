@@ -214,3 +214,21 @@ masks! {
     mask_u64: u64;
     mask_i64: i64;
 }
+
+/// Writes `base + i` for every set bit `i`, and anything to up to seven slots behind; returns how many bits are set.
+/// Eight slots at a time, so that hardly a branch depends on the bits.
+#[inline(always)]
+pub(super) fn set_bits(words: &[u64], base: u32, out: &mut [u32]) -> usize {
+    let mut place = 0;
+    for (at, &word) in words.iter().enumerate() {
+        let (first, len, mut left) = (base.wrapping_add(64 * at as u32), ones(word) as usize, word);
+        for slots in out[place..place + len.next_multiple_of(8)].as_chunks_mut::<8>().0 {
+            for slot in slots {
+                *slot = first.wrapping_add(left.trailing_zeros());
+                left &= left.wrapping_sub(1);
+            }
+        }
+        place += len;
+    }
+    place
+}

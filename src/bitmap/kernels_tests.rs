@@ -141,10 +141,19 @@ fn ids_come_out_in_order() {
     let mut rng = Pcg64::seed_from_u64(4);
     for len in LENGTHS {
         let words = words(&mut rng, len);
-        let mut ids = vec![7];
-        push_ids(&words, 65_536, &mut ids);
-        let wanted = (0..64 * len as u32).filter(|at| words[*at as usize / 64] >> (at % 64) & 1 == 1);
-        assert_eq!(ids, [7].into_iter().chain(wanted.map(|at| 65_536 + at)).collect::<Vec<_>>());
+        // The last base is of the chunk with the greatest ids there are.
+        for base in [0, 65_536, u32::MAX - 65_535] {
+            let wanted = (0..64 * len as u32).filter(|at| words[*at as usize / 64] >> (at % 64) & 1 == 1);
+            let wanted: Vec<u32> = wanted.map(|at| base.wrapping_add(at)).collect();
+            for table in candidates() {
+                let mut slots = vec![0; wanted.len() + SLACK];
+                assert_eq!(call!(table, set_bits(&words, base, &mut slots)), wanted.len());
+                assert_eq!(slots[..wanted.len()], wanted, "{} {len}", table.level);
+            }
+            let mut ids = vec![7];
+            push_ids(&words, base, &mut ids);
+            assert_eq!(ids, [&[7], &wanted[..]].concat());
+        }
     }
 }
 

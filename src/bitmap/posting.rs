@@ -7,6 +7,7 @@ use crate::bitmap::{
     chunk::Chunk,
     chunk_ops,
     directory::{Directory, EMPTY, join, split},
+    kernels::SLACK,
     recent::{CHUNKS_MIN, Recent},
 };
 
@@ -260,7 +261,7 @@ impl Posting {
 
     /// The ids, ascending, as a list of their own.
     pub fn to_ids(&self) -> Vec<u32> {
-        let mut ids = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
+        let mut ids = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0) + SLACK);
         for (number, chunk) in self.chunks() {
             chunk.push_ids((number * CHUNK) as u32, &mut ids);
         }

@@ -14,7 +14,7 @@ use crate::{
     cli::{audit::AuditLog, failure::Failure, secure, target::Folder},
     db::{database::Database, keys::Keyring, options::Upkeep},
     http::{
-        app::App,
+        app::{App, Fittings},
         audit::Audit,
         guard::Hosts,
         rates::{self, Rates},
@@ -272,14 +272,15 @@ pub fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), Failure> {
     let audit = Arc::new(access.audit);
-    let app = App {
+    let app = App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks });
+    let app = app.fitted(|fittings| Fittings {
         tracking: Arc::new(tracking),
         keys: Arc::new(access.keys),
         rates: Arc::new(access.rates),
         audit: Arc::clone(&audit),
         hosts: Some(access.hosts),
-        ..App::with(db.clone(), Settings { own: Some(server.address()), ..webhooks })
-    };
+        ..fittings
+    });
     server.run(app, web::router, ready);
     // First the data: the disk of the audit log may hang.
     let closed = db.close();

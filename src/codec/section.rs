@@ -30,8 +30,9 @@ pub trait SectionSink {
     fn position(&self) -> u64;
 }
 
-/// Gives sections by name. Their bytes start on a 64-byte boundary in memory, whether mapped or read.
-pub trait SectionSource {
+/// Gives sections by name, to several threads if need be. Their bytes start on a 64-byte boundary in memory, whether
+/// mapped or read.
+pub trait SectionSource: Sync {
     /// The bytes of a section; a missing one is damage.
     fn section(&self, name: &str) -> Result<Bytes, Damage>;
     /// Returns whether the section is there.

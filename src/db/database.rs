@@ -156,9 +156,10 @@ impl Database {
         let shared = &self.handle.shared;
         let state = shared.published.load_full();
         let now = shared.tell_now(&state);
-        // Within one write and one millisecond everyone shares a view, and with it the plans bound for it.
+        // Within one write and one millisecond everyone shares a view, and with it the plans bound for it. The state is
+        // compared, not its LSN: one that was tidied has that of the one before it.
         let latest = shared.latest.load();
-        if let Some(view) = latest.as_ref().filter(|view| view.lsn() == state.lsn && view.now() == now) {
+        if let Some(view) = latest.as_ref().filter(|view| view.is_of(&state) && view.now() == now) {
             return View::clone(view);
         }
         let view = View::new(state, now);

@@ -10,12 +10,15 @@ use crate::{
         options::{ClockChoice, Options},
         record::Place,
     },
+    engine::{admit::admit, command::Stamp, state::State},
     model::{
         calendar::Zone,
         id::Lsn,
         name::{ContactKey, Name},
         number::Number,
-        request::{Applied, ContactWrite, EventWrite, Input, Request, WriteMode},
+        request::{
+            Applied, ContactWrite, EventWrite, Input, Request, RuleSource, SegmentCreate, SegmentSource, WriteMode,
+        },
         time::Timestamp,
         value::Value,
     },
@@ -305,4 +308,36 @@ fn an_idle_log_is_sealed() {
         frames() > 2
     });
     assert!(tries.is_some(), "two writes, and a seal after them");
+}
+
+#[test]
+fn what_many_new_segments_leave_for_later_is_done_while_nothing_is_written() {
+    // Rows of look-ups are written anew by chunks, one a write: these are three chunks, and just so many segments that
+    // they all need it.
+    let keys = (0..2 * 65_536 + 10).map(|n| ContactKey::new(&format!("c{n}")).unwrap());
+    let contact = |key| Request::Contact(ContactWrite { key, mode: WriteMode::Merge, values: vec![] });
+    let contacts: Vec<Request> = keys.map(contact).collect();
+    let create = |n: usize| {
+        let source = SegmentSource::Rule(RuleSource::Text("everyone".into()));
+        Request::CreateSegment(SegmentCreate { name: format!("segment {n}").into(), description: None, source })
+    };
+    let segments: Vec<Request> = (0..17).map(create).collect();
+    let mut state = State::empty();
+    for (lsn, requests) in [&[Request::Found(Zone::utc())][..], &contacts, &segments].into_iter().enumerate() {
+        let stamp = Stamp { lsn: Lsn(lsn as u64 + 1), at: START };
+        assert!(admit(&mut state, stamp, requests, None).results.iter().all(Result::is_ok));
+    }
+    assert!(state.live.has_slack(), "the writes alone leave some");
+    let db = in_memory();
+    db.write(contacts).unwrap();
+    let lsn = db.write(segments).unwrap().lsn;
+    // Some of these views are of before, with the same LSN and at the same instant.
+    let tidied = (0..30_000).find(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        !db.view().state().live.has_slack()
+    });
+    assert!(tidied.is_some(), "what is left is done");
+    assert_eq!(db.view().lsn(), lsn, "it is no change");
+    assert_eq!(db.view().segments_of("c131075").map(|names| names.len()), Some(17));
+    db.view().check().unwrap();
 }

@@ -84,7 +84,7 @@ pub(super) fn open(disk: Option<Arc<dyn Disk>>, options: Options) -> Result<Writ
             shared.remember_leftovers();
         }
     }
-    let mut writer = Writer { shared, log, refused: None };
+    let mut writer = Writer { shared, log, refused: None, lull: Stopwatch::start() };
     catch_up(&mut writer)?;
     writer.shared.meters.recovery_us.set(watch.elapsed_us());
     Ok(writer)

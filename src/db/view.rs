@@ -40,6 +40,11 @@ impl View {
         View { state, now }
     }
 
+    /// Whether it is of this very state.
+    pub(super) fn is_of(&self, state: &Arc<State>) -> bool {
+        Arc::ptr_eq(&self.state, state)
+    }
+
     pub(super) fn state(&self) -> &State {
         &self.state
     }

@@ -39,6 +39,8 @@ const NAP: Duration = Duration::from_millis(500);
 /// What comes due within so long after a batch comes in one tick with what else does: each costs an entry of the log.
 /// Units: milliseconds.
 const TICK_MS: i64 = 200;
+/// How long nothing is written before time is taken to make look-ups quicker.
+const LULL: Duration = Duration::from_millis(2);
 /// How long to wait after a tick that was refused for want of room.
 const TICK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,8 @@ pub(super) struct Writer {
     pub(super) log: Option<Log>,
     /// Runs since a tick was refused for want of room.
     pub(super) refused: Option<Stopwatch>,
+    /// Runs since the last entries were done.
+    pub(super) lull: Stopwatch,
 }
 
 /// A group of entries on its way to one sync.
@@ -87,12 +91,19 @@ impl Writer {
             match self.shared.queue.take(self.patience()) {
                 Taken::Jobs(jobs) => {
                     self.group(jobs);
+                    self.lull = Stopwatch::start();
                     // A stream of writes that are all refused must not keep time from passing.
                     self.wake();
                 }
                 Taken::Timeout => {
-                    self.seal();
+                    // While look-ups are tidied it wakes more often than it would.
+                    if !self.has_slack() || self.lull.elapsed() >= self.shared.options.seal_after {
+                        self.seal();
+                    }
                     self.wake();
+                    if self.lull.elapsed() >= LULL {
+                        self.tidy();
+                    }
                 }
                 Taken::Closed => return,
             }
@@ -115,11 +126,26 @@ impl Writer {
             _ => None,
         };
         let unsealed = self.log.as_ref().filter(|log| !log.is_sealed()).map(|_| self.shared.options.seal_after);
-        due.into_iter().chain(unsealed).min()
+        due.into_iter().chain(unsealed).chain(self.has_slack().then_some(LULL)).min()
     }
 
     fn refused_for(&self) -> Option<Duration> {
         self.refused.map(|since| TICK_AGAIN.saturating_sub(since.elapsed()))
+    }
+
+    /// Whether something is left for a moment in which nothing is written.
+    fn has_slack(&self) -> bool {
+        self.shared.failure().is_none() && self.shared.published.load().live.has_slack()
+    }
+
+    /// Nothing was written for a moment: what many new segments left for later is done, a part each time, so that a write
+    /// that comes does not wait for long. It is no change, so it has no place in the log.
+    fn tidy(&mut self) {
+        if self.has_slack() {
+            let mut state = State::clone(&self.shared.published.load());
+            state.live.tidy();
+            self.shared.published.store(Arc::new(state));
+        }
     }
 
     /// Nothing was written for a while: from here on damage to the last frame is told from a torn write.
@@ -143,6 +169,7 @@ impl Writer {
             let before = state.lsn;
             drop(state);
             self.group(vec![Job { work: Work::Write(vec![Request::Tick(now)].into()), done: Box::new(|_| {}) }]);
+            self.lull = Stopwatch::start();
             self.refused = (self.shared.published.load().lsn == before).then(Stopwatch::start);
         }
     }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "columnar")]
 use std::io::Read;
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     body::Body,
@@ -64,9 +64,21 @@ const REPLAYED: &str = "idempotency-replayed";
 /// Longest idempotency key. Units: bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// What every handler shares; clones are cheap.
+/// What every handler shares. A clone is one count, as each call makes several on every core.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Fittings>);
+
+impl Deref for App {
+    type Target = Fittings;
+
+    fn deref(&self) -> &Fittings {
+        &self.0
+    }
+}
+
+/// What is behind an [`App`].
+#[derive(Clone)]
+pub struct Fittings {
     /// The database.
     pub db: Database,
     /// The listings under way.
@@ -104,7 +116,7 @@ impl App {
 
     /// The same; webhooks are told once they are started.
     pub fn with(db: Database, settings: Settings) -> App {
-        App {
+        App(Arc::new(Fittings {
             news: News::of(&db),
             webhooks: Webhooks::open(&db, settings),
             db,
@@ -118,7 +130,12 @@ impl App {
             streams: Arc::new(Streams::of(Manners::default().reading)),
             strangers: Arc::default(),
             hosts: None,
-        }
+        }))
+    }
+
+    /// The same with something exchanged.
+    pub fn fitted(self, exchange: impl FnOnce(Fittings) -> Fittings) -> App {
+        App(Arc::new(exchange(Arc::unwrap_or_clone(self.0))))
     }
 
     /// What a listing is read from: the view of its cursor, or everything as of now.

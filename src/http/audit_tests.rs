@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     db::{database::Database, options::Options},
-    http::{access::Needs, calls},
+    http::{access::Needs, app::Fittings, calls},
 };
 
 /// A file in memory.
@@ -39,7 +39,7 @@ impl Paper {
 fn endless(paper: &Paper, passes: bool) -> (Router, Arc<Audit>) {
     let db = Database::open(Options::default()).unwrap();
     let audit = Arc::new(Audit::to(Box::new(paper.clone())).unwrap());
-    let app = App { audit: Arc::clone(&audit), ..App::new(db) };
+    let app = App::new(db).fitted(|fittings| Fittings { audit: Arc::clone(&audit), ..fittings });
     let recorded = Recorded { app, action: "deleteSegment", method: Method::DELETE };
     let call = move |request: Request| async move {
         let doer = request.extensions().get::<Doer>().unwrap().clone();
@@ -160,7 +160,7 @@ fn a_disk_that_is_stuck_holds_up_deeds_before_they_are_done_and_no_thread() {
     let (paper, (go, stuck)) = (Paper::default(), std::sync::mpsc::channel());
     let audit = Arc::new(Audit::to(Box::new(Stuck(paper.clone(), stuck))).unwrap());
     let db = Database::open(Options::default()).unwrap();
-    let app = App { audit: Arc::clone(&audit), ..App::new(db) };
+    let app = App::new(db).fitted(|fittings| Fittings { audit: Arc::clone(&audit), ..fittings });
     let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = Arc::clone(&done);
     let recorded = Recorded { app: app.clone(), action: "deleteSegment", method: Method::DELETE };

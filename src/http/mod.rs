@@ -81,6 +81,7 @@ pub mod webhooks;
 pub mod what_if;
 pub mod why;
 pub mod wire;
+pub mod yardstick;
 
 /// Every route of the API.
 pub fn router_of(app: App) -> Router {

@@ -34,7 +34,7 @@ use tower::ServiceExt;
 use crate::db::open_files::allow_open_files;
 use crate::http::{
     access::Peer,
-    app::App,
+    app::{App, Fittings},
     heads,
     pace::{Paced, Steady},
     preface::Begun,
@@ -185,7 +185,8 @@ impl Server {
     /// Answers, and tells webhooks, until SIGTERM or SIGINT; then finishes what is under way and returns. `routes`
     /// are those of the API and of what stands beside it; `ready` is called once they are served.
     pub fn run(self, app: App, routes: impl FnOnce(App) -> Router, ready: impl FnOnce()) {
-        let app = App { streams: Arc::new(Streams::of(self.manners.reading)), ..app };
+        let streams = Arc::new(Streams::of(self.manners.reading));
+        let app = app.fitted(|fittings| Fittings { streams, ..fittings });
         let (news, webhooks) = (Arc::clone(&app.news), Arc::clone(&app.webhooks));
         self.runtime.block_on(async move {
             webhooks.start();

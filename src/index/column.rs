@@ -49,8 +49,14 @@ fn split(row: u16) -> (usize, usize) {
 
 /// The rows of a block that are in a chunk, as places in the block.
 pub(super) fn places(chunk: &Chunk, block: usize) -> impl Iterator<Item = usize> + '_ {
+    places_from(chunk, block, 0)
+}
+
+/// Those from a place in the block on.
+pub(super) fn places_from(chunk: &Chunk, block: usize, from: usize) -> impl Iterator<Item = usize> + '_ {
+    debug_assert!(from < BLOCK_ROWS, "a place in the block");
     let first = block * BLOCK_ROWS;
-    let rows = chunk.iter_from(first as u16).map(usize::from);
+    let rows = chunk.iter_from((first + from) as u16).map(usize::from);
     rows.take_while(move |row| *row < first + BLOCK_ROWS).map(move |row| row - first)
 }
 

@@ -12,7 +12,7 @@ use crate::codec::{
     section::{SectionSink, SinkError},
 };
 use crate::index::{
-    column::{BLOCK_ROWS, BLOCKS, Block, Column, Node, held, held_in, places},
+    column::{BLOCK_ROWS, BLOCKS, Block, Column, Node, held, held_in, places_from},
     packed::Packed,
     patched::{Patched, ROWS_MAX},
     trie::Trie,
@@ -116,7 +116,7 @@ fn read_values(from: &mut Cursor, head: &Head) -> Result<Patched, Damage> {
 /// Whether there is a value for every row of a block that has one.
 fn reaches(values: &Patched, rows: &Chunk, block: usize) -> bool {
     let packed = values.packed().len();
-    let beyond = places(rows, block).filter(|place| *place >= packed);
     packed == BLOCK_ROWS
-        || beyond.eq(values.rows().map(|(at, _)| at).filter(|at| *at >= packed && held(rows, block, *at)))
+        || places_from(rows, block, packed)
+            .eq(values.rows().map(|(at, _)| at).filter(|at| *at >= packed && held(rows, block, *at)))
 }

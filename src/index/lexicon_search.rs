@@ -1,11 +1,11 @@
 //! The texts of a lexicon that pass a test: found block by block, all keys of a block together.
 
 use memchr::memmem::Finder;
-use regex::Regex;
 
 use crate::{
     bitmap::{CHUNK, chunk::Chunk, posting::Posting, words::Words},
     index::{
+        expression::Own,
         grams::BLOCK,
         lexicon::Lexicon,
         matching::{Glob, TextMatch, key},
@@ -15,6 +15,9 @@ use crate::{
 /// Blocks of a chunk of codes: one for each word.
 const CHUNK_BLOCKS: u32 = CHUNK as u32 / BLOCK;
 const _: () = assert!(BLOCK == u64::BITS, "the codes of a block are the bits of a word");
+
+/// From so many texts on a regular expression is worth a whole automaton.
+pub(super) const AUTOMATON_MIN: u32 = 4_096;
 
 /// A test made ready for a lexicon. Chunks of codes may be asked by several threads.
 pub struct Search<'a> {
@@ -48,6 +51,11 @@ impl Lexicon {
                 None => Hits::Blocks(Posting::new(), 0),
             },
         };
+        if let TextMatch::Regex(expression) = test
+            && self.code_end() >= AUTOMATON_MIN
+        {
+            expression.prepare();
+        }
         Search { lexicon: self, test, hits }
     }
 
@@ -55,6 +63,14 @@ impl Lexicon {
     pub fn codes_matching(&self, test: &TextMatch) -> Posting {
         let search = self.search(test);
         search.first(search.chunk_count())
+    }
+
+    /// Reads a block's texts as they were written, empty where there is none.
+    fn read_written(&self, block: u32, texts: &mut Keys) {
+        let first = block * BLOCK;
+        let end = (first + BLOCK).min(self.code_end());
+        texts.bytes.clear();
+        texts.bytes.extend_from_slice(self.strings.run(first, end, &mut texts.ends));
     }
 
     /// Reads the keys of a block's texts, empty where there is none.
@@ -101,28 +117,24 @@ impl Search<'_> {
             }
             Hits::Blocks(blocks, rest) => (blocks, *rest),
         };
-        // Its own, as threads that share one take turns with the room that it searches in.
         let own = match self.test {
-            TextMatch::Regex(regex) => Some(regex.clone()),
+            TextMatch::Regex(expression) => Some(expression.own()),
             _ => None,
         };
         let likely = blocks.iter_from(first).take_while(|block| *block < end.min(rest));
         let (mut keys, mut words) = (Keys::default(), Words::zero());
         for block in likely.chain(first.max(rest)..end) {
-            words.0[(block - first) as usize] = self.block(block, own.as_deref(), &mut keys);
+            words.0[(block - first) as usize] = self.block(block, own.as_ref(), &mut keys);
         }
         Chunk::from_words(&words)
     }
 
     /// Which texts of a block pass, a bit each.
-    fn block(&self, block: u32, regex: Option<&Regex>, keys: &mut Keys) -> u64 {
+    fn block(&self, block: u32, expression: Option<&Own<'_>>, keys: &mut Keys) -> u64 {
         let mut found = 0;
-        if let Some(regex) = regex {
-            let codes = block * BLOCK..((block + 1) * BLOCK).min(self.lexicon.code_end());
-            for (at, text) in codes.map(|code| self.lexicon.get(code)).enumerate() {
-                found |= u64::from(!text.is_empty() && regex.is_match(text)) << at;
-            }
-            return found;
+        if let Some(expression) = expression {
+            self.lexicon.read_written(block, keys);
+            return keys.passing(|text| expression.is_in(text));
         }
         self.lexicon.read_block(block, keys);
         match self.test {
@@ -159,8 +171,20 @@ impl Keys {
     }
 
     fn passing_glob(&self, glob: &Glob) -> u64 {
-        let (mut found, mut start) = (0, 0);
-        let Ok(text) = std::str::from_utf8(&self.bytes) else { return found };
+        let mut found = 0;
+        if let Some((first, finder, last)) = glob.around_one() {
+            // The first hit behind the beginning leaves the most for the end.
+            self.each_hit(finder, |at, key, hit| {
+                let is_behind = hit >= first.len();
+                if is_behind {
+                    let rest = &key[hit + finder.needle().len()..];
+                    found |= u64::from(starts(key, first) && ends(rest, last)) << at;
+                }
+                is_behind
+            });
+            return found;
+        }
+        let (Ok(text), mut start) = (std::str::from_utf8(&self.bytes), 0) else { return found };
         for (at, end) in self.ends.iter().enumerate() {
             found |= u64::from(start < *end && glob.matches(&text[start..*end])) << at;
             start = *end;
@@ -168,24 +192,33 @@ impl Keys {
         found
     }
 
-    /// Calls `f` with the place of every key that holds the needle: one search over all keys, and a look at whether a
-    /// hit lies within one.
+    /// Calls `f` with the place of every key that holds the needle.
     fn each_containing(&self, finder: &Finder<'_>, mut f: impl FnMut(usize)) {
-        let size = finder.needle().len();
-        let (mut from, mut at) = (0, 0);
-        while let Some(hit) = self.bytes.get(from..).and_then(|rest| finder.find(rest)) {
+        self.each_hit(finder, |at, _, _| {
+            f(at);
+            true
+        });
+    }
+
+    /// Calls `f` with the place of a key that holds the needle, the key, and where in it: one search over all keys, and a
+    /// look at whether a hit lies within one. While `f` says no, the next place in the same key is sought.
+    fn each_hit(&self, finder: &Finder<'_>, mut f: impl FnMut(usize, &[u8], usize) -> bool) {
+        let needle = finder.needle();
+        let find = |rest: &[u8]| match needle {
+            [byte] => memchr::memchr(*byte, rest),
+            _ => finder.find(rest),
+        };
+        let (mut from, mut at, mut first) = (0, 0, 0);
+        while let Some(hit) = self.bytes.get(from..).and_then(find) {
             let start = from + hit;
             // Hits are mostly near each other.
             while self.ends.get(at).is_some_and(|end| *end <= start) {
+                first = self.ends[at];
                 at += 1;
             }
             let Some(end) = self.ends.get(at) else { return };
-            if start + size <= *end {
-                f(at);
-                from = *end;
-            } else {
-                from = start + 1;
-            }
+            let is_within = start + needle.len() <= *end;
+            from = if is_within && f(at, &self.bytes[first..*end], start - first) { *end } else { start + 1 };
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     codec::section::MemoryImage,
     index::{
         lexicon::Lexicon,
+        lexicon_search::AUTOMATON_MIN,
         matching::{TextMatch, key_of},
     },
 };
@@ -29,7 +30,7 @@ fn image(lexicon: &Lexicon) -> MemoryImage {
 
 fn tests(dice: &mut Pcg64Mcg, case_sensitive: bool) -> Vec<TextMatch> {
     let mut needle = || word(dice);
-    vec![
+    let mut tests = vec![
         TextMatch::contains(&needle(), case_sensitive),
         TextMatch::contains("erc", case_sensitive),
         TextMatch::contains("n", case_sensitive),
@@ -39,8 +40,13 @@ fn tests(dice: &mut Pcg64Mcg, case_sensitive: bool) -> Vec<TextMatch> {
         TextMatch::glob("*ber*lin?*", case_sensitive),
         TextMatch::glob(&format!("{}*", needle()), case_sensitive),
         TextMatch::glob("*", case_sensitive),
-        TextMatch::regex(Regex::new("^[A-Z].*(lin|é)$").unwrap()),
-    ]
+    ];
+    let globs = ["*n*", "c*an*é", "*é*ber", "an*an*n", "*42*", "ber*-*", "*東京*x", "* *"];
+    tests.extend(globs.map(|glob| TextMatch::glob(glob, case_sensitive)));
+    // With a word boundary an automaton gives up where a text is not ASCII.
+    let regexes = ["^[A-Z].*(lin|é)$", r"\bber\b", r"(?i)BER.*\d", "^.{3}$", "x*", "^$", r"[^a-z]\W", "東.*(an|do)+-?"];
+    tests.extend(regexes.map(|regex| TextMatch::regex(Regex::new(regex).unwrap())));
+    tests
 }
 
 fn agrees(lexicon: &Lexicon, model: &BTreeMap<String, u32>, dice: &mut Pcg64Mcg) {
@@ -118,7 +124,7 @@ fn it_answers_like_a_loop_across_images_clones_and_changes_of_the_case_rule() {
                 agrees(&lexicon, &model, &mut dice);
             }
         }
-        assert!(lexicon.code_end() > 2_048, "trigrams were in use");
+        assert!(lexicon.code_end() > AUTOMATON_MIN, "trigrams and automata were in use");
         kept.iter().for_each(|(lexicon, model)| agrees(lexicon, model, &mut dice));
     }
 }

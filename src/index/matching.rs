@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use memchr::memmem::Finder;
 use regex::Regex;
 
-use crate::model::fold::{fold, nfc};
+use crate::{
+    index::expression::Expression,
+    model::fold::{fold, nfc},
+};
 
 /// A test of a text. The needles are folded, or composed (NFC) where texts are compared with case.
 #[derive(Clone, Debug)]
@@ -21,7 +24,7 @@ pub enum TextMatch {
     /// The whole text matches a glob.
     Glob(Glob),
     /// A regular expression is found in the text as it was written.
-    Regex(Box<Regex>),
+    Regex(Box<Expression>),
 }
 
 /// A compiled glob: what lies between its stars.
@@ -73,7 +76,7 @@ impl TextMatch {
 
     /// The test `matches /regex/`.
     pub fn regex(regex: Regex) -> TextMatch {
-        TextMatch::Regex(Box::new(regex))
+        TextMatch::Regex(Box::new(Expression::new(regex)))
     }
 
     /// Whether the test reads the text as it was written and not its key.
@@ -89,14 +92,14 @@ impl TextMatch {
             TextMatch::StartsWith(needle) => key.starts_with(needle.as_str()),
             TextMatch::EndsWith(needle) => key.ends_with(needle.as_str()),
             TextMatch::Glob(glob) => glob.matches(key),
-            TextMatch::Regex(regex) => regex.is_match(original),
+            TextMatch::Regex(expression) => expression.is_in(original),
         }
     }
 
     /// Asks the test of a text whose key is not at hand.
     pub fn matches_text(&self, original: &str, case_sensitive: bool) -> bool {
         match self {
-            TextMatch::Regex(regex) => regex.is_match(original),
+            TextMatch::Regex(expression) => expression.is_in(original),
             _ => self.matches(original, &key(original, case_sensitive)),
         }
     }
@@ -138,6 +141,14 @@ impl Glob {
             });
         }
         Glob { segments }
+    }
+
+    /// The glob as a beginning, one text somewhere behind it, and an end behind that, if it is made so.
+    pub fn around_one(&self) -> Option<(&[u8], &Finder<'static>, &[u8])> {
+        let [first, middle, last] = self.segments.as_slice() else { return None };
+        let [first, middle, last] = [&first.literal, &middle.literal, &last.literal];
+        let (first, middle, last) = (first.as_ref()?, middle.as_ref()?, last.as_ref()?);
+        (!middle.bytes.is_empty()).then_some((&*first.bytes, &*middle.finder, &*last.bytes))
     }
 
     /// Whether the whole of `text` matches.

@@ -1,10 +1,10 @@
 //! What is known of every contact? Facts and their indexes.
 //!
 //! Owns:   the key directory, one index per property, the logs of events; all of it shared by cheap clones.
-//! Never:  judges a rule, reads a clock, starts a thread, touches a file.
+//! Never:  judges a rule, reads a clock, touches a file, starts a thread (but to read an image).
 //! Start:  [`Index`], [`property::PropertyIndex`], [`text::TextIndex`], [`column::Column`].
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use crate::{
     bitmap::{CHUNK, posting::Posting},
@@ -49,6 +49,7 @@ pub mod event_store;
 pub mod event_tail;
 #[cfg(test)]
 mod event_tests;
+pub mod expression;
 pub mod flag;
 pub mod grams;
 pub mod hash_index;
@@ -233,13 +234,23 @@ impl Index {
 
     /// Reads what [`Index::encode`] wrote under the same schema, in place where it is big.
     pub fn decode(schema: &Schema, source: &dyn SectionSource) -> Result<Index, Damage> {
-        let directory = Directory::decode("index/keys", source)?;
-        let mut properties = Vec::new();
-        for (place, property) in schema.property_slots().iter().enumerate() {
+        let read = |(place, property): (usize, &Option<Property>)| {
             let name = format!("index/property/{place}");
             let read = |property: &Property| PropertyIndex::decode(property.ty, &name, source).map(Arc::new);
-            properties.push(property.as_ref().map(read).transpose()?);
-        }
-        Ok(Index { directory, properties, events: EventStore::decode(schema, source)? })
+            property.as_ref().map(read).transpose()
+        };
+        // Both are half of the work, about. Where no thread can be had, one does it all.
+        thread::scope(|scope| {
+            let decode = || EventStore::decode(schema, source);
+            let beside = thread::Builder::new().spawn_scoped(scope, decode);
+            let directory = Directory::decode("index/keys", source)?;
+            let properties =
+                schema.property_slots().iter().enumerate().map(read).collect::<Result<Vec<_>, Damage>>()?;
+            let events = match beside {
+                Ok(thread) => thread.join().expect("bytes that were not expected are damage, and no panic")?,
+                Err(_) => decode()?,
+            };
+            Ok(Index { directory, properties, events })
+        })
     }
 }

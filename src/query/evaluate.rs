@@ -184,8 +184,10 @@ impl<'p> Worker<'p, '_> {
             self.probe(&sorted, few);
             return Answer::Few;
         }
-        let mut count = None;
+        let fused = if sorted.rest.is_empty() { None } else { self.fused_into(&sorted.operands, &sorted.rest, words) };
+        let mut count = fused;
         match &sorted.operands[..] {
+            _ if fused.is_some() => {}
             [] => words.fill(true),
             [only] if !only.negated => words.0.copy_from_slice(only.words),
             operands => count = Some(all_of(operands, words)),
@@ -198,7 +200,7 @@ impl<'p> Worker<'p, '_> {
             words.clear(*at);
             count = None;
         }
-        if !sorted.rest.is_empty() {
+        if !sorted.rest.is_empty() && fused.is_none() {
             self.narrow_all(&sorted.rest, words);
             count = None;
         }
@@ -216,6 +218,12 @@ impl<'p> Worker<'p, '_> {
                 operands if operands.len() <= OPERANDS_MAX => return kernels::all_count(operands) as u32,
                 _ => {}
             }
+        }
+        if sorted.lists.is_empty()
+            && sorted.banned.is_empty()
+            && let Some(count) = self.fused_count(&sorted.operands, &sorted.rest)
+        {
+            return count;
         }
         match self.answer(node, words, few) {
             Answer::Empty => 0,

@@ -23,6 +23,7 @@ pub mod explain;
 mod fixture;
 pub mod flip;
 mod fold;
+mod fused;
 pub mod label;
 pub mod look_ahead;
 pub mod motion;

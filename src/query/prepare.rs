@@ -8,6 +8,7 @@ use crate::{
     model::{calendar::Zone, id::PropertyId},
     query::{
         estimate,
+        fused::fusible,
         plan::{Leaf, Node, NodeId, Plan},
         reader::Reader,
         sieve::Effort,
@@ -93,6 +94,8 @@ pub struct Prepared<'a> {
     pub prices: Vec<Price>,
     /// For each node whether it is kept once answered, because several nodes ask it.
     pub kept: Vec<bool>,
+    /// For each node whether it is set algebra over postings and nothing else.
+    pub fusible: Vec<bool>,
     /// Units: nanoseconds of one thread, about, for all of a chunk.
     pub chunk_nanos: u64,
 }
@@ -109,6 +112,7 @@ impl<'a> Prepared<'a> {
             estimates: vec![],
             prices: vec![],
             kept: vec![],
+            fusible: vec![],
             chunk_nanos: 0,
         };
         prepared.rank();
@@ -147,6 +151,7 @@ impl<'a> Prepared<'a> {
         }
         let shared = |(node, parents): (&Node, &u32)| *parents > 1 && self.is_worth_keeping(node);
         self.kept = self.plan.nodes.iter().zip(&parents).map(shared).collect();
+        self.fusible = fusible(self.plan, &self.access, &self.kept);
         self.chunk_nanos = self.access.iter().map(nanos_of).sum();
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     bitmap::{chunk::View, words::Words},
     query::{
+        fused::Program,
         plan::{Node, NodeId},
         prepare::{Access, Prepared, Price},
     },
@@ -23,13 +24,15 @@ pub struct Worker<'p, 'a> {
     kept: Vec<Option<Box<Words>>>,
     /// Key hashes of a chunk, reused.
     pub(in crate::query) hashes: Vec<u32>,
+    /// The set algebra of a chunk, reused.
+    pub(in crate::query) program: Program<'p>,
 }
 
 impl<'p, 'a> Worker<'p, 'a> {
     /// A worker with no scratch yet.
     pub fn new(prepared: &'p Prepared<'a>) -> Worker<'p, 'a> {
         let kept = if prepared.kept.contains(&true) { vec![None; prepared.kept.len()] } else { vec![] };
-        Worker { prepared, chunk: 0, spare: vec![], kept, hashes: vec![] }
+        Worker { prepared, chunk: 0, spare: vec![], kept, hashes: vec![], program: Program::default() }
     }
 
     /// Goes to a chunk.

@@ -33,6 +33,8 @@ use crate::{
 
 /// Fewer items than this are not worth threads of their own.
 const APART_MIN: usize = 32;
+/// Segments whose members in a chunk are found by one thread, one after the other, at most.
+const GROUP_MAX: usize = 128;
 
 /// What of a segment cannot be found again from the facts.
 #[derive(Clone, Debug, Default)]
@@ -75,18 +77,31 @@ impl Live {
         listed
     }
 
-    /// The members of segments, which do not name each other, by their formulas and the sets that they are made of.
+    /// The members of segments, which do not name each other, by their formulas and the sets that they are made of: chunk
+    /// by chunk, so that sets that several are made of stay in the caches.
     fn all_afresh(&self, facts: Facts<'_>, segments: &[(u32, SegmentId)]) -> Vec<(SegmentId, Posting)> {
-        in_parts(segments, |(_, id)| (*id, self.members_afresh(facts, *id)))
-    }
-
-    fn members_afresh(&self, facts: Facts<'_>, id: SegmentId) -> Posting {
-        let (Some(kept), Some(saved)) = (self.kept.get(id.0), facts.book.get(id)) else { return Posting::new() };
-        let mut words = Words::boxed();
-        Posting::from_chunks((0..facts.index.chunk_count()).map(|chunk| {
-            self.fill_members(facts, kept.formula.as_deref(), &saved.body, chunk, &mut words);
-            (chunk, Chunk::from_words(&words))
-        }))
+        let chunks = facts.index.chunk_count();
+        // Where there are few chunks, smaller groups give every thread its share.
+        let size = (segments.len() * chunks / APART_MIN).clamp(1, GROUP_MAX);
+        let groups: Vec<&[(u32, SegmentId)]> = segments.chunks(size).collect();
+        let places: Vec<(usize, usize)> =
+            (0..chunks).flat_map(|chunk| (0..groups.len()).map(move |group| (chunk, group))).collect();
+        let made = in_parts(&places, |(chunk, group)| {
+            let mut words = Words::boxed();
+            let members = groups[*group].iter().map(|(_, id)| match (self.kept.get(id.0), facts.book.get(*id)) {
+                (Some(kept), Some(saved)) => {
+                    self.fill_members(facts, kept.formula.as_deref(), &saved.body, *chunk, &mut words);
+                    Chunk::from_words(&words)
+                }
+                _ => Chunk::EMPTY,
+            });
+            members.collect::<Vec<Chunk>>()
+        });
+        let of = |place: usize| {
+            let (group, within) = (place / size, place % size);
+            Posting::from_chunks((0..chunks).map(|chunk| (chunk, made[chunk * groups.len() + group][within].clone())))
+        };
+        segments.iter().enumerate().map(|(place, (_, id))| (*id, of(place))).collect()
     }
 
     /// How the members of a segment differ from what they are to be.

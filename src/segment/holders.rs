@@ -277,6 +277,11 @@ impl Holders {
         }
     }
 
+    /// Whether there are chunks whose rows are to be written anew.
+    pub(super) fn has_slack(&self) -> bool {
+        !self.slack.is_empty()
+    }
+
     /// Writes the changes to the rows, and the rows of those chunks anew where many of so many segments are loose.
     pub(super) fn catch_up(&mut self, segments: usize, sets: &(impl Sets + Sync)) {
         let mut waiting = std::mem::take(&mut self.waiting);

@@ -255,6 +255,17 @@ impl Live {
         self.holders.of(contact, self)
     }
 
+    /// Whether look-ups of some contacts ask many segments one by one, which [`Live::tidy`] would mend.
+    pub fn has_slack(&self) -> bool {
+        self.holders.has_slack()
+    }
+
+    /// Writes down for the contacts of one chunk which segments hold them, where that is only known by segment. No answer
+    /// changes.
+    pub fn tidy(&mut self) {
+        self.catch_up();
+    }
+
     /// Whether no write can change a membership: no rule is kept.
     pub fn is_idle(&self) -> bool {
         self.places.is_empty() && self.readers.holding_nobody.is_empty()

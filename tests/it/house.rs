@@ -35,6 +35,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustix", &["storage"]),
     ("libc", &["storage"]),
     ("fs", &["storage", "cli"]),
+    ("regex_automata", &["index"]),
     ("arrow_array", &["http"]),
     ("arrow_ipc", &["http"]),
     ("arrow_schema", &["http"]),

@@ -42,8 +42,8 @@ fn served(server: &Server) -> Value {
 #[test]
 fn routes_come_from_the_table_alone() {
     let mut strays = vec![];
-    // Two answer whoever asks for anything, before there is a table or instead of it.
-    let others = ["src/http/call.rs", "src/http/heads.rs", "src/http/starting.rs"];
+    // Some answer whoever asks for anything, before there is a table or instead of it; one is what we are measured against.
+    let others = ["src/http/call.rs", "src/http/heads.rs", "src/http/starting.rs", "src/http/yardstick.rs"];
     let is_told = |path: &str| !others.contains(&path) && !path.ends_with("_tests.rs");
     for source in rust("src/http").iter().filter(|source| is_told(&source.path)) {
         for name in ["route", "nest", "merge", "fallback", "route_service"] {

@@ -37,8 +37,10 @@ use crate::{
 /// The rows of a snapshot and of what is opened from it.
 pub const FILE_ROWS: [&str; 2] = ["snapshot", "open to the first answer"];
 /// The rows of live segments and of single writes.
-pub const LIVE_ROWS: [&str; 6] = [
+pub const LIVE_ROWS: [&str; 8] = [
     "save a segment",
+    "size of a saved segment",
+    "first page of a saved segment",
     "lookup: which segments hold a contact",
     "event through the segments",
     "tick: an hour passes",
@@ -133,7 +135,7 @@ pub fn live(
     work.copy(db, "written")?;
     let db = work.database("written")?;
     let mut live = Live { db, work, machine, random: Pcg64::seed_from_u64(2), runs };
-    let [save, lookup, event, tick, tag, durable] = LIVE_ROWS.map(|name| choice.wants(name));
+    let [save, saved_count, page, lookup, event, tick, tag, durable] = LIVE_ROWS.map(|name| choice.wants(name));
     let mut made = Vec::new();
     if tag {
         made.push(live.tag()?);
@@ -145,6 +147,12 @@ pub fn live(
     let saved = live.save(segments)?;
     if save {
         made.push(saved);
+    }
+    if saved_count {
+        made.push(live.counts()?);
+    }
+    if page {
+        made.push(live.pages()?);
     }
     if lookup {
         made.push(live.lookup()?);
@@ -204,6 +212,36 @@ impl Live<'_> {
         Ok(Row::new(LIVE_ROWS[0], "us", saved, floor).of(segments))
     }
 
+    /// Counts of saved segments, by name.
+    fn counts(&self) -> Result<Row, Failure> {
+        let (view, mut times, mut members) = (self.db.view(), Vec::new(), 0);
+        let names: Vec<Box<str>> = view.segments().into_iter().map(|segment| segment.name).collect();
+        for _ in 0..self.runs {
+            let counted = || names.iter().map(|name| view.member_count(name)).sum::<Result<u64, _>>();
+            let (took, sum) = timed(counted);
+            members = sum? / names.len().max(1) as u64;
+            times.push(took / names.len().max(1) as f64);
+        }
+        let floor = (2.0 * self.machine.random, "two reads of memory at random: the name, then the count");
+        Ok(Row::new(LIVE_ROWS[1], "us", times, floor).of(members))
+    }
+
+    /// The keys of the first hundred members of saved segments.
+    fn pages(&self) -> Result<Row, Failure> {
+        const PAGE: usize = 100;
+        let (view, mut times) = (self.db.view(), Vec::new());
+        let names: Vec<Box<str>> = view.segments().into_iter().map(|segment| segment.name).collect();
+        for _ in 0..self.runs {
+            for name in &names {
+                let (took, page) = timed(|| view.members(name).map(|members| members.keys(None, PAGE)));
+                page?;
+                times.push(took);
+            }
+        }
+        let floor = (PAGE as f64 * self.machine.random, "a read of memory at random for each of a hundred keys");
+        Ok(Row::new(LIVE_ROWS[2], "us", times, floor))
+    }
+
     /// Look-ups of contacts at random; how many segments hold them is counted again, one member set after the other.
     fn lookup(&mut self) -> Result<Row, Failure> {
         const EACH: usize = 2_000;
@@ -231,7 +269,7 @@ impl Live<'_> {
             return Err(Failure::operator(format!("{} memberships by look-up, {} by member sets", counts.0, counts.1)));
         }
         let floor = (2.0 * self.machine.random, "two reads of memory at random: the key, then its row");
-        Ok(Row::new(LIVE_ROWS[1], "us", here, floor).of((counts.0 / EACH) as u64).beside(median_of(roaring)))
+        Ok(Row::new(LIVE_ROWS[3], "us", here, floor).of((counts.0 / EACH) as u64).beside(median_of(roaring)))
     }
 
     /// Events in batches, durable; the floor is the same before any segment was saved.
@@ -250,7 +288,7 @@ impl Live<'_> {
         }
         let floor = (floor.unwrap_or(1.0), "the same events before any segment was saved");
         let each = changes / (self.runs as u64 * BATCH * BATCHES);
-        Ok(Row::new(LIVE_ROWS[2], "us/event", times, floor).of(each))
+        Ok(Row::new(LIVE_ROWS[4], "us/event", times, floor).of(each))
     }
 
     /// Hours that pass; the floor is two reads of memory for each change, and one sync.
@@ -267,7 +305,7 @@ impl Live<'_> {
         let each = total / self.runs as u64;
         let floor = (2.0 * self.machine.random * each as f64 + self.machine.sync) / 1e3;
         let is = "two reads of memory at random for each change, and one sync";
-        Ok(Row::new(LIVE_ROWS[3], "ms", times, (floor, is)).of(each))
+        Ok(Row::new(LIVE_ROWS[5], "ms", times, (floor, is)).of(each))
     }
 
     /// One tag, written and synced, until a question sees it.
@@ -287,7 +325,7 @@ impl Live<'_> {
             times.push(took);
         }
         let sync = floors::sync_us(self.work.dir())?;
-        Ok(Row::new(LIVE_ROWS[4], "us", times, (sync, "one synced write of 4 KiB to this disk")))
+        Ok(Row::new(LIVE_ROWS[6], "us", times, (sync, "one synced write of 4 KiB to this disk")))
     }
 
     /// Clients that each wait for their write to be synced; what one write takes of the time that passes.
@@ -300,7 +338,7 @@ impl Live<'_> {
             total += written;
         }
         let sync = f64::midpoint(before, floors::sync_us(self.work.dir())?);
-        Ok(Row::new(LIVE_ROWS[5], "us/write", times, (sync, "one synced write of 4 KiB to this disk")).of(total))
+        Ok(Row::new(LIVE_ROWS[7], "us/write", times, (sync, "one synced write of 4 KiB to this disk")).of(total))
     }
 
     fn window(&self) -> Result<(u64, f64), Failure> {

@@ -14,6 +14,7 @@ use crate::{
         bench::{
             floors::Machine,
             rows::{Choice, Row},
+            server::Server,
             work::Work,
         },
         failure::Failure,
@@ -24,12 +25,14 @@ use crate::{
 };
 
 pub mod ask;
+pub mod calls;
 pub mod change;
 pub mod floors;
 pub mod pipe;
 pub mod questions;
 pub mod report;
 pub mod rows;
+pub mod server;
 pub mod stream;
 pub mod work;
 
@@ -39,13 +42,13 @@ const CONTACTS_MIN: u64 = 10_000;
 /// Measure this machine: every job of the database against what the machine itself can do.
 #[derive(Args, Debug)]
 #[command(after_help = "Generates contacts with their events, imports them, asks fourteen rules, a predicate \
-    of each kind that no set is kept for, and random segments, writes snapshots and opens them,\nstreams everyone's key from a server, saves segments and has events and time go through them. Each row has the median of several runs, and \
+    of each kind that no set is kept for, and random segments, writes snapshots and opens them,\nstreams everyone's key from a server and has many clients call it, saves segments and has events and time go through them.\nEach row has the median of several runs, and \
     beside it a floor:\nwhat memory, disk, or a loop written for just this question needs on this machine, measured in the same run. \
     \"to floor\" is how\nmany times as long the database takes. Counts are compared with the loop's and with those of the `roaring` crate, and must \
     agree.\n\nQuestions use all cores, floors one: set RAYON_NUM_THREADS=1 to have both on one.\n\nExamples:\n  \
     throng bench                                       a million contacts, in a folder that goes afterwards\n  \
     throng bench --contacts 10000000 --data bench      keeps files and database, for the next run\n  \
-    throng bench --data bench --only count --only ids  the rules alone\n  \
+    throng bench --data bench --only count: --only ids:  the rules alone\n  \
     throng bench --save before.json                    and after a change: --compare before.json\n  \
     throng bench --report bench.html                   the same with plots, one file")]
 pub struct Bench {
@@ -53,7 +56,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(CONTACTS_MIN..=100_000_000))]
     contacts: u64,
     /// How many random segments are counted and saved.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=9_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     segments: u64,
     /// How many runs a row has; long jobs have fewer.
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(1..=1_000))]
@@ -157,8 +160,15 @@ impl Bench {
             stage("writing snapshots and opening them");
             db = change::files(work, db, machine, runs, choice, &mut rows)?;
         }
-        stage("streaming everyone's key over HTTP");
-        stream::rows(work, &db, runs, choice, &mut rows)?;
+        let served = stream::names().into_iter().chain(calls::names()).any(|name| choice.wants(&name));
+        if served {
+            stage("serving a copy");
+            let server = Server::start(work, &db)?;
+            stage("streaming everyone's key over HTTP");
+            stream::rows(&server, work.contacts, runs, choice, &mut rows)?;
+            stage("calling over HTTP");
+            calls::rows(&server, work.contacts, runs, choice, &mut rows)?;
+        }
         stage("saving segments, events and time through them");
         change::live(work, &db, machine, (self.segments, runs), choice, &mut rows)?;
         db.close()?;
@@ -213,8 +223,8 @@ impl Bench {
 /// The names of all rows.
 fn names() -> Vec<String> {
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    [fixed(&work::IMPORT_ROWS), ask::names(), fixed(&change::FILE_ROWS), stream::names(), fixed(&change::LIVE_ROWS)]
-        .concat()
+    let [import, file, live] = [fixed(&work::IMPORT_ROWS), fixed(&change::FILE_ROWS), fixed(&change::LIVE_ROWS)];
+    [import, ask::names(), file, stream::names(), calls::names(), live].concat()
 }
 
 /// Writes a file in one step, so that what an earlier run left there stays until this one is whole.

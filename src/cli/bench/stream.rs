@@ -1,26 +1,19 @@
 //! Members on their way to a client: a server in a process of its own streams everyone's key over a socket of this machine.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
     thread,
 };
 
-use crate::{
-    cli::{
-        bench::{
-            ask::timed,
-            floors::memory_of,
-            rows::{Choice, Row, median_of},
-            work::Work,
-        },
-        failure::Failure,
-        generate,
+use crate::cli::{
+    bench::{
+        ask::timed,
+        floors::memory_of,
+        rows::{Choice, Row, median_of},
+        server::{Server, broken},
     },
-    db::database::Database,
-    model::request::{Request, RuleSource, SegmentCreate, SegmentSource},
+    failure::Failure,
 };
 
 /// The rows of exports, and the formats that they are of.
@@ -35,8 +28,6 @@ const FORMATS: &[(&str, &str)] = &[
 ];
 /// The row of what the server holds more while it streams.
 const MEMORY_ROW: &str = "memory that a stream takes";
-/// The segment that is streamed.
-const SEGMENT: &str = "bench everyone";
 /// What a server sends, and a client reads, at once.
 const BLOCK: usize = 128 << 10;
 /// Blocks that the server may hold: one that is made, those that wait, one that is sent.
@@ -52,33 +43,24 @@ pub fn names() -> Vec<String> {
 
 /// Streams the key of everyone in each format, beside as many bytes from a server that has nothing to look up.
 ///
-/// Errors: those of the database, the disk and the network of this machine; an answer that is not of everyone.
-pub fn rows(work: &Work, db: &Database, runs: usize, choice: &Choice, rows: &mut Vec<Row>) -> Result<(), Failure> {
-    if !names().iter().any(|name| choice.wants(name)) {
-        return Ok(());
+/// Errors: those of the server and the network of this machine; an answer that is not of everyone.
+pub fn rows(
+    server: &Server<'_>,
+    contacts: u64,
+    runs: usize,
+    choice: &Choice,
+    rows: &mut Vec<Row>,
+) -> Result<(), Failure> {
+    for (name, format) in FORMATS.iter().filter(|(name, _)| choice.wants(name)) {
+        rows.push(one(server, contacts, (name, format), runs)?);
     }
-    work.copy(db, "served")?;
-    let served = work.database("served")?;
-    let source = SegmentSource::Rule(RuleSource::Text("everyone".into()));
-    let create = SegmentCreate { name: SEGMENT.into(), description: None, source };
-    for result in served.write(Request::CreateSegment(create))?.results {
-        result.map_err(|refusal| Failure::operator(refusal.to_string()))?;
+    if choice.wants(MEMORY_ROW) {
+        rows.extend(memory(server, runs)?);
     }
-    served.close()?;
-    drop(served);
-    {
-        let server = Server::start(&work.dir().join("served"))?;
-        for (name, format) in FORMATS.iter().filter(|(name, _)| choice.wants(name)) {
-            rows.push(one(&server, work.contacts, (name, format), runs)?);
-        }
-        if choice.wants(MEMORY_ROW) {
-            rows.extend(memory(&server, runs)?);
-        }
-    }
-    work.drop_copy("served")
+    Ok(())
 }
 
-fn one(server: &Server, contacts: u64, (name, format): (&str, &str), runs: usize) -> Result<Row, Failure> {
+fn one(server: &Server<'_>, contacts: u64, (name, format): (&str, &str), runs: usize) -> Result<Row, Failure> {
     let each = |us: f64| us / contacts as f64;
     // Once, so that all is in memory, and to know how many bytes are to be sent.
     let bytes = whole(server, contacts, format)?;
@@ -96,7 +78,7 @@ fn one(server: &Server, contacts: u64, (name, format): (&str, &str), runs: usize
 }
 
 /// Reads a whole answer, which must be of everyone; gives its length in bytes.
-fn whole(server: &Server, contacts: u64, format: &str) -> Result<u64, Failure> {
+fn whole(server: &Server<'_>, contacts: u64, format: &str) -> Result<u64, Failure> {
     let (told, mut body) = server.members(format)?;
     let (mut bytes, mut lines) = (0, 0);
     blocks(&mut body, |block| {
@@ -115,20 +97,20 @@ fn whole(server: &Server, contacts: u64, format: &str) -> Result<u64, Failure> {
 }
 
 /// How much more the server holds while it streams than before, at most.
-fn memory(server: &Server, runs: usize) -> Result<Option<Row>, Failure> {
+fn memory(server: &Server<'_>, runs: usize) -> Result<Option<Row>, Failure> {
     let mut more = Vec::new();
     for _ in 0..=runs.min(5) {
-        let Some(before) = memory_of(server.child.id()) else { return Ok(None) };
+        let Some(before) = memory_of(server.process()) else { return Ok(None) };
         let (_, mut body) = server.members("ndjson")?;
         let (mut most, mut unseen) = (before, 0);
         blocks(&mut body, |block| {
             unseen += block.len() as u64;
             if unseen >= LOOK_AGAIN {
                 unseen = 0;
-                most = most.max(memory_of(server.child.id()).unwrap_or(0));
+                most = most.max(memory_of(server.process()).unwrap_or(0));
             }
         })?;
-        most = most.max(memory_of(server.child.id()).unwrap_or(0));
+        most = most.max(memory_of(server.process()).unwrap_or(0));
         more.push((most - before).max(1) as f64);
     }
     // The first one brings threads and pages that stay.
@@ -145,10 +127,6 @@ fn blocks(body: &mut dyn Read, mut each: impl FnMut(&[u8])) -> Result<(), Failur
             read => each(&block[..read]),
         }
     }
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::operator(format!("the stream broke off: {error}"))
 }
 
 /// Has a thread send so many bytes as a server does, and reads them as ever. Units: microseconds.
@@ -185,60 +163,4 @@ fn send(mut stream: TcpStream, bytes: u64) -> std::io::Result<()> {
         left -= length;
     }
     stream.write_all(b"0\r\n\r\n")
-}
-
-/// This program once more, serving a folder; it ends when this is dropped.
-struct Server {
-    child: Child,
-    url: String,
-    agent: ureq::Agent,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It serves a copy that goes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(folder: &Path) -> Result<Server, Failure> {
-        let cannot = |why: &dyn std::fmt::Display| Failure::operator(format!("no server could be started: {why}"));
-        let program = std::env::current_exe().map_err(|error| cannot(&error))?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--clock", generate::UNTIL, "--no-webhooks", "--data"]);
-        command.arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // What is measured is not to hang on how this machine's own server is set up.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("THRONG_")) {
-            command.env_remove(name);
-        }
-        let mut child = command.spawn().map_err(|error| cannot(&error))?;
-        let said = child.stderr.take();
-        let mut server =
-            Server { child, url: String::new(), agent: ureq::Agent::config_builder().proxy(None).build().into() };
-        let mut lines = BufReader::new(said.ok_or_else(|| cannot(&"it has no standard error"))?);
-        let mut seen = String::new();
-        while server.url.is_empty() {
-            let mut line = String::new();
-            if lines.read_line(&mut line).map_err(|error| cannot(&error))? == 0 {
-                return Err(cannot(&seen));
-            }
-            if let Some(at) = line.find("on http") {
-                server.url = line[at + 3..].trim().to_owned();
-            }
-            seen.push_str(&line);
-        }
-        // Read to its end, so that the server never waits for it.
-        thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        Ok(server)
-    }
-
-    /// Everyone's key: how many are announced, and the answer.
-    fn members(&self, format: &str) -> Result<(u64, impl Read + use<>), Failure> {
-        let url = format!("{}/v1/segments/{}/members?format={format}", self.url, SEGMENT.replace(' ', "%20"));
-        let answer = self.agent.get(url).call().map_err(|error| broken(&error))?;
-        let told = answer.headers().get("throng-count").and_then(|told| told.to_str().ok()?.parse().ok());
-        Ok((told.unwrap_or(0), answer.into_body().into_reader()))
-    }
 }
