@@ -98,7 +98,8 @@ class Run:
             self.measure("segments", segments, middle, "--segments", str(segments), *only)
         for threads in range(1, (os.cpu_count() or 1) + 1):
             say(f"{threads} threads")
-            self.measure("threads", threads, middle, "--only", "count:", "--only", "ids:", threads=threads)
+            # Little work is done by one thread, however many there are.
+            self.measure("threads", threads, max(a.contacts), "--only", "count:", "--only", "ids:", threads=threads)
         say("predicates and density")
         joined = lambda word, many: f" {word} ".join(f"({one})" for one in PREDICATES[:many])
         many = [2**power for power in range(5) if 2**power <= len(PREDICATES)]
@@ -110,6 +111,7 @@ class Run:
         machine = self.told["machine"]
         return {
             "date": time.strftime("%Y-%m-%d"), "throng": self.told["throng"], "runs": a.runs, "saved": a.saved, "middle": middle,
+            "largest": max(a.contacts),
             "machine": {"cpu": machine["cpu"], "cores": machine["cores"], "system": platform.system()}, "axes": self.axes,
         }
 
@@ -147,7 +149,7 @@ def main():
     jobs = parser.add_subparsers(dest="job", required=True)
     runs = jobs.add_parser("run", help="measure, and write tables and plots")
     runs.add_argument("--throng", required=True, help="the program")
-    runs.add_argument("--contacts", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000], help="sizes; other axes take the middle one")
+    runs.add_argument("--contacts", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000], help="sizes; threads take the largest, other axes the middle one")
     runs.add_argument("--segments", type=int, nargs="+", default=[10, 100, 1_000, 10_000], help="how many are saved")
     runs.add_argument("--saved", type=int, default=1_000, help="segments while contacts grow")
     runs.add_argument("--runs", type=int, default=5, help="runs of a row")
