@@ -92,10 +92,12 @@ pub fn rows(
         };
         // Once, so that everything is at hand.
         ask(server.address(), true)?;
+        let mut written = Vec::new();
         let (mut each, mut tails, mut floors, mut least) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..runs.min(RUNS_MAX) {
             for (address, is_own) in [(nothing.address(), false), (server.address(), true)] {
-                let answered = ask(address, is_own)?;
+                let (answered, batches) = ask(address, is_own)?;
+                written.push((batches * BATCH) as f64 / answered.seconds);
                 let (all, slow) = if is_own { (&mut each, &mut tails) } else { (&mut floors, &mut least) };
                 all.push(answered.seconds * 1e6 / answered.times.len().max(1) as f64);
                 slow.push(answered.quantile(0.99));
@@ -106,8 +108,10 @@ pub fn rows(
             _ => "the same, while the server beside it is as busy",
         };
         let unit = if job == Job::Write { "us/write" } else { "us/call" };
+        let row = Row::new(name, unit, each, (median_of(floors), is));
         let pair = [
-            Row::new(name, unit, each, (median_of(floors), is)),
+            // What was written meanwhile, a second: the server may not have kept the pace.
+            if beside == Beside::Writes { row.of(median_of(written) as u64) } else { row },
             Row::new(tail(name), "us", tails, (median_of(least), is)),
         ];
         rows.extend(pair.into_iter().zip(wanted).filter(|(_, is_wanted)| *is_wanted).map(|(row, _)| row));
@@ -153,15 +157,15 @@ fn send(method: &str, path: &str, media: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Runs something while the server is kept busy.
+/// Runs something while the server is kept busy; gives also how many batches were written meanwhile.
 fn busy<T>(
     server: &Server<'_>,
     beside: Beside,
     contacts: u64,
     run: &dyn Fn() -> Result<T, Failure>,
-) -> Result<T, Failure> {
+) -> Result<(T, u64), Failure> {
     if beside == Beside::Nothing {
-        return run();
+        return run().map(|given| (given, 0));
     }
     let (is_over, address) = (AtomicBool::new(false), server.address());
     thread::scope(|scope| {
@@ -176,7 +180,7 @@ fn busy<T>(
                     });
                     send("POST", "/v1/contacts/import", "application/x-ndjson", &lines.collect::<String>())
                 };
-                return paced(address, EVERY, &over, &batch).map(drop).map_err(|error| broken(&error));
+                return paced(address, EVERY, &over, &batch).map_err(|error| broken(&error));
             }
             while !over() {
                 for (_, rule) in questions::KINDS {
@@ -186,11 +190,11 @@ fn busy<T>(
                     }
                 }
             }
-            Ok(())
+            Ok(0)
         });
         let given = run();
         is_over.store(true, Ordering::Relaxed);
         let done = meanwhile.join().unwrap_or_else(|_| Err(broken(&"what goes on beside it ended")));
-        given.and_then(|given| done.map(|()| given))
+        given.and_then(|given| done.map(|batches| (given, batches)))
     })
 }
