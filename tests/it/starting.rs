@@ -34,7 +34,7 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     assert!(Server::start(&data, &[]).stop());
-    // A pipe where a file is read: the start is held up until somebody opens its other end.
+    // A pipe where a file is read: opening it holds up the start until somebody opens its other end.
     let (pipe, held) = (home.path().join("pipe"), data.join("webhooks"));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let _ = fs::remove_file(&held);
@@ -48,14 +48,6 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     let mut kept = loop {
         match TcpStream::connect(address) {
             Ok(stream) => break stream,
-            Err(_) => thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    // There is an end to write to as soon as the server reads, and it reads on until that is closed.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let end = loop {
-        match fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&pipe) {
-            Ok(end) => break end,
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     };
@@ -74,8 +66,12 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     }
     let (status, head, _) = on(&mut kept, "GET", "/readyz");
     assert!(status == 503 && head.contains("retry-after: 1"), "{head}");
+    // Whoever waits for it goes on; there is no end to open before somebody does.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    while fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&pipe).is_err() {
+        thread::sleep(Duration::from_millis(5));
+    }
     fs::remove_file(&held).unwrap();
-    drop(end);
     // The connection of before is served on, without a call that is lost.
     let body = loop {
         match on(&mut kept, "GET", "/readyz") {
