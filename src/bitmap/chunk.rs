@@ -186,6 +186,15 @@ impl Chunk {
         }
     }
 
+    /// Sets in `out`, from bit `place` on, a bit for each of some ids of the chunk, which ascend, that is in; none of them
+    /// is set.
+    pub(super) fn gather(&self, ids: &[u32], place: usize, out: &mut [u64]) {
+        match &self.0 {
+            Repr::Patched(patch, _) => patch.gather(ids, place, out),
+            _ => self.view().gather(ids, place, out),
+        }
+    }
+
     /// Puts `at` in; returns whether it was not.
     pub fn insert(&mut self, at: u16) -> bool {
         if self.is_to_be_patched() {

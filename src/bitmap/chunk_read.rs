@@ -7,6 +7,38 @@ use crate::bitmap::{
     words::{Bits, Words},
 };
 
+/// Ids that are searched for at the same time: a step of a search waits for memory, so that those of others fit in.
+const TOGETHER: usize = 8;
+
+impl View<'_> {
+    /// As [`Chunk::gather`].
+    pub(super) fn gather(self, ids: &[u32], place: usize, out: &mut [u64]) {
+        let mut put = |at: usize, is_in: bool| out[at / 64] |= u64::from(is_in) << (at % 64);
+        match self {
+            View::Empty => {}
+            View::Full => (place..).zip(ids).for_each(|(at, _)| put(at, true)),
+            View::Words(words) => (place..).zip(ids).for_each(|(at, id)| put(at, words.get(*id as u16))),
+            View::Array(values) => {
+                for (group, ids) in ids.chunks(TOGETHER).enumerate() {
+                    // The last value not after the id begins here, among so many.
+                    let (mut starts, mut size) = ([0; TOGETHER], values.len());
+                    while size > 1 {
+                        let half = size / 2;
+                        for (start, id) in starts.iter_mut().zip(ids) {
+                            let middle = *start + half;
+                            *start = if values[middle] <= *id as u16 { middle } else { *start };
+                        }
+                        size -= half;
+                    }
+                    for ((at, id), start) in (place + group * TOGETHER..).zip(ids).zip(starts) {
+                        put(at, values[start] == *id as u16);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Chunk {
     /// Writes the chunk over `out`.
     pub fn load_into(&self, out: &mut Words) {

@@ -47,10 +47,7 @@ impl Directory {
     pub(super) fn gather(&self, ids: &[u32], out: &mut [u64]) {
         let mut place = 0;
         for run in ids.chunk_by(|a, b| a >> 16 == b >> 16) {
-            let chunk = self.chunk(split(run[0]).0);
-            for (at, id) in (place..).zip(run) {
-                out[at / 64] |= u64::from(chunk.contains(*id as u16)) << (at % 64);
-            }
+            self.chunk(split(run[0]).0).gather(run, place, out);
             place += run.len();
         }
     }

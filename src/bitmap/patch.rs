@@ -69,6 +69,15 @@ impl Patch {
         self.base.contains(at) != self.places().binary_search(&at).is_ok()
     }
 
+    /// As `Chunk::gather`.
+    pub(super) fn gather(&self, ids: &[u32], place: usize, out: &mut [u64]) {
+        self.base.gather(ids, place, out);
+        for (at, id) in (place..).zip(ids) {
+            let is_other = self.places().binary_search(&(*id as u16)).is_ok();
+            out[at / 64] ^= u64::from(is_other) << (at % 64);
+        }
+    }
+
     /// Whether with so many values it has the form of its base.
     pub(super) fn keeps_its_form(&self, len: u32) -> bool {
         match self.base.view() {

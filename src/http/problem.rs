@@ -28,6 +28,8 @@ const RESYNC: &str = "to start again, read the members of the segments that you 
 
 /// The word for what is wrong with a rule.
 const RULE: &str = "rule";
+/// The code of what a server answers that is not open yet.
+pub(super) const STARTING: &str = "starting";
 
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -296,7 +298,8 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
             None => of_framework(&method, status),
         };
         problem.for_sdk |= response.extensions_mut().remove::<ForSdk>().is_some();
-        if status.is_server_error() {
+        // Whoever waits for the server asks it each second: that it is not there yet is no failure.
+        if status.is_server_error() && problem.code != STARTING {
             let status = status.as_u16();
             tracing::warn!(request_id = %id, trace_id, status, code = problem.code, "request failed");
         }

@@ -10,7 +10,7 @@ use axum::{
 
 use crate::http::{
     body,
-    problem::{self, Problem},
+    problem::{self, Problem, STARTING},
     system,
 };
 
@@ -26,7 +26,7 @@ pub(super) fn router() -> Router {
 async fn not_yet(body: Body) -> Problem {
     body::pass_over(body).await;
     let detail = "the data folder is being opened; try again shortly";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail);
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, STARTING, detail);
     // It may be an SDK that calls.
     Problem { retry_after: Some(RETRY_AFTER), for_sdk: true, ..problem }
 }

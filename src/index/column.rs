@@ -161,9 +161,9 @@ impl Column {
         present.and_into(out);
     }
 
-    /// Keeps of contacts of a chunk, who have a value here and in another column, those whose value here is the lesser.
-    /// All values fit in 64 bits.
-    pub fn keep_less(&self, other: &Column, chunk: usize, set: &mut Words) {
+    /// Keeps of contacts of a chunk, who have a value here and in another column, those whose value here is less than the
+    /// other and `more` together. All values are instants, and `more` is no more than they can be apart, and one.
+    pub fn keep_less(&self, other: &Column, more: i64, chunk: usize, set: &mut Words) {
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let (own, others) = (self.node(chunk), other.node(chunk));
         for (number, words) in set.0.chunks_exact_mut(BLOCK_WORDS).enumerate() {
@@ -179,7 +179,8 @@ impl Column {
             other.values.read_into(BLOCK_ROWS, &mut there);
             for (word, (here, there)) in words.iter_mut().zip(here.chunks(64).zip(there.chunks(64))) {
                 let less = here.iter().zip(there).enumerate();
-                *word &= less.fold(0, |bits, (at, (here, there))| bits | u64::from(here < there) << at);
+                *word &=
+                    less.fold(0, |bits, (at, (here, there))| bits | u64::from(*here < there.wrapping_add(more)) << at);
             }
         }
     }

@@ -62,6 +62,26 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Calls `f` with each of some contacts, by bits, that has events, and with these.
+    pub(super) fn each_group(&self, of: &[u64; PAGE / 64], mut f: impl FnMut(u16, &EventGroup<'_>)) {
+        if asked(of) > TOGETHER_MIN {
+            self.for_each(|slot, run, list| {
+                if of[usize::from(slot) / 64] >> (slot % 64) & 1 == 1 {
+                    f(slot, &EventGroup::at(self, run, list));
+                }
+            });
+            return;
+        }
+        each(of, |slot| {
+            let group = EventGroup::of(self, slot);
+            if !group.is_empty() {
+                f(slot, &group);
+            }
+        });
+    }
+}
+
 impl EventIndex {
     /// Calls `f` with the contacts of a chunk that are in `of` and have events in `lo..=hi` that the filter, if there is
     /// one, lets pass, ascending, and perhaps with others of `of`. A group knows which of its events these are where that

@@ -1,5 +1,7 @@
 //! Packed positions of any number: pieces of bounded length, so that far values in one do not widen the others.
 
+use std::ops::Range;
+
 use crate::{
     codec::{
         cursor::Cursor,
@@ -55,6 +57,17 @@ impl Pieces {
     pub fn pick_into(&self, wanted: &[u64], out: &mut Vec<i64>) {
         for (piece, words) in self.pieces.iter().zip(wanted.chunks(PIECE / 64)) {
             piece.pick_into(words, out);
+        }
+    }
+
+    /// Appends the positions of a range, which fit, in order.
+    pub fn read_range(&self, range: Range<usize>, out: &mut Vec<i64>) {
+        let mut from = range.start;
+        while from < range.end {
+            let start = from & !(PIECE - 1);
+            let end = range.end.min(start + PIECE);
+            self.pieces[from >> PIECE_BITS].read_range(from - start..end - start, out);
+            from = end;
         }
     }
 

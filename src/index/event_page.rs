@@ -130,6 +130,13 @@ impl Page {
         self.tail.push(slot, at, id, entries);
     }
 
+    /// The contacts that have events in the tail, a bit each.
+    pub fn in_tail(&self) -> [u64; WORDS] {
+        let mut found = [0; WORDS];
+        self.tail.slots().iter().for_each(|slot| found[usize::from(*slot) / 64] |= 1 << (slot % 64));
+        found
+    }
+
     /// The rows of a contact in the packed part.
     pub fn packed_rows(&self, slot: u16) -> Range<usize> {
         self.base.range(slot)
@@ -265,7 +272,8 @@ impl Page {
         bounds
     }
 
-    fn packed_between(&self, slot: u16, lo: i64, hi: i64) -> Range<usize> {
+    /// The rows of a contact in the packed part that lie in `lo..=hi`. Units: milliseconds.
+    pub(super) fn packed_between(&self, slot: u16, lo: i64, hi: i64) -> Range<usize> {
         let range = self.base.range(slot);
         let from = partition(range.clone(), |row| self.base.time(row) < lo);
         from..partition(from..range.end, |row| self.base.time(row) <= hi)

@@ -1,4 +1,4 @@
-//! Which events of each contact of a page pass, and what they hold: found for all of them together, column by column.
+//! Which events of each contact of a page pass, and when they happened: found for all of them together, column by column.
 
 use crate::{
     bitmap::words::Words,
@@ -10,24 +10,10 @@ use crate::{
     },
 };
 
-/// What is read of an event.
-#[derive(Clone, Copy)]
-pub enum Of<'a> {
-    /// When it happened. Units: milliseconds.
-    Times,
-    /// The code of the text of a property, by position; events without one do not pass.
-    Codes(usize),
-    /// The number of the stretch of time that it lies in.
-    Numbers(&'a dyn Numbering),
-}
+/// Of more events than this those in a window are searched for; fewer are read all.
+const SEARCHED_MIN: usize = 64;
 
-/// Numbers of days, or of other stretches of time.
-pub trait Numbering {
-    /// Puts in the place of each time, in milliseconds, the number of the stretch that it lies in.
-    fn number(&self, times: &mut [i64]);
-}
-
-/// Which events of a log are asked for, and what is read of them.
+/// Which events of a log are asked for.
 #[derive(Clone, Copy)]
 pub struct Ask<'a> {
     /// The log.
@@ -36,11 +22,9 @@ pub struct Ask<'a> {
     pub window: (i64, i64),
     /// What they must pass, if anything.
     pub filter: Option<&'a dyn RowFilter>,
-    /// What is read.
-    pub of: Of<'a>,
 }
 
-/// The rows of a page's packed part that pass, by contact, and what was read of them; its room is kept from page to page.
+/// The rows of a page's packed part that pass, by contact, and what was read of them; the room is kept from page to page.
 #[derive(Debug)]
 pub struct Picks {
     /// The rows that pass, a bit each.
@@ -50,18 +34,15 @@ pub struct Picks {
     /// How many rows that pass come before each word.
     before: Vec<u32>,
     /// By contact of the page: which of the rows that pass are its own, from the first to before the second.
-    own: Box<[(u32, u32); PAGE]>,
+    pub(super) own: Box<[(u32, u32); PAGE]>,
     /// Of each row that passes.
-    values: Vec<i64>,
-    /// Where numbers are asked for: a bit for each row that passes and has another number than the one before, and how
-    /// many there are before each word.
-    turns: (Vec<u64>, Vec<u32>),
+    pub(super) values: Vec<i64>,
 }
 
 impl Default for Picks {
     fn default() -> Picks {
         let own = Box::new([(0, 0); PAGE]);
-        Picks { rows: vec![], starts: vec![], before: vec![], own, values: vec![], turns: (vec![], vec![]) }
+        Picks { rows: vec![], starts: vec![], before: vec![], own, values: vec![] }
     }
 }
 
@@ -88,51 +69,50 @@ impl Picks {
         }
     }
 
-    /// Finds what is asked for and reads it; returns whether that can be done for all contacts together.
-    fn read(&mut self, page: &Page, ask: &Ask<'_>) -> bool {
-        page.marks_into(ask.window, ask.filter, &mut self.rows);
+    /// Finds the rows in a window that pass, and reads when they happened. Units: milliseconds.
+    pub(super) fn read_times(&mut self, page: &Page, window: (i64, i64), filter: Option<&dyn RowFilter>) {
+        self.find(page, window, filter);
         self.values.clear();
-        match ask.of {
-            Of::Times => page.base.times.pick_into(&self.rows, &mut self.values),
-            Of::Numbers(stretches) => {
-                page.base.times.pick_into(&self.rows, &mut self.values);
-                stretches.number(&mut self.values);
-                self.find_turns();
-            }
-            Of::Codes(property) if page.has_sets(property) => return false,
-            Of::Codes(property) => {
-                page.keep_present(property, &mut self.rows);
-                if let Some(plane) = page.base.plane(property) {
-                    plane.pick_into(&self.rows, &mut self.values);
-                }
-            }
+        page.base.times.pick_into(&self.rows, &mut self.values);
+    }
+
+    /// Finds the rows in a window that pass and have a text of a property, which has no sets here, and reads the codes of
+    /// the texts. Units: milliseconds.
+    pub(super) fn read_codes(
+        &mut self,
+        page: &Page,
+        window: (i64, i64),
+        filter: Option<&dyn RowFilter>,
+        property: usize,
+    ) {
+        page.marks_into(window, filter, &mut self.rows);
+        page.keep_present(property, &mut self.rows);
+        self.values.clear();
+        if let Some(plane) = page.base.plane(property) {
+            plane.pick_into(&self.rows, &mut self.values);
         }
         self.share_out(page);
-        true
     }
 
-    /// Marks each row whose number differs from the one before.
-    fn find_turns(&mut self) {
-        let (turns, before) = &mut self.turns;
-        turns.clear();
-        let mut last = i64::MIN;
-        for numbers in self.values.chunks(64) {
-            let mut word = 0;
-            for (at, number) in numbers.iter().enumerate() {
-                word |= u64::from(*number != std::mem::replace(&mut last, *number)) << at;
-            }
-            turns.push(word);
+    /// Reads when the events of one contact happened, all of which are in the packed part.
+    fn read_one(&mut self, page: &Page, slot: u16, ask: &Ask<'_>) {
+        let (mut run, (lo, hi)) = (page.packed_rows(slot), ask.window);
+        if run.len() > SEARCHED_MIN {
+            run = page.packed_between(slot, lo, hi);
         }
-        turns.push(0);
-        sum_up(turns, before);
-    }
-
-    /// In how many stretches of time the rows of a contact lie.
-    fn numbers(&self, slot: u16) -> u32 {
-        let (from, to) = self.own[usize::from(slot)];
-        let (turns, before) = &self.turns;
-        // The first row may have the number of the contact before.
-        if from == to { 0 } else { 1 + rank(turns, before, to) - rank(turns, before, from + 1) }
+        self.values.clear();
+        page.base.times.read_range(run.clone(), &mut self.values);
+        match ask.filter {
+            None => self.values.retain(|at| lo <= *at && *at <= hi),
+            Some(filter) => {
+                let (group, mut number) = (EventGroup::at(page, run, None), 0);
+                self.values.retain(|at| {
+                    number += 1;
+                    lo <= *at && *at <= hi && filter.passes(&group, number - 1)
+                });
+            }
+        }
+        self.own[usize::from(slot)] = (0, self.values.len() as u32);
     }
 
     /// How many rows of a contact pass.
@@ -150,44 +130,46 @@ impl Picks {
 }
 
 /// `before` = how many bits are set before each word.
-fn sum_up(words: &[u64], before: &mut Vec<u32>) {
+pub(super) fn sum_up(words: &[u64], before: &mut Vec<u32>) {
     before.clear();
     before.extend(words.iter().scan(0, |sum, word| Some(std::mem::replace(sum, *sum + word.count_ones()))));
 }
 
 /// How many bits are set before a place.
 #[inline]
-fn rank(words: &[u64], before: &[u32], at: u32) -> u32 {
+pub(super) fn rank(words: &[u64], before: &[u32], at: u32) -> u32 {
     let (word, bit) = (at as usize / 64, at % 64);
     before[word] + (words[word] & ((1 << bit) - 1)).count_ones()
 }
 
 /// What is known of a contact.
 pub enum Picked<'a> {
-    /// What was asked for, read.
+    /// When they happened.
     Read(Read<'a>),
     /// Its events of the first log, to be read.
     Group(&'a EventGroup<'a>),
 }
 
-/// What was read of a contact's events.
-#[derive(Clone, Copy)]
+/// When a contact's events happened.
 pub struct Read<'a> {
-    picks: &'a [Picks],
+    asks: &'a [Ask<'a>],
+    picks: &'a mut [Picks],
+    /// The chunk and the number of the page, if nobody was read yet.
+    unread: Option<(usize, usize)>,
     slot: u16,
 }
 
-impl<'a> Read<'a> {
-    /// What was read for a question, by its number, in the order of time and arrival.
+impl Read<'_> {
+    /// The times of those that a question is about, by its number, in order. Units: milliseconds.
     #[inline]
-    pub fn values(self, question: usize) -> &'a [i64] {
-        self.picks[question].values(self.slot)
-    }
-
-    /// In how many stretches of time its events lie, where their numbers were asked for.
-    #[inline]
-    pub fn numbers(self, question: usize) -> u64 {
-        self.picks[question].numbers(self.slot).into()
+    pub fn times(&mut self, question: usize) -> &[i64] {
+        let (ask, picks) = (&self.asks[question], &mut self.picks[question]);
+        if let Some((chunk, number)) = self.unread
+            && let Some(page) = ask.log.page_of(chunk, number)
+        {
+            picks.read_one(page, self.slot, ask);
+        }
+        picks.values(self.slot)
     }
 }
 
@@ -197,37 +179,31 @@ pub fn each_picked(asks: &[Ask<'_>], chunk: usize, of: &Words, mut f: impl FnMut
     let mut picks: Vec<Picks> = asks.iter().map(|_| Picks::default()).collect();
     for (number, page) in asks[0].log.pages(chunk) {
         let words = &of.0[number * PAGE / 64..(number + 1) * PAGE / 64];
-        let first = (number * PAGE) as u16;
-        if asked(words) <= TOGETHER_MIN {
-            each(words, |slot| {
-                let group = EventGroup::of(page, slot);
-                if !group.is_empty() {
-                    f(first + slot, Picked::Group(&group));
-                }
-            });
+        let (first, count) = ((number * PAGE) as u16, asked(words));
+        if count == 0 {
             continue;
         }
+        let is_few = count <= TOGETHER_MIN;
         // Who has events outside of a packed part is read alone.
         let mut alone = [0u64; PAGE / 64];
         for (ask, picks) in asks.iter().zip(&mut picks) {
-            let page = ask.log.page_of(chunk, number);
-            match page.map(|page| (page, picks.read(page, ask))) {
-                Some((page, true)) => {
-                    page.tail.slots().iter().for_each(|slot| alone[usize::from(*slot) / 64] |= 1 << (slot % 64));
+            match ask.log.page_of(chunk, number) {
+                Some(page) => {
+                    alone.iter_mut().zip(page.in_tail()).for_each(|(alone, more)| *alone |= more);
+                    if !is_few {
+                        picks.read_times(page, ask.window, ask.filter);
+                    }
                 }
-                Some((_, false)) => alone.fill(!0),
                 None => picks.own.fill((0, 0)),
             }
         }
         let mut together = page.base.present;
         together.iter_mut().zip(words).zip(&alone).for_each(|((word, of), alone)| *word &= of & !alone);
-        each(&together, |slot| f(first + slot, Picked::Read(Read { picks: &picks, slot })));
-        if alone != [0; PAGE / 64] {
-            page.for_each(|slot, run, list| {
-                if of.get(first + slot) && alone[usize::from(slot) / 64] >> (slot % 64) & 1 == 1 {
-                    f(first + slot, Picked::Group(&EventGroup::at(page, run, list)));
-                }
-            });
-        }
+        let unread = is_few.then_some((chunk, number));
+        each(&together, |slot| {
+            f(first + slot, Picked::Read(Read { asks, picks: &mut picks, unread, slot }));
+        });
+        alone.iter_mut().zip(words).for_each(|(alone, of)| *alone &= of);
+        page.each_group(&alone, |slot, group| f(first + slot, Picked::Group(group)));
     }
 }

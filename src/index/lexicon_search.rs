@@ -65,12 +65,17 @@ impl Lexicon {
         search.first(search.chunk_count())
     }
 
-    /// Reads a block's texts as they were written, empty where there is none.
-    fn read_written(&self, block: u32, texts: &mut Keys) {
+    /// In which of a block's texts, as they were written, an expression is found, a bit each. `ends` is a scratch.
+    fn found_in_block(&self, block: u32, expression: &Own<'_>, ends: &mut Vec<usize>) -> u64 {
         let first = block * BLOCK;
-        let end = (first + BLOCK).min(self.code_end());
-        texts.bytes.clear();
-        texts.bytes.extend_from_slice(self.strings.run(first, end, &mut texts.ends));
+        let bytes = self.strings.run(first, (first + BLOCK).min(self.code_end()), ends);
+        let (mut texts, mut start, mut held) = ([&[][..]; BLOCK as usize], 0, 0);
+        for (at, (text, end)) in texts.iter_mut().zip(ends).enumerate() {
+            *text = &bytes[start..*end];
+            held |= u64::from(start < *end) << at;
+            start = *end;
+        }
+        expression.found_in(&texts) & held
     }
 
     /// Reads the keys of a block's texts, empty where there is none.
@@ -133,8 +138,7 @@ impl Search<'_> {
     fn block(&self, block: u32, expression: Option<&Own<'_>>, keys: &mut Keys) -> u64 {
         let mut found = 0;
         if let Some(expression) = expression {
-            self.lexicon.read_written(block, keys);
-            return keys.passing(|text| expression.is_in(text));
+            return self.lexicon.found_in_block(block, expression, &mut keys.ends);
         }
         self.lexicon.read_block(block, keys);
         match self.test {

@@ -35,6 +35,7 @@ pub mod directory;
 pub mod distinct;
 pub mod domains;
 pub mod event_counts;
+pub mod event_distinct;
 pub mod event_group;
 pub mod event_ids;
 pub mod event_image;

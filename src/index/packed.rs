@@ -3,6 +3,8 @@
 //! Milliseconds that are mostly whole seconds but reach too far for four bytes are split: four bytes of seconds, which
 //! are all that a scan reads, and two of milliseconds, looked at only in the seconds at either end.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::bitmap::kernels::{self, Code};
@@ -295,10 +297,22 @@ impl Packed {
         }
     }
 
-    /// Appends all positions, which fit, in order.
-    pub fn append_all_to(&self, out: &mut Vec<i64>) {
-        const ALL: [u64; PACKED_MAX / 64] = [!0; PACKED_MAX / 64];
-        self.pick_into(&ALL[..self.len().div_ceil(64)], out);
+    /// Appends the positions of a range, which fit, in order.
+    pub fn read_range(&self, range: Range<usize>, out: &mut Vec<i64>) {
+        let (base, step) = (self.base as i64, self.step as i64);
+        let at_code = |code: u64| base.wrapping_add(step.wrapping_mul(code as i64));
+        match &self.codes {
+            Codes::None => out.extend(range.map(|_| base)),
+            Codes::U8(codes) => out.extend(codes.slice()[range].iter().map(|code| at_code((*code).into()))),
+            Codes::U16(codes) => out.extend(codes.slice()[range].iter().map(|code| at_code((*code).into()))),
+            Codes::U32(codes) => out.extend(codes.slice()[range].iter().map(|code| at_code((*code).into()))),
+            Codes::U64(codes) => out.extend(codes.slice()[range].iter().map(|code| at_code(*code))),
+            Codes::Split(planes) => {
+                let both = planes.0.slice()[range.clone()].iter().zip(&planes.1.slice()[range]);
+                out.extend(both.map(|(whole, fine)| at_code((*whole).into()).wrapping_add((*fine).into())));
+            }
+            Codes::Wide(positions) => out.extend(positions.slice()[range].iter().map(|position| *position as i64)),
+        }
     }
 
     /// All positions, in order.

@@ -89,7 +89,7 @@ impl Patched {
     /// `out` = the positions of the first `len` rows, which fit; anything where none was written.
     pub(super) fn read_into(&self, len: usize, out: &mut Vec<i64>) {
         out.clear();
-        self.packed.append_all_to(out);
+        self.packed.read_range(0..self.packed.len(), out);
         out.resize(len, 0);
         self.rows().for_each(|(at, position)| out[at] = position as i64);
     }

@@ -179,6 +179,41 @@ impl Behavior {
     }
 }
 
+/// Which counts pass a test of figures.
+#[derive(Clone, Debug)]
+pub struct Passing {
+    /// Whether the low ones do, a bit each, once many are asked about.
+    low: Option<u64>,
+    interval: Interval,
+    negated: bool,
+}
+
+impl Passing {
+    /// Those in an interval or, if so told, all others.
+    pub fn of(interval: Interval, negated: bool) -> Passing {
+        Passing { low: None, interval, negated }
+    }
+
+    /// The same, made ready for many.
+    pub fn prepared(self) -> Passing {
+        let bit = |count: u64| u64::from(self.is_in(count)) << count;
+        Passing { low: Some((0..u64::BITS.into()).map(bit).sum()), ..self }
+    }
+
+    fn is_in(&self, count: u64) -> bool {
+        self.interval.contains(whole(count), 1) != self.negated
+    }
+
+    /// Whether a count passes.
+    #[inline]
+    pub fn has(&self, count: u64) -> bool {
+        match self.low {
+            Some(low) if count < u64::BITS.into() => low >> count & 1 == 1,
+            _ => self.is_in(count),
+        }
+    }
+}
+
 /// A count as a number of the rule language.
 #[inline]
 pub fn whole(count: u64) -> Wide {
@@ -188,6 +223,22 @@ pub fn whole(count: u64) -> Wide {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_that_pass_are_those_of_the_interval() {
+        let bound = |count: i128, is_inside| Some((count * ONE + ONE / 2, is_inside));
+        for (lower, upper) in [(None, None), (bound(2, true), None), (bound(1, false), bound(70, true))] {
+            for negated in [false, true] {
+                let passing = Passing::of(Interval { lower, upper }, negated);
+                let ready = passing.clone().prepared();
+                for count in 0..80 {
+                    let wide = whole(count);
+                    assert_eq!(passing.has(count), passing.interval.contains(wide, 1) != negated);
+                    assert_eq!(ready.has(count), passing.has(count));
+                }
+            }
+        }
+    }
 
     #[test]
     fn rolling_spans_hold_their_later_end() {

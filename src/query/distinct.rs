@@ -68,29 +68,3 @@ pub(in crate::query) fn distinct(
         _ => positions.len() as u64,
     }
 }
-
-/// So few codes are compared with each other.
-const FEW: usize = 16;
-
-/// How many distinct values some codes stand for, of which the lowest of their equals is known.
-#[inline]
-pub(in crate::query) fn distinct_of(codes: &[i64], spellings: &Spellings<'_>) -> u64 {
-    let Spellings::Known(firsts) = spellings else { unreachable!("codes are read where their equals are known") };
-    let first = |code: &i64| firsts[*code as usize];
-    if firsts.len() <= u64::BITS as usize {
-        let seen = codes.iter().fold(0u64, |seen, code| seen | 1 << first(code));
-        return seen.count_ones().into();
-    }
-    if codes.len() > FEW {
-        let mut seen: Vec<u32> = codes.iter().map(first).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        return seen.len() as u64;
-    }
-    let (mut seen, mut len) = ([0; FEW], 0);
-    for code in codes {
-        seen[len] = first(code);
-        len += usize::from(!seen[..len].contains(&seen[len]));
-    }
-    len as u64
-}

@@ -2,12 +2,15 @@
 //! texts, one after the other.
 
 use crate::{
-    index::event_picks::{Ask, Numbering, Of, Read},
+    index::{
+        event_distinct::{Distinct, Numbering},
+        event_picks::{Ask, Read},
+    },
     model::{calendar::DAY_MS, schema::Function, time::Timestamp},
     query::{
-        behavior::{Behavior, Rolling, whole},
+        behavior::{Behavior, Rolling},
         bounds::Clock,
-        distinct::{Spellings, distinct_of},
+        distinct::Spellings,
         reader::Reader,
         spans::CountTest,
     },
@@ -112,53 +115,78 @@ pub(in crate::query) fn following<'a>(
     })
 }
 
+/// Of ascending times those that one of some ascending ones can follow: of those after it the first is the best.
+fn preceding<'a>(open: &'a [i64], times: &'a [i64], within: i64) -> impl Iterator<Item = i64> + 'a {
+    let mut after = 0;
+    times.iter().copied().filter(move |at| {
+        while after < open.len() && open[after] <= *at {
+            after += 1;
+        }
+        open.get(after).is_some_and(|next| next.saturating_sub(*at) <= within)
+    })
+}
+
 impl Reader<'_> {
-    /// What to read of the events of many contacts, where that decides the test.
-    pub(in crate::query) fn asks(&self) -> Option<Vec<Ask<'_>>> {
-        let of = match self.behavior() {
-            Behavior::Days(..) if self.days().starts.is_empty() => Of::Times,
-            Behavior::Days(..) => Of::Numbers(self.days()),
-            Behavior::Regular { test, spans, .. } if *test == CountTest::SOME => Of::Numbers(spans),
-            Behavior::Regular { .. } | Behavior::Sequence { .. } => Of::Times,
+    /// What is to be counted of the events of many contacts, where that decides the test: how many distinct ones there are.
+    pub(in crate::query) fn distinct(&self) -> Option<Distinct<'_>> {
+        match self.behavior() {
+            Behavior::Days(..) if !self.days().starts.is_empty() => Some(Distinct::Stretches(self.days())),
+            Behavior::Regular { test, spans, .. } if *test == CountTest::SOME => Some(Distinct::Stretches(spans)),
             Behavior::Aggregate { function: Function::Distinct, of: Some(property), .. } => match self.spellings() {
-                Spellings::Known(_) => Of::Codes(*property),
-                Spellings::Own | Spellings::Asked(..) => return None,
+                Spellings::Known(equals) => Some(Distinct::Texts(*property, equals)),
+                Spellings::Own | Spellings::Asked(..) => None,
             },
+            _ => None,
+        }
+    }
+
+    /// Whether the test holds of a contact of whom that was counted.
+    pub(in crate::query) fn holds_counted(&self, count: u64) -> bool {
+        match self.behavior() {
+            Behavior::Days(_, test) => test.accepts(count),
+            Behavior::Regular { at_least, .. } => count >= u64::from(*at_least),
+            Behavior::Aggregate { .. } => self.passing().is_some_and(|passing| passing.has(count)),
+            Behavior::Count(..) | Behavior::Edge { .. } | Behavior::Sequence { .. } => {
+                unreachable!("nothing distinct is counted for these")
+            }
+        }
+    }
+
+    /// Which events of many contacts are to be found, where their times decide the test.
+    pub(in crate::query) fn asks(&self) -> Option<Vec<Ask<'_>>> {
+        match self.behavior() {
+            Behavior::Days(..) | Behavior::Regular { .. } | Behavior::Sequence { .. } => {}
             Behavior::Count(..) | Behavior::Aggregate { .. } | Behavior::Edge { .. } => return None,
-        };
+        }
         let ask = |(number, log): (usize, &Option<_>)| {
-            Some(Ask { log: (*log)?, window: self.asked(number), filter: self.filter(number), of })
+            Some(Ask { log: (*log)?, window: self.asked(number), filter: self.filter(number) })
         };
         self.logs().iter().enumerate().map(ask).collect()
     }
 
-    /// Whether the test holds of a contact of whom that was read.
-    pub(in crate::query) fn holds_read(&self, read: Read<'_>) -> bool {
-        let times = read.values(0).iter().copied();
+    /// Whether the test holds of a contact whose times can be read. `room` is a scratch.
+    pub(in crate::query) fn holds_read(&self, mut read: Read<'_>, [open, room]: &mut [Vec<i64>; 2]) -> bool {
         match self.behavior() {
-            Behavior::Days(_, test) if self.days().starts.is_empty() => {
-                test.accepts(self.days().count(times, enough(test)))
-            }
-            Behavior::Days(_, test) => test.accepts(read.numbers(0)),
-            Behavior::Regular { test, at_least, .. } if *test == CountTest::SOME => {
-                read.numbers(0) >= u64::from(*at_least)
-            }
-            Behavior::Regular { test, spans, periods, at_least, .. } => {
-                spans_passing(times, spans, *periods, test) >= u64::from(*at_least)
+            Behavior::Days(_, test) => test.accepts(self.days().count(read.times(0).iter().copied(), enough(test))),
+            Behavior::Regular { test, at_least, spans, periods, .. } => {
+                spans_passing(read.times(0).iter().copied(), spans, *periods, test) >= u64::from(*at_least)
             }
             Behavior::Sequence { steps, within } => {
-                let within = within.unwrap_or(i64::MAX);
-                let (last, mut ends) = (steps.len() - 1, std::borrow::Cow::Borrowed(read.values(0)));
-                for number in 1..last {
-                    ends = following(&ends, read.values(number).iter().copied(), within).collect::<Vec<i64>>().into();
-                }
-                following(&ends, read.values(last).iter().copied(), within).next().is_some()
+                // From the end, of which there is mostly least: who has none of it is not asked for more.
+                let (last, within) = (steps.len() - 1, within.unwrap_or(i64::MAX));
+                open.clear();
+                open.extend_from_slice(read.times(last));
+                !open.is_empty()
+                    && (0..last).rev().all(|number| {
+                        room.clear();
+                        room.extend(preceding(open, read.times(number), within));
+                        std::mem::swap(open, room);
+                        !open.is_empty()
+                    })
             }
-            Behavior::Aggregate { interval, negated, .. } => {
-                let count = distinct_of(read.values(0), self.spellings());
-                interval.contains(whole(count), 1) != *negated
+            Behavior::Count(..) | Behavior::Aggregate { .. } | Behavior::Edge { .. } => {
+                unreachable!("no times are read for these")
             }
-            Behavior::Count(..) | Behavior::Edge { .. } => unreachable!("nothing is read for these"),
         }
     }
 }
@@ -175,6 +203,10 @@ mod tests {
         assert_eq!(chain(&[1, 5], &[1, 4, 6, 8], 2), [6]);
         assert_eq!(chain(&[5], &[5], i64::MAX), [] as [i64; 0], "strictly later");
         assert_eq!(chain(&[1, 5], &[7], 2), [7], "the first end would be too early");
+        let back = |open: &[i64], times: &[i64], within| preceding(open, times, within).collect::<Vec<i64>>();
+        assert_eq!(back(&[3, 9], &[1, 3, 4, 9], i64::MAX), [1, 3, 4]);
+        assert_eq!(back(&[3, 9], &[1, 3, 7, 9], 2), [1, 7]);
+        assert_eq!(back(&[], &[1], 5), [] as [i64; 0]);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     bitmap::{CHUNK, kernels, words::Words},
     index::{
         column::Column,
+        event_group::EventGroup,
         event_index::EventIndex,
         event_picks::{Picked, each_picked},
     },
@@ -134,11 +135,17 @@ impl Worker<'_, '_> {
         if let Some(count) = reader.plain_count() {
             let accepts = |number| count.passes(number) != differs;
             log.counts_into(self.chunk, &near, reader.asked(0), reader.filter(0), accepts, found);
-        } else if let Some(asks) = reader.asks() {
+        } else if let Some(distinct) = reader.distinct() {
             let base = self.contact(0).0;
+            let accepts = |count| reader.holds_counted(count) != differs;
+            let alone = |at, group: &EventGroup<'_>| reader.holds_of(ContactId(base + u32::from(at)), group) != differs;
+            let which = (reader.asked(0), reader.filter(0));
+            log.distinct_into(self.chunk, &near, which, distinct, accepts, alone, found);
+        } else if let Some(asks) = reader.asks() {
+            let (base, mut room) = (self.contact(0).0, Default::default());
             each_picked(&asks, self.chunk, &near, |at, picked| {
                 let holds = match picked {
-                    Picked::Read(read) => reader.holds_read(read),
+                    Picked::Read(read) => reader.holds_read(read, &mut room),
                     Picked::Group(group) => reader.holds_of(ContactId(base + u32::from(at)), group),
                 };
                 if holds != differs {

@@ -2,14 +2,14 @@
 
 use crate::{
     bitmap::words::Words,
-    index::{Index, column::Column, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
+    index::{Index, event_group::EventGroup, event_index::EventIndex, event_marks::RowFilter},
     model::{
         id::ContactId,
         schema::Function,
         time::{Day, Timestamp},
     },
     query::{
-        behavior::{Behavior, Source, whole},
+        behavior::{Behavior, Passing, Source, whole},
         bounds::Clock,
         distinct::{Spellings, distinct},
         fold::{Days, enough, following, spans_passing},
@@ -31,6 +31,8 @@ pub struct Reader<'a> {
     days: Days<'a>,
     /// Which texts are one, where distinct ones are counted.
     spellings: Spellings<'a>,
+    /// Which counts pass, where a figure is one.
+    passing: Option<Passing>,
 }
 
 /// More days than a century has are found one by one.
@@ -61,7 +63,12 @@ impl<'a> Reader<'a> {
             }
             _ => Spellings::Own,
         };
-        Reader { behavior, logs, sieves, having, days, spellings }
+        let passing = match behavior {
+            Behavior::Aggregate { interval, negated, .. } => Some(Passing::of(*interval, *negated)),
+            _ => None,
+        };
+        let passing = if effort == Effort::Many { passing.map(Passing::prepared) } else { passing };
+        Reader { behavior, logs, sieves, having, days, spellings, passing }
     }
 
     /// The test.
@@ -99,9 +106,7 @@ impl<'a> Reader<'a> {
     pub fn plain_count(&self) -> Option<PlainCount<'_>> {
         match self.behavior {
             Behavior::Count(_, test) => Some(PlainCount::Test(test)),
-            Behavior::Aggregate { function: Function::Count, of: None, interval, negated, .. } => {
-                Some(PlainCount::Figure(interval, *negated))
-            }
+            Behavior::Aggregate { function: Function::Count, of: None, .. } => self.passing().map(PlainCount::Figure),
             _ => None,
         }
     }
@@ -109,13 +114,13 @@ impl<'a> Reader<'a> {
     /// What the first and last times of contacts say of a chain of steps, if the test is one.
     pub fn order(&self) -> Option<Order<'a>> {
         let Behavior::Sequence { steps, within } = self.behavior else { return None };
-        let (first, last) = (self.logs.first().copied()??.first(), self.logs.last().copied()??.last());
+        let logs = self.logs.iter().copied().collect::<Option<Vec<_>>>()?;
         let is_free = self.sieves.iter().all(Sieve::is_pass) && within.is_none();
         let decides = match steps.as_slice() {
             [from, to] if is_free => Some([(from.first, from.last), (to.first, to.last)]),
             _ => None,
         };
-        Some(Order { first, last, decides })
+        Some(Order { logs, within: *within, decides })
     }
 
     /// The window outside of which events change nothing for a contact.
@@ -145,6 +150,11 @@ impl<'a> Reader<'a> {
     /// Where days begin.
     pub(in crate::query) fn days(&self) -> &Days<'a> {
         &self.days
+    }
+
+    /// Which counts pass, where a figure is one.
+    pub(in crate::query) fn passing(&self) -> Option<&Passing> {
+        self.passing.as_ref()
     }
 
     /// Which texts are one.
@@ -325,27 +335,41 @@ pub enum Shortcut {
     Last(i64, i64, i64),
 }
 
-/// The first times of a chain's first events and the last times of its last ones: nothing follows where the last does not
-/// come after the first.
+/// What the first and last times of a chain's kinds of events say of it.
 pub struct Order<'a> {
-    first: &'a Column,
-    last: &'a Column,
+    /// By step.
+    logs: Vec<&'a EventIndex>,
+    /// Between two steps at most. Units: milliseconds.
+    within: Option<i64>,
     /// The windows of two steps without filter and limit. One follows the other where the last comes after the first, if
     /// both lie in them.
     decides: Option<[(i64, i64); 2]>,
 }
 
+/// Longer than all of time. Units: milliseconds.
+const TIME_MS: i64 = Timestamp::MAX.0 - Timestamp::MIN.0 + 1;
+
 impl Order<'_> {
-    /// Keeps of contacts of a chunk, who have events of both kinds, those whose events must be read, and adds those who
+    /// Keeps of contacts of a chunk, who have events of all kinds, those whose events must be read, and adds those who
     /// pass to `found`. `room` is a scratch.
     pub fn sort_out(&self, chunk: usize, open: &mut Words, found: &mut Words, room: [&mut Words; 2]) {
-        self.first.keep_less(self.last, chunk, open);
-        if let Some([from, to]) = self.decides {
+        let [from, .., to] = self.logs[..] else { return };
+        // What follows comes after the first of what it follows, and, within a limit, begins soon after the last.
+        from.first().keep_less(to.last(), 0, chunk, open);
+        for step in self.logs.windows(2).filter(|step| !std::ptr::eq(step[0], step[1])) {
+            if self.logs.len() > 2 {
+                step[0].first().keep_less(step[1].last(), 0, chunk, open);
+            }
+            if let Some(within) = self.within {
+                step[1].first().keep_less(step[0].last(), within.clamp(-1, TIME_MS) + 1, chunk, open);
+            }
+        }
+        if let Some([from_window, to_window]) = self.decides {
             let [sure, in_time] = room;
             let wide = |(first, last): (i64, i64)| (i128::from(first), i128::from(last));
-            let ((from_lo, from_hi), (to_lo, to_hi)) = (wide(from), wide(to));
-            self.first.range_into(chunk, from_lo, from_hi, sure);
-            self.last.range_into(chunk, to_lo, to_hi, in_time);
+            let ((from_lo, from_hi), (to_lo, to_hi)) = (wide(from_window), wide(to_window));
+            from.first().range_into(chunk, from_lo, from_hi, sure);
+            to.last().range_into(chunk, to_lo, to_hi, in_time);
             sure.and(in_time);
             sure.and(open);
             open.and_not(sure);
@@ -359,8 +383,8 @@ impl Order<'_> {
 pub enum PlainCount<'a> {
     /// This one.
     Test(&'a CountTest),
-    /// The number lies in an interval or, if so told, does not.
-    Figure(&'a Interval, bool),
+    /// The number, as a figure, is one of these.
+    Figure(&'a Passing),
 }
 
 impl PlainCount<'_> {
@@ -368,7 +392,7 @@ impl PlainCount<'_> {
     pub fn passes(self, count: usize) -> bool {
         match self {
             PlainCount::Test(test) => test.accepts(count as u64),
-            PlainCount::Figure(interval, negated) => interval.contains(whole(count as u64), 1) != negated,
+            PlainCount::Figure(passing) => passing.has(count as u64),
         }
     }
 }

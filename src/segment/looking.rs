@@ -58,6 +58,9 @@ pub(super) fn look(
     let mut standing = predicate.standing();
     standing.set_now(now);
     let positions = standing.hinge().map(|hinge| hinges.of(hinge, facts, run));
+    let ids: Vec<u32> = run.iter().map(|(_, contact)| contact.0).collect();
+    let mut before = vec![0; ids.len().div_ceil(64)];
+    predicate.truth.gather(&ids, &mut before);
     let many = if standing.reads().kinds.is_empty() { tuning.values } else { tuning.events };
     let mut number = 0;
     for contacts in run.chunk_by(|a, b| chunk_of(a.1.0) == chunk_of(b.1.0)) {
@@ -72,7 +75,7 @@ pub(super) fn look(
             let next = if contacts.len() < many {
                 let (holds, next) =
                     standing.ask(facts.index, *contact, positions.and_then(|positions| positions[number]));
-                if holds != predicate.truth.contains(contact.0) {
+                if holds != (before[number / 64] >> (number % 64) & 1 == 1) {
                     found.flips.push((contact.0, holds));
                 }
                 next

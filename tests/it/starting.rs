@@ -40,9 +40,9 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     let _ = fs::remove_file(&held);
     fs::hard_link(&pipe, &held).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
+    let child = Command::new(env!("CARGO_BIN_EXE_throng"))
         .args(["serve", "--listen", &address.to_string(), "--data", data.to_str().unwrap()])
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut kept = loop {
@@ -66,12 +66,16 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     }
     let (status, head, _) = on(&mut kept, "GET", "/readyz");
     assert!(status == 503 && head.contains("retry-after: 1"), "{head}");
-    // Whoever waits for it goes on; there is no end to open before somebody does.
+    // Whoever waits for it goes on, as does whoever opens it until it is gone; there is no end to open before one waits.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    while fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&pipe).is_err() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    let end = loop {
+        match fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&pipe) {
+            Ok(end) => break end,
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    };
     fs::remove_file(&held).unwrap();
+    drop(end);
     // The connection of before is served on, without a call that is lost.
     let body = loop {
         match on(&mut kept, "GET", "/readyz") {
@@ -83,5 +87,7 @@ fn while_the_folder_is_opened_a_server_says_that_it_is_starting() {
     assert_eq!(body, "ready\n");
     assert_eq!(on(&mut kept, "GET", "/v1/status").0, 200);
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success() && log.contains(" serves ") && !log.contains("request failed"), "{log}");
 }

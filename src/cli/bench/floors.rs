@@ -114,7 +114,7 @@ fn disk_write(folder: &Path) -> Result<f64, Failure> {
 
 /// How fast so many bytes are written and synced. Units: bytes a microsecond.
 fn write_rate(folder: &Path, bytes: usize) -> Result<f64, Failure> {
-    let (path, block) = (folder.join("written"), vec![0x5Au8; 1 << 20]);
+    let (path, block) = (folder.join("stream"), vec![0x5Au8; 1 << 20]);
     let measured = (|| {
         let watch = Stopwatch::start();
         let mut file = File::create(&path)?;
