@@ -47,11 +47,6 @@ fn schemas() -> Value {
 
 type Named = Vec<(&'static str, Value)>;
 
-/// The part of the names that anyone can spell without looking them up: letters, digits, `_`.
-fn name_pattern() -> Value {
-    json!({"pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$"})
-}
-
 /// The name of a segment, suppression or the like.
 pub fn title() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": 256})
@@ -73,12 +68,14 @@ fn facts() -> Named {
     contact["additionalProperties"] = named("Value");
     contact["description"] = "One flat object: the key, and the properties that it has a value of.".into();
     let mut values = by_name(named("Value"));
-    values["propertyNames"] = name_pattern();
-    values["description"] = "Properties by name. Names are words: `createdAt` and `created_at` are one. A value that \
+    // No pattern of names: a pattern cannot say all that is taken, and a document must not refuse what the server takes.
+    values["description"] =
+        "Properties by name. Names are words, such as `Created At`: `createdAt` and `created_at` are \
+        the same. They have a letter or digit, no control character or backtick, and at most 256 bytes. A value that \
         does not fit the property's type is refused with its place."
-        .into();
+            .into();
     let mut event = asks(
-        [("contact", key()), ("event", name_schema())],
+        [("contact", key()), ("event", said(text(), "The name of its kind: words, as those of properties."))],
         [
             ("id", nullable(said(text_of(1, limits::KEY_BYTES_MAX), "The same id twice counts once."))),
             ("at", nullable(said(instant(), "An instant or a day; now, if it is missing."))),
@@ -93,12 +90,6 @@ fn facts() -> Named {
         ("Event", event),
         ("Fault", object([("pointer", text()), ("code", text()), ("detail", text())], [("line", whole())])),
     ]
-}
-
-fn name_schema() -> Value {
-    let mut name = name_pattern();
-    name["type"] = "string".into();
-    name
 }
 
 fn rules() -> Named {

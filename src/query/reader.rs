@@ -354,11 +354,15 @@ impl Order<'_> {
     /// pass to `found`. `room` is a scratch.
     pub fn sort_out(&self, chunk: usize, open: &mut Words, found: &mut Words, room: [&mut Words; 2]) {
         let [from, .., to] = self.logs[..] else { return };
-        // What follows comes after the first of what it follows, and, within a limit, begins soon after the last.
-        from.first().keep_less(to.last(), 0, chunk, open);
-        for step in self.logs.windows(2).filter(|step| !std::ptr::eq(step[0], step[1])) {
-            if self.logs.len() > 2 {
-                step[0].first().keep_less(step[1].last(), 0, chunk, open);
+        // What follows comes after the first of what it follows, and, within a limit, begins soon after the last. Of the
+        // ends of a longer chain a limit leaves hardly anything to tell.
+        if self.logs.len() > 2 && self.within.is_none() {
+            from.first().keep_less(to.last(), 0, chunk, open);
+        }
+        for step in self.logs.windows(2) {
+            step[0].first().keep_less(step[1].last(), 0, chunk, open);
+            if std::ptr::eq(step[0], step[1]) {
+                continue;
             }
             if let Some(within) = self.within {
                 step[1].first().keep_less(step[0].last(), within.clamp(-1, TIME_MS) + 1, chunk, open);

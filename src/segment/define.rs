@@ -18,15 +18,13 @@ use crate::{
     rule::ast::Rule,
     segment::{
         agenda::Agenda,
-        delta::Delta,
         feed::{Change, Feed, Lists, What},
         formula::{Formula, Parts},
         history::History,
         holders::Holders,
         live::{Facts, Kept, Live, Moment, Predicate, Readers},
-        panel::Panel,
         saved::Body,
-        settle::{Dirty, Spots},
+        settle::Dirty,
         since::Since,
     },
 };
@@ -62,7 +60,8 @@ impl Live {
         order.sort_unstable();
         // Each rank hangs on those below it alone.
         for run in order.chunk_by(|a, b| a.0 == b.0) {
-            for (id, members) in live.all_afresh(facts, run) {
+            let run: Vec<SegmentId> = run.iter().map(|(_, id)| *id).collect();
+            for (id, members) in live.members_afresh(facts, &run) {
                 live.kept.get_mut(id.0, Kept::default).members = members;
             }
         }
@@ -77,18 +76,18 @@ impl Live {
         listed
     }
 
-    /// The members of segments, which do not name each other, by their formulas and the sets that they are made of: chunk
-    /// by chunk, so that sets that several are made of stay in the caches.
-    fn all_afresh(&self, facts: Facts<'_>, segments: &[(u32, SegmentId)]) -> Vec<(SegmentId, Posting)> {
+    /// The members that segments have by the sets that are kept of their predicates and of the segments that they name:
+    /// found again chunk by chunk, so that sets that several are made of stay in the caches, on all cores.
+    pub fn members_afresh(&self, facts: Facts<'_>, segments: &[SegmentId]) -> Vec<(SegmentId, Posting)> {
         let chunks = facts.index.chunk_count();
         // Where there are few chunks, smaller groups give every thread its share.
         let size = (segments.len() * chunks / APART_MIN).clamp(1, GROUP_MAX);
-        let groups: Vec<&[(u32, SegmentId)]> = segments.chunks(size).collect();
+        let groups: Vec<&[SegmentId]> = segments.chunks(size).collect();
         let places: Vec<(usize, usize)> =
             (0..chunks).flat_map(|chunk| (0..groups.len()).map(move |group| (chunk, group))).collect();
         let made = in_parts(&places, |(chunk, group)| {
             let mut words = Words::boxed();
-            let members = groups[*group].iter().map(|(_, id)| match (self.kept.get(id.0), facts.book.get(*id)) {
+            let members = groups[*group].iter().map(|id| match (self.kept.get(id.0), facts.book.get(*id)) {
                 (Some(kept), Some(saved)) => {
                     self.fill_members(facts, kept.formula.as_deref(), &saved.body, *chunk, &mut words);
                     Chunk::from_words(&words)
@@ -101,13 +100,7 @@ impl Live {
             let (group, within) = (place / size, place % size);
             Posting::from_chunks((0..chunks).map(|chunk| (chunk, made[chunk * groups.len() + group][within].clone())))
         };
-        segments.iter().enumerate().map(|(place, (_, id))| (*id, of(place))).collect()
-    }
-
-    /// How the members of a segment differ from what they are to be.
-    fn everywhere(&self, facts: Facts<'_>, id: SegmentId) -> Delta {
-        let spots = Spots { contacts: vec![], chunks: (0..facts.index.chunk_count()).collect() };
-        self.delta(facts, id, spots, &mut Panel::default()).0
+        segments.iter().enumerate().map(|(place, id)| (*id, of(place))).collect()
     }
 
     /// A segment was made, or its rule is a new one.
@@ -445,15 +438,16 @@ impl Live {
                 return Err(format!("a predicate is not kept right, or no rule has it: {rule:?}"));
             }
         }
-        for segment in facts.book.iter() {
-            let members = self.members(segment.id);
-            let told = |what: &str| Err(format!("segment \"{}\": {what}", segment.name));
-            if !self.everywhere(facts, segment.id).is_empty() {
-                return told("its members are not what its rule and pins say");
+        let ids: Vec<SegmentId> = facts.book.iter().map(|segment| segment.id).collect();
+        for (id, afresh) in ids.chunks(GROUP_MAX).flat_map(|ids| self.members_afresh(facts, ids)) {
+            let members = self.members(id);
+            let name = || facts.book.get(id).map_or("", |segment| &segment.name).to_owned();
+            if *members != afresh {
+                return Err(format!("segment \"{}\": its members are not what its rule and pins say", name()));
             }
-            let since = self.kept.get(segment.id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
+            let since = self.kept.get(id.0).map(|kept| kept.since.everyone()).unwrap_or_default();
             if !members.and_not(&since).is_empty() {
-                return told("not every member's entry is known");
+                return Err(format!("segment \"{}\": not every member's entry is known", name()));
             }
         }
         if !self.holders.agree(facts.index.chunk_count(), &self.listed(), self) {

@@ -139,14 +139,20 @@ impl Formula {
                 inner.fill(sets, chunk, out);
                 out.not();
             }
-            Formula::And(inner) => {
-                out.fill(true);
-                inner.iter().for_each(|inner| inner.narrow(sets, chunk, out));
-            }
-            Formula::Or(inner) => {
-                out.fill(false);
-                inner.iter().for_each(|inner| inner.widen(sets, chunk, out));
-            }
+            Formula::And(inner) => match inner.split_first() {
+                Some((first, rest)) => {
+                    first.fill(sets, chunk, out);
+                    rest.iter().for_each(|inner| inner.narrow(sets, chunk, out));
+                }
+                None => out.fill(true),
+            },
+            Formula::Or(inner) => match inner.split_first() {
+                Some((first, rest)) => {
+                    first.fill(sets, chunk, out);
+                    rest.iter().for_each(|inner| inner.widen(sets, chunk, out));
+                }
+                None => out.fill(false),
+            },
             Formula::Odd(inner) => {
                 let mut one = Words::boxed();
                 out.fill(false);
