@@ -354,8 +354,8 @@ impl Order<'_> {
     /// pass to `found`. `room` is a scratch.
     pub fn sort_out(&self, chunk: usize, open: &mut Words, found: &mut Words, room: [&mut Words; 2]) {
         let [from, .., to] = self.logs[..] else { return };
-        // What follows comes after the first of what it follows, and, within a limit, begins soon after the last. Of the
-        // ends of a longer chain a limit leaves hardly anything to tell.
+        // What follows comes after the first of what it follows, and, within a limit, begins soon after the last. The ends
+        // of a longer chain are compared where no limit tells more.
         if self.logs.len() > 2 && self.within.is_none() {
             from.first().keep_less(to.last(), 0, chunk, open);
         }
